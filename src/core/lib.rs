@@ -1,1 +1,23 @@
-//! The pure core of Trunkline.
+//! The pure core of Trunkline: everything that decides, and nothing that acts.
+//!
+//! No I/O, no clock, no randomness of its own, no executor: a shell passes in
+//! bytes, moments and batches, and carries out what a [`shard::Shard`] leaves
+//! for it. So a server of many cores runs inside a test, from a seed.
+//!
+//! Modules import downwards only (a test reads the sources and checks it):
+//!
+//! | layer | module | may import |
+//! |---|---|---|
+//! | L0 | `base` | nothing |
+//! | L1 | `wire` | `base` |
+//! | L1 | `subject` | `base` |
+//! | L2 | `session` | `base`, `wire` |
+//! | L2 | `route` | `base`, `subject` |
+//! | L4 | `shard` | everything below |
+
+pub mod base;
+pub mod route;
+pub mod session;
+pub mod shard;
+pub mod subject;
+pub mod wire;

@@ -1,0 +1,114 @@
+//! Identifiers and units that travel through every layer.
+//!
+//! Not here: limits (`limits`), the public name of a server (`identity`).
+
+use std::fmt;
+
+/// One executor of this process: an index from zero, dense.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct CoreId(pub u8);
+
+impl CoreId {
+    /// The position of this core in tables that hold one entry per core.
+    #[must_use]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// A subject space. Every subscription, publish, interest change and message
+/// between cores carries one; it is never inferred.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct AccountId(pub u16);
+
+impl AccountId {
+    /// `$G`, the account of every client until accounts are configured.
+    pub const GLOBAL: Self = Self(0);
+    /// `$SYS`, the account of the server itself.
+    pub const SYSTEM: Self = Self(1);
+
+    /// The position of this account in tables that hold one entry per account.
+    #[must_use]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
+    /// The account's name as clients see it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        if self == Self::SYSTEM { "$SYS" } else { "$G" }
+    }
+}
+
+/// What stands at the other end of a connection. It selects the verbs that are
+/// understood and how fan-out treats it; leaf, route, gateway and MQTT join
+/// this list when their protocols do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ConnectionKind {
+    /// An application speaking the client protocol.
+    Client,
+}
+
+impl ConnectionKind {
+    /// The label that log lines put before the number of a connection.
+    #[must_use]
+    pub fn log_label(self) -> &'static str {
+        match self {
+            Self::Client => "cid",
+        }
+    }
+}
+
+/// A connection of one shard: a slot and the generation that occupies it, so
+/// that a late event for a closed connection can never reach its successor.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ConnectionKey {
+    /// Slot in the shard's table.
+    pub index: u32,
+    /// How many connections have occupied the slot before.
+    pub generation: u32,
+}
+
+impl ConnectionKey {
+    /// Packs the key into the 64 bits that readiness interfaces carry.
+    #[must_use]
+    pub fn to_bits(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.index)
+    }
+
+    /// The inverse of [`Self::to_bits`].
+    #[must_use]
+    pub fn from_bits(bits: u64) -> Self {
+        Self {
+            index: (bits & 0xffff_ffff) as u32,
+            generation: (bits >> 32) as u32,
+        }
+    }
+}
+
+/// Nanoseconds on the monotonic clock of the shell; the core only compares.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Nanos(pub u64);
+
+impl Nanos {
+    /// A moment that never comes.
+    pub const NEVER: Self = Self(u64::MAX);
+
+    /// This moment plus a duration in nanoseconds.
+    #[must_use]
+    pub fn after_ns(self, duration_ns: u64) -> Self {
+        Self(self.0.saturating_add(duration_ns))
+    }
+
+    /// Nanoseconds since an earlier moment, zero if it is not earlier.
+    #[must_use]
+    pub fn since_ns(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl fmt::Display for CoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "core {}", self.0)
+    }
+}

@@ -1,0 +1,136 @@
+//! Every bound of the core in one place, with what happens at it.
+//!
+//! [`Limits`] holds those that a user configures; the constants are fixed and
+//! related to each other by the assertions at the end.
+
+/// Executors in one process. More are refused at start.
+pub const CORES_MAX: usize = 128;
+
+/// Largest payload (header block and body) that can be configured, in bytes.
+pub const MAX_PAYLOAD_MAX: u32 = 64 << 20;
+
+/// Bytes read from one socket before its messages are delivered: the size of a
+/// core's shared receive buffer. Larger buffers save system calls but fall out
+/// of the second-level cache (see `bench/RESULTS.md`).
+pub const RECEIVE_BUFFER_BYTES: usize = 128 << 10;
+
+/// Bytes read in one turn over all sockets before outboxes are flushed. The
+/// rest waits for the next turn.
+pub const TURN_INPUT_BYTES: usize = 512 << 10;
+
+/// A payload of at least this size that has not arrived whole gets a buffer of
+/// its own, which the socket is then read into directly.
+pub const OWN_BUFFER_PAYLOAD_BYTES: usize = 16 << 10;
+
+/// First block of an outbox, in bytes: most connections never need a second.
+pub const OUTBOX_SMALL_BLOCK_BYTES: usize = 4 << 10;
+
+/// Further blocks of an outbox, in bytes.
+pub const OUTBOX_BLOCK_BYTES: usize = 64 << 10;
+
+/// Unused blocks that a core keeps for reuse, in bytes; beyond, they are freed.
+pub const OUTBOX_POOL_BYTES: usize = 8 << 20;
+
+/// Blocks offered to the kernel in one vectored send.
+pub const SEND_BLOCKS_MAX: usize = 64;
+
+/// Pending bytes of a subscriber at which its publishers are held back (not
+/// read from) until it has caught up to half of it or [`STALL_MAX_NS`] is over.
+pub const STALL_PENDING_BYTES: u64 = 2 << 20;
+
+/// Longest time that one slow subscriber holds a publisher back per read.
+pub const STALL_MAX_NS: u64 = 5_000_000;
+
+/// A publisher is held back only after a read of at least this size: one that
+/// sends little can not hurt, so a slow subscriber must not hurt it.
+pub const STALL_READ_BYTES: usize = 8 << 10;
+
+/// Publishers remembered per slow subscriber for an early release; the others
+/// are released by [`STALL_MAX_NS`].
+pub const STALL_WAITERS_MAX: usize = 64;
+
+/// Bytes of messages on their way to one other core. Beyond, publishers that
+/// send there wait: their sockets are not read.
+pub const LINK_BYTES_MAX: usize = 1 << 20;
+
+/// Batches on their way to one other core: the capacity of a ring. While it is
+/// full, the open batch grows instead (its messages are bounded by
+/// [`LINK_BYTES_MAX`], its interest changes by the number of subscriptions).
+pub const LINK_BATCHES_MAX: usize = 64;
+
+/// Times a message for a queue group is handed on by cores whose member has
+/// just left; then it is dropped, as by a group without members.
+pub const QUEUE_HOPS_MAX: u8 = 3;
+
+/// Subjects whose receivers a core remembers per account; beyond, the oldest
+/// are forgotten.
+pub const ROUTE_CACHE_MAX: usize = 32 << 10;
+
+/// Receivers that all remembered routes of an account hold together; beyond,
+/// all routes are forgotten. One route alone may exceed it.
+pub const ROUTE_CACHE_TARGETS_MAX: usize = 1 << 20;
+
+/// How long a closing connection may take to accept its last bytes.
+pub const CLOSE_LINGER_NS: u64 = 1_000_000_000;
+
+/// The first PING of the server follows the connection after at most this
+/// long, as a probe of the round-trip time (NATS 2.14 `firstPingInterval`).
+pub const FIRST_PING_NS: u64 = 2_000_000_000;
+
+/// The round-trip time is measured again after this long.
+pub const RTT_INTERVAL_NS: u64 = 3_600_000_000_000;
+
+/// Longest round trip of an authentication attempt with no configured limit.
+pub const AUTH_TIMEOUT_NS: u64 = 2_000_000_000;
+
+/// The bounds that a user can configure, with the defaults of NATS 2.15.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Header block plus body, in bytes; beyond: `Maximum Payload Violation`
+    /// and close.
+    pub max_payload: u32,
+    /// Arguments of a control line, in bytes; beyond: `maximum control line
+    /// exceeded` and close.
+    pub max_control_line: u32,
+    /// Bytes waiting for one connection; beyond, it is closed as a slow
+    /// consumer, without a word.
+    pub max_pending_bytes: u64,
+    /// Subscriptions of one connection, zero for no limit; beyond: `maximum
+    /// subscriptions exceeded`, the connection stays.
+    pub max_subscriptions: u32,
+    /// Tokens in the subject of a subscription, zero for no limit.
+    pub max_subscription_tokens: u32,
+    /// Silence after which the server sends PING, in nanoseconds.
+    pub ping_interval_ns: u64,
+    /// Unanswered PINGs after which a connection is stale and closed.
+    pub ping_max: u32,
+    /// Time for a socket to accept what was pending, in nanoseconds; beyond,
+    /// the connection is closed as a slow consumer.
+    pub write_deadline_ns: u64,
+    /// Time for a valid CONNECT where credentials are required.
+    pub auth_timeout_ns: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_payload: 1 << 20,
+            max_control_line: 4096,
+            max_pending_bytes: 64 << 20,
+            max_subscriptions: 0,
+            max_subscription_tokens: 0,
+            ping_interval_ns: 120_000_000_000,
+            ping_max: 2,
+            write_deadline_ns: 10_000_000_000,
+            auth_timeout_ns: AUTH_TIMEOUT_NS,
+        }
+    }
+}
+
+const _: () = {
+    assert!(OUTBOX_SMALL_BLOCK_BYTES < OUTBOX_BLOCK_BYTES);
+    assert!(OWN_BUFFER_PAYLOAD_BYTES * 2 <= RECEIVE_BUFFER_BYTES);
+    assert!(STALL_READ_BYTES < RECEIVE_BUFFER_BYTES);
+    assert!(RECEIVE_BUFFER_BYTES <= TURN_INPUT_BYTES);
+    assert!(LINK_BATCHES_MAX >= 2);
+};

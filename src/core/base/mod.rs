@@ -1,0 +1,9 @@
+//! L0: identifiers, limits and small containers that everything else stands on.
+
+pub mod core_set;
+pub mod deadlines;
+pub mod id;
+pub mod identity;
+pub mod limits;
+pub mod rng;
+pub mod slab;

@@ -1,0 +1,564 @@
+//! The interest in one account's subjects: subscriptions of this core, and
+//! what the other cores have said of theirs.
+//!
+//! A pattern is one entry however many subscriptions it has: those of this
+//! core hang on it as linked lists through the table of subscriptions, one
+//! list without a queue group and one per group; other cores are a bit in a
+//! set, or a number of members per group. Literal patterns are found by one
+//! hash probe, wildcard patterns through the trie.
+//!
+//! Every change says whether the other cores must hear of it: of a pattern's
+//! first and last plain subscription, and of each change in a group's number
+//! of members, since members weigh equally wherever they are.
+
+use ahash::RandomState;
+use hashbrown::HashTable;
+
+use super::cache::{Lookup, QueueRoute, Route, RouteCache, Target};
+use crate::base::core_set::CoreSet;
+use crate::base::id::CoreId;
+use crate::base::slab::{NONE, Slab};
+use crate::subject::pattern::{Pattern, SEPARATOR};
+use crate::subject::trie::WildcardTrie;
+
+/// A subscription of a connection of this core.
+#[derive(Debug)]
+pub struct Subscription {
+    /// Slot of the connection.
+    pub connection: u32,
+    /// Messages delivered since the subscription was made.
+    pub delivered: u64,
+    /// Total of deliveries after which the subscription ends; zero: never.
+    pub delivered_max: u64,
+    /// The client's name for the subscription.
+    pub sid: Sid,
+    pattern: u32,
+    queue: u32,
+    previous: u32,
+    next: u32,
+}
+
+/// A client's name for a subscription, with the blank that follows it in every
+/// delivery. Nearly all are short numbers, which need no allocation.
+#[derive(Debug)]
+pub enum Sid {
+    /// Length and bytes.
+    Inline(u8, [u8; 14]),
+    /// A longer one.
+    Heap(Box<[u8]>),
+}
+
+impl Sid {
+    /// Keeps a sid.
+    #[must_use]
+    pub fn new(sid: &[u8]) -> Self {
+        let mut inline = [b' '; 14];
+        if sid.len() < inline.len() {
+            inline[..sid.len()].copy_from_slice(sid);
+            Self::Inline(sid.len() as u8 + 1, inline)
+        } else {
+            Self::Heap([sid, b" "].concat().into())
+        }
+    }
+
+    /// The sid and a blank.
+    #[must_use]
+    #[inline]
+    pub fn with_blank(&self) -> &[u8] {
+        match self {
+            Self::Inline(len, bytes) => &bytes[..usize::from(*len)],
+            Self::Heap(bytes) => bytes,
+        }
+    }
+
+    /// The sid.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        let all = self.with_blank();
+        &all[..all.len() - 1]
+    }
+}
+
+/// What other cores have to hear.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Announcement<'a> {
+    /// This core's first plain subscription of a pattern came, or its last one
+    /// went.
+    Plain {
+        /// The pattern.
+        pattern: &'a [u8],
+        /// Whether there is one now.
+        present: bool,
+    },
+    /// The number of this core's members of a queue group changed.
+    Queue {
+        /// The pattern.
+        pattern: &'a [u8],
+        /// The name of the group.
+        queue: &'a [u8],
+        /// Members now.
+        members: u32,
+    },
+}
+
+#[derive(Debug)]
+struct PatternEntry {
+    text: Box<[u8]>,
+    has_wildcard: bool,
+    plain: List,
+    remote: CoreSet,
+    groups: Vec<Group>,
+}
+
+#[derive(Debug)]
+struct Group {
+    queue: u32,
+    local: List,
+    remote: Vec<(CoreId, u32)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct List {
+    first: u32,
+    len: u32,
+}
+
+const EMPTY_LIST: List = List {
+    first: NONE,
+    len: 0,
+};
+
+#[derive(Debug)]
+struct QueueName {
+    text: Box<[u8]>,
+    groups: u32,
+}
+
+/// All interest in the subjects of one account.
+#[derive(Debug)]
+pub struct Interest {
+    subscriptions: Slab<Subscription>,
+    patterns: Slab<PatternEntry>,
+    /// All patterns by text, those with wildcards too.
+    texts: HashTable<u32>,
+    wildcards: WildcardTrie,
+    queue_names: Slab<QueueName>,
+    queue_table: HashTable<u32>,
+    hasher: RandomState,
+    routes: RouteCache,
+}
+
+impl Interest {
+    /// No interest; the hash functions follow from the seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            subscriptions: Slab::default(),
+            patterns: Slab::default(),
+            texts: HashTable::new(),
+            wildcards: WildcardTrie::new(seed),
+            queue_names: Slab::default(),
+            queue_table: HashTable::new(),
+            hasher: RandomState::with_seeds(seed, 9, 10, 11),
+            routes: RouteCache::new(seed),
+        }
+    }
+
+    /// Number of subscriptions of this core.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.subscriptions.len()
+    }
+
+    /// Whether this core has no subscription.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.subscriptions.is_empty()
+    }
+
+    /// A subscription in use.
+    #[must_use]
+    pub fn subscription(&self, number: u32) -> &Subscription {
+        &self.subscriptions[number]
+    }
+
+    /// A subscription in use.
+    pub fn subscription_mut(&mut self, number: u32) -> &mut Subscription {
+        &mut self.subscriptions[number]
+    }
+
+    /// The name of a queue group that a route mentions.
+    #[must_use]
+    pub fn queue_name(&self, queue: u32) -> &[u8] {
+        &self.queue_names[queue].text
+    }
+
+    /// The number of a queue group's name, if the group exists.
+    #[must_use]
+    pub fn queue_number(&self, name: &[u8]) -> Option<u32> {
+        let names = &self.queue_names;
+        self.queue_table
+            .find(self.hasher.hash_one(name), |&at| *names[at].text == *name)
+            .copied()
+    }
+
+    /// Adds a subscription.
+    pub fn subscribe(
+        &mut self,
+        connection: u32,
+        pattern: Pattern<'_>,
+        queue: Option<&[u8]>,
+        sid: &[u8],
+        announce: impl FnOnce(Announcement<'_>),
+    ) -> u32 {
+        let entry = self.pattern_or_new(pattern);
+        let number = self.subscriptions.insert(Subscription {
+            connection,
+            delivered: 0,
+            delivered_max: 0,
+            sid: Sid::new(sid),
+            pattern: entry,
+            queue: NONE,
+            previous: NONE,
+            next: NONE,
+        });
+        match queue {
+            None => {
+                push(&mut self.subscriptions, &mut self.patterns[entry].plain, number);
+                if self.patterns[entry].plain.len == 1 {
+                    announce(Announcement::Plain {
+                        pattern: pattern.text(),
+                        present: true,
+                    });
+                }
+            }
+            Some(name) => {
+                let (queue, at) = self.group_or_new(entry, name);
+                self.subscriptions[number].queue = queue;
+                let group = &mut self.patterns[entry].groups[at];
+                push(&mut self.subscriptions, &mut group.local, number);
+                announce(Announcement::Queue {
+                    pattern: pattern.text(),
+                    queue: name,
+                    members: group.local.len,
+                });
+            }
+        }
+        self.invalidate(entry);
+        number
+    }
+
+    /// Removes a subscription in use.
+    pub fn unsubscribe(
+        &mut self,
+        number: u32,
+        announce: impl FnOnce(Announcement<'_>),
+    ) -> Subscription {
+        let (entry, queue) = {
+            let subscription = &self.subscriptions[number];
+            (subscription.pattern, subscription.queue)
+        };
+        self.invalidate(entry);
+        let pattern = &mut self.patterns[entry];
+        if queue == NONE {
+            unlink(&mut self.subscriptions, &mut pattern.plain, number);
+            if pattern.plain.len == 0 {
+                announce(Announcement::Plain {
+                    pattern: &pattern.text,
+                    present: false,
+                });
+            }
+        } else {
+            let group = pattern
+                .groups
+                .iter_mut()
+                .find(|group| group.queue == queue)
+                .expect("the group of a member exists");
+            unlink(&mut self.subscriptions, &mut group.local, number);
+            announce(Announcement::Queue {
+                pattern: &pattern.text,
+                queue: &self.queue_names[queue].text,
+                members: group.local.len,
+            });
+        }
+        self.drop_if_unused(entry);
+        self.subscriptions.remove(number)
+    }
+
+    /// Applies what another core has said.
+    pub fn hear(&mut self, core: CoreId, announcement: Announcement<'_>) {
+        let (text, arrives) = match announcement {
+            Announcement::Plain { pattern, present } => (pattern, present),
+            Announcement::Queue {
+                pattern, members, ..
+            } => (pattern, members > 0),
+        };
+        let pattern = Pattern::parse(text).expect("cores announce valid patterns only");
+        let entry = match self.pattern(text) {
+            Some(entry) => entry,
+            None if arrives => self.pattern_or_new(pattern),
+            None => return,
+        };
+        match announcement {
+            Announcement::Plain { present: true, .. } => self.patterns[entry].remote.insert(core),
+            Announcement::Plain { present: false, .. } => self.patterns[entry].remote.remove(core),
+            Announcement::Queue { queue, members, .. } => {
+                let (_, at) = self.group_or_new(entry, queue);
+                let remote = &mut self.patterns[entry].groups[at].remote;
+                remote.retain(|&(other, _)| other != core);
+                if members > 0 {
+                    remote.push((core, members));
+                }
+            }
+        }
+        self.invalidate(entry);
+        self.drop_if_unused(entry);
+    }
+
+    /// The route of a subject, matched if need be; `hint` is the place of the
+    /// publisher's last route.
+    #[inline]
+    pub fn route(&mut self, subject: &[u8], hint: u32) -> u32 {
+        match self.routes.find(subject, hint) {
+            Lookup::Current(at) => at,
+            Lookup::Unmatched(at) => self.match_route(subject, at),
+        }
+    }
+
+    /// The route at a place, with the subscriptions that it names.
+    #[inline]
+    pub fn route_parts(&mut self, at: u32) -> (&Route, &mut Slab<Subscription>) {
+        (self.routes.get(at), &mut self.subscriptions)
+    }
+
+    /// The route at a place.
+    #[must_use]
+    pub fn route_at(&self, at: u32) -> &Route {
+        self.routes.get(at)
+    }
+
+    /// The plain subscription of one connection that matches a subject, if
+    /// there is one.
+    pub fn plain_of_connection(&mut self, connection: u32, subject: &[u8]) -> Option<u32> {
+        let at = self.route(subject, NONE);
+        let route = self.routes.get(at);
+        let of_connection = |target: &&Target| target.connection == connection;
+        route
+            .plain
+            .iter()
+            .find(of_connection)
+            .map(|target| target.subscription)
+    }
+
+    #[cold]
+    fn match_route(&mut self, subject: &[u8], at: u32) -> u32 {
+        let route = self.routes.get_mut(at);
+        if !has_empty_token(subject) {
+            let (patterns, subscriptions) = (&self.patterns, &self.subscriptions);
+            let literal = self
+                .texts
+                .find(self.hasher.hash_one(subject), |&entry| {
+                    *patterns[entry].text == *subject
+                });
+            // In a message wildcards are letters: a subject that reads like a
+            // pattern is matched by the trie alone.
+            if let Some(&entry) = literal
+                && !patterns[entry].has_wildcard
+            {
+                collect(&patterns[entry], subscriptions, route);
+            }
+            self.wildcards.matches(subject, |entry| {
+                collect(&patterns[entry], subscriptions, route);
+            });
+        }
+        self.routes.filled(at)
+    }
+
+    fn invalidate(&mut self, entry: u32) {
+        let pattern = &self.patterns[entry];
+        if pattern.has_wildcard {
+            self.routes.invalidate_all();
+        } else {
+            self.routes.invalidate(&pattern.text);
+        }
+    }
+
+    fn pattern(&self, text: &[u8]) -> Option<u32> {
+        let patterns = &self.patterns;
+        self.texts
+            .find(self.hasher.hash_one(text), |&entry| {
+                *patterns[entry].text == *text
+            })
+            .copied()
+    }
+
+    fn pattern_or_new(&mut self, pattern: Pattern<'_>) -> u32 {
+        if let Some(entry) = self.pattern(pattern.text()) {
+            return entry;
+        }
+        let entry = self.patterns.insert(PatternEntry {
+            text: pattern.text().into(),
+            has_wildcard: pattern.has_wildcard(),
+            plain: EMPTY_LIST,
+            remote: CoreSet::EMPTY,
+            groups: Vec::new(),
+        });
+        let (patterns, hasher) = (&self.patterns, &self.hasher);
+        self.texts
+            .insert_unique(hasher.hash_one(pattern.text()), entry, |&other| {
+                hasher.hash_one(&*patterns[other].text)
+            });
+        if pattern.has_wildcard() {
+            self.wildcards.insert(pattern.text(), entry);
+        }
+        entry
+    }
+
+    fn group_or_new(&mut self, entry: u32, name: &[u8]) -> (u32, usize) {
+        let queue = self.queue_number(name);
+        let groups = &self.patterns[entry].groups;
+        if let Some(queue) = queue
+            && let Some(at) = groups.iter().position(|group| group.queue == queue)
+        {
+            return (queue, at);
+        }
+        let queue = queue.unwrap_or_else(|| self.add_queue_name(name));
+        self.queue_names[queue].groups += 1;
+        let groups = &mut self.patterns[entry].groups;
+        groups.push(Group {
+            queue,
+            local: EMPTY_LIST,
+            remote: Vec::new(),
+        });
+        (queue, groups.len() - 1)
+    }
+
+    fn add_queue_name(&mut self, name: &[u8]) -> u32 {
+        let queue = self.queue_names.insert(QueueName {
+            text: name.into(),
+            groups: 0,
+        });
+        let (names, hasher) = (&self.queue_names, &self.hasher);
+        self.queue_table
+            .insert_unique(hasher.hash_one(name), queue, |&other| {
+                hasher.hash_one(&*names[other].text)
+            });
+        queue
+    }
+
+    fn drop_if_unused(&mut self, entry: u32) {
+        let pattern = &mut self.patterns[entry];
+        let (names, table, hasher) = (&mut self.queue_names, &mut self.queue_table, &self.hasher);
+        pattern.groups.retain(|group| {
+            let used = group.local.len > 0 || !group.remote.is_empty();
+            if !used {
+                release_queue_name(names, table, hasher, group.queue);
+            }
+            used
+        });
+        if pattern.plain.len > 0 || !pattern.remote.is_empty() || !pattern.groups.is_empty() {
+            return;
+        }
+        if pattern.has_wildcard {
+            self.wildcards.remove(&pattern.text);
+        }
+        self.texts
+            .find_entry(hasher.hash_one(&*pattern.text), |&other| other == entry)
+            .expect("every pattern is in the table")
+            .remove();
+        self.patterns.remove(entry);
+    }
+}
+
+fn release_queue_name(
+    names: &mut Slab<QueueName>,
+    table: &mut HashTable<u32>,
+    hasher: &RandomState,
+    queue: u32,
+) {
+    names[queue].groups -= 1;
+    if names[queue].groups == 0 {
+        table
+            .find_entry(hasher.hash_one(&*names[queue].text), |&other| other == queue)
+            .expect("every queue name is in the table")
+            .remove();
+        names.remove(queue);
+    }
+}
+
+/// Whether two dots meet or a subject begins or ends with one; such a subject
+/// reaches nobody.
+fn has_empty_token(subject: &[u8]) -> bool {
+    subject.first().is_none_or(|&byte| byte == SEPARATOR)
+        || subject.ends_with(&[SEPARATOR])
+        || subject.windows(2).any(|pair| pair == [SEPARATOR, SEPARATOR])
+}
+
+fn push(subscriptions: &mut Slab<Subscription>, list: &mut List, number: u32) {
+    if list.first != NONE {
+        subscriptions[list.first].previous = number;
+    }
+    subscriptions[number].next = list.first;
+    list.first = number;
+    list.len += 1;
+}
+
+fn unlink(subscriptions: &mut Slab<Subscription>, list: &mut List, number: u32) {
+    let (previous, next) = {
+        let subscription = &subscriptions[number];
+        (subscription.previous, subscription.next)
+    };
+    if previous == NONE {
+        list.first = next;
+    } else {
+        subscriptions[previous].next = next;
+    }
+    if next != NONE {
+        subscriptions[next].previous = previous;
+    }
+    list.len -= 1;
+}
+
+fn targets(subscriptions: &Slab<Subscription>, list: List, into: &mut Vec<Target>) {
+    let mut number = list.first;
+    while number != NONE {
+        let subscription = &subscriptions[number];
+        into.push(Target {
+            connection: subscription.connection,
+            subscription: number,
+        });
+        number = subscription.next;
+    }
+}
+
+/// Adds the receivers of one matching pattern to a route.
+fn collect(pattern: &PatternEntry, subscriptions: &Slab<Subscription>, route: &mut Route) {
+    targets(subscriptions, pattern.plain, &mut route.plain);
+    route.remote = route.remote.union(pattern.remote);
+    for group in &pattern.groups {
+        let known = route
+            .queues
+            .iter()
+            .position(|queue| queue.queue == group.queue);
+        let at = known.unwrap_or_else(|| {
+            route.queues.push(QueueRoute {
+                queue: group.queue,
+                ..QueueRoute::default()
+            });
+            route.queues.len() - 1
+        });
+        let queue = &mut route.queues[at];
+        targets(subscriptions, group.local, &mut queue.local);
+        for &(core, members) in &group.remote {
+            queue.remote_members += members;
+            match queue.remote.iter_mut().find(|(other, _)| *other == core) {
+                Some((_, sum)) => *sum += members,
+                None => queue.remote.push((core, members)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "interest_tests.rs"]
+mod tests;

@@ -1,0 +1,4 @@
+//! L2: who wants what, on this core and on the others.
+
+pub mod cache;
+pub mod interest;

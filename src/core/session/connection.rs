@@ -1,0 +1,264 @@
+//! The state of one connection.
+//!
+//! Invariants: while `hold` is not empty, nothing of the connection's input is
+//! parsed and its socket is not read; once `closing` is set nothing is parsed
+//! or delivered any more and only what waits in the outbox is still sent.
+
+use std::net::SocketAddr;
+
+use hashbrown::HashTable;
+
+use super::outbox::Outbox;
+use crate::base::id::{AccountId, ConnectionKind, CoreId, Nanos};
+use crate::base::slab::NONE;
+use crate::wire::connect::ConnectOptions;
+
+/// Why a connection ends; the texts are those of the reference server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CloseReason {
+    /// The peer closed it.
+    ClientClosed,
+    /// No valid CONNECT in time.
+    AuthenticationTimeout,
+    /// Wrong credentials.
+    AuthenticationFailure,
+    /// More pending bytes than allowed.
+    SlowConsumerPendingBytes,
+    /// The socket did not accept pending bytes in time.
+    SlowConsumerWriteDeadline,
+    /// The socket failed while writing.
+    WriteError,
+    /// The socket failed while reading.
+    ReadError,
+    /// The peer sent `-ERR`.
+    ParseError,
+    /// PINGs stayed unanswered.
+    StaleConnection,
+    /// Input that is not the protocol.
+    ProtocolViolation,
+    /// A protocol version that does not exist.
+    BadClientProtocolVersion,
+    /// Too many connections.
+    MaxConnectionsExceeded,
+    /// A payload larger than allowed.
+    MaxPayloadExceeded,
+    /// A control line longer than allowed.
+    MaxControlLineExceeded,
+    /// `no_responders` without `headers`.
+    NoRespondersRequiresHeaders,
+    /// The server stops.
+    ServerShutdown,
+}
+
+impl CloseReason {
+    /// The reference server's text.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::ClientClosed => "Client Closed",
+            Self::AuthenticationTimeout => "Authentication Timeout",
+            Self::AuthenticationFailure => "Authentication Failure",
+            Self::SlowConsumerPendingBytes => "Slow Consumer (Pending Bytes)",
+            Self::SlowConsumerWriteDeadline => "Slow Consumer (Write Deadline)",
+            Self::WriteError => "Write Error",
+            Self::ReadError => "Read Error",
+            Self::ParseError => "Parse Error",
+            Self::StaleConnection => "Stale Connection",
+            Self::ProtocolViolation => "Protocol Violation",
+            Self::BadClientProtocolVersion => "Bad Client Protocol Version",
+            Self::MaxConnectionsExceeded => "Maximum Connections Exceeded",
+            Self::MaxPayloadExceeded => "Maximum Message Payload Exceeded",
+            Self::MaxControlLineExceeded => "Maximum Control Line Exceeded",
+            Self::NoRespondersRequiresHeaders => "No Responders Requires Headers",
+            Self::ServerShutdown => "Server Shutdown",
+        }
+    }
+}
+
+/// Why a connection's input waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hold {
+    /// Nothing holds it.
+    None,
+    /// Its PING waits for this many cores to confirm earlier subscriptions.
+    Barrier {
+        /// Cores that have not confirmed yet.
+        cores_left: u32,
+    },
+    /// Too much is on its way to a core that it publishes to.
+    LinkFull(CoreId),
+    /// Nothing any more: it goes on before the turn ends.
+    Over,
+    /// A subscriber of its messages must catch up first.
+    Stalled {
+        /// When it goes on in any case.
+        until: Nanos,
+    },
+}
+
+/// A message whose control line has arrived and whose payload is so large
+/// that it is collected in a buffer of its own.
+#[derive(Debug)]
+pub struct LargeMessage {
+    /// Room for control line and payload, and perhaps more.
+    pub bytes: Vec<u8>,
+    /// Bytes of control line and payload.
+    pub len: usize,
+    /// Bytes that have arrived.
+    pub arrived: usize,
+}
+
+/// When the server last sent PING and what it knows of the peer's life.
+#[derive(Debug)]
+pub struct Heartbeat {
+    /// When to look next.
+    pub next: Nanos,
+    /// PINGs without PONG.
+    pub outstanding: u32,
+    /// Last message, subscription or PING of the peer.
+    pub last_input: Nanos,
+    /// When the round trip was last measured, if it was.
+    pub round_trip_at: Option<Nanos>,
+    /// When the PING on its way was sent.
+    pub sent_at: Nanos,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Connection {
+    /// Which of the slot's occupants it is.
+    pub generation: u32,
+    /// Number of the connection in the whole server.
+    pub client_id: u64,
+    /// What the peer is.
+    pub kind: ConnectionKind,
+    /// The account that it belongs to.
+    pub account: AccountId,
+    /// The peer's address.
+    pub peer: SocketAddr,
+    /// What the peer said in CONNECT.
+    pub options: Box<ConnectOptions>,
+    /// Headers are agreed on.
+    pub headers: bool,
+    /// Copy of `options.echo` for the fan-out.
+    pub echo: bool,
+    /// CONNECT has come.
+    pub connected: bool,
+    /// Credentials are required and have not come.
+    pub awaiting_credentials: bool,
+    /// The first PONG is sent.
+    pub first_pong_sent: bool,
+    /// The interest has changed since the last confirmation by all cores.
+    pub interest_unconfirmed: bool,
+    /// Is in the shard's list of connections with something to send.
+    pub is_dirty: bool,
+    /// The socket refused bytes: nothing is sent until it is writable.
+    pub is_blocked: bool,
+    /// Why it ends, once it does.
+    pub closing: Option<CloseReason>,
+    /// Why its input waits.
+    pub hold: Hold,
+    /// A subscriber that has fallen behind while this connection published.
+    pub stalled_by: u32,
+    /// Place of the route that it used last.
+    pub last_route: u32,
+    /// What waits to be sent.
+    pub outbox: Outbox,
+    /// Input that is not parsed yet.
+    pub input: Vec<u8>,
+    /// A large message that has not arrived whole.
+    pub large: Option<Box<LargeMessage>>,
+    /// Numbers of its subscriptions, found by sid.
+    pub subscriptions: HashTable<u32>,
+    /// Publishers that wait for it to catch up, as core and key.
+    pub stall_waiters: Vec<(CoreId, u64)>,
+    /// Liveness of the peer.
+    pub heartbeat: Heartbeat,
+    /// Total bytes accepted by the socket.
+    pub sent_bytes: u64,
+    /// The socket must have accepted this many bytes in total...
+    pub write_mark_bytes: u64,
+    /// ...by this moment.
+    pub write_deadline: Nanos,
+    /// Credentials must have come by this moment.
+    pub auth_deadline: Nanos,
+    /// When the shard looks at it next; an earlier entry is stale.
+    pub timer: Nanos,
+}
+
+impl Connection {
+    /// A connection that was just accepted.
+    #[must_use]
+    pub fn new(
+        generation: u32,
+        client_id: u64,
+        kind: ConnectionKind,
+        peer: SocketAddr,
+        now: Nanos,
+    ) -> Self {
+        Self {
+            generation,
+            client_id,
+            kind,
+            account: AccountId::GLOBAL,
+            peer,
+            options: Box::default(),
+            headers: false,
+            echo: true,
+            connected: false,
+            awaiting_credentials: false,
+            first_pong_sent: false,
+            interest_unconfirmed: false,
+            is_dirty: false,
+            is_blocked: false,
+            closing: None,
+            hold: Hold::None,
+            stalled_by: NONE,
+            last_route: NONE,
+            outbox: Outbox::default(),
+            input: Vec::new(),
+            large: None,
+            subscriptions: HashTable::new(),
+            stall_waiters: Vec::new(),
+            heartbeat: Heartbeat {
+                next: Nanos::NEVER,
+                outstanding: 0,
+                last_input: now,
+                round_trip_at: None,
+                sent_at: now,
+            },
+            sent_bytes: 0,
+            write_mark_bytes: 0,
+            write_deadline: Nanos::NEVER,
+            auth_deadline: Nanos::NEVER,
+            timer: Nanos::NEVER,
+        }
+    }
+
+    /// Its name in log lines.
+    #[must_use]
+    pub fn label(&self) -> String {
+        format!("{} - {}:{}", self.peer, self.kind.log_label(), self.client_id)
+    }
+
+    /// Whether its socket should be read.
+    #[must_use]
+    #[inline]
+    pub fn reads(&self) -> bool {
+        self.hold == Hold::None && self.closing.is_none()
+    }
+
+    /// The earliest moment at which something about it is due.
+    #[must_use]
+    pub fn next_deadline(&self) -> Nanos {
+        let stall = match self.hold {
+            Hold::Stalled { until } => until,
+            _ => Nanos::NEVER,
+        };
+        self.heartbeat
+            .next
+            .min(self.write_deadline)
+            .min(self.auth_deadline)
+            .min(stall)
+    }
+}

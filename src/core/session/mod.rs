@@ -1,0 +1,5 @@
+//! L2: one connection: what is known of its client, what waits to be parsed
+//! and what waits to be sent.
+
+pub mod connection;
+pub mod outbox;

@@ -1,0 +1,307 @@
+//! What the commands of a client do.
+
+use tracing::trace;
+
+use super::Shard;
+use super::input::Outcome;
+use crate::base::id::Nanos;
+use crate::base::limits::FIRST_PING_NS;
+use crate::session::connection::{CloseReason, Hold};
+use crate::subject::pattern::{Pattern, tokens};
+use crate::wire::connect::object;
+use crate::wire::encode;
+use crate::wire::parse::Command;
+
+/// The queue name that belongs to the server (NATS 2.14 `sysGroup`).
+const SYSTEM_QUEUE: &[u8] = b"_sys_";
+
+impl Shard {
+    /// Executes one command.
+    #[inline]
+    pub(super) fn execute(&mut self, index: u32, command: &Command<'_>) -> Outcome {
+        match command {
+            Command::Publish(message) => return self.publish(index, message),
+            Command::Subscribe {
+                subject,
+                queue,
+                sid,
+            } => return self.subscribe(index, subject, *queue, sid),
+            Command::Unsubscribe { sid, max } => return self.unsubscribe(index, sid, *max),
+            Command::Ping => return self.ping(index),
+            Command::Pong => self.pong(index),
+            Command::Connect(json) => self.connect(index, json),
+            Command::Info(json) => {
+                if object(json).is_err() {
+                    self.close(index, CloseReason::ProtocolViolation);
+                }
+            }
+            Command::Ok => {}
+            Command::Err(text) => {
+                let text = String::from_utf8_lossy(text);
+                self.log_error(index, &format!("Client Error {text}"));
+                self.close(index, CloseReason::ParseError);
+            }
+        }
+        Outcome::Done
+    }
+
+    fn connect(&mut self, index: u32, json: &[u8]) {
+        let now = self.now;
+        let connection = &mut self.connections[index];
+        let is_first = !connection.connected;
+        connection.auth_deadline = Nanos::NEVER;
+        if connection.options.apply(json).is_err() {
+            self.close(index, CloseReason::ProtocolViolation);
+            return;
+        }
+        connection.connected = true;
+        connection.echo = connection.options.echo;
+        connection.headers = self.config.server.headers && connection.options.headers;
+        // The first PING comes soon and spread out, to measure the round trip.
+        let first_ping_ns = self.config.limits.ping_interval_ns.min(FIRST_PING_NS);
+        let spread_ns = self.rng.below(first_ping_ns / 5 + 1);
+        connection.heartbeat.next = now.after_ns(first_ping_ns + spread_ns);
+        if !is_first {
+            self.drop_subscriptions(index);
+        }
+        let connection = &mut self.connections[index];
+        if !self.config.credentials.accept(&connection.options) || connection.options.names_account
+        {
+            self.refuse_credentials(index);
+            return;
+        }
+        connection.awaiting_credentials = false;
+        let (protocol, verbose) = (connection.options.protocol, connection.options.verbose);
+        let headers_missing = connection.options.no_responders && !connection.headers;
+        if !(0..=1).contains(&protocol) {
+            self.send_error(index, b"invalid client protocol");
+            self.close(index, CloseReason::BadClientProtocolVersion);
+            return;
+        }
+        if headers_missing {
+            self.send_error(index, b"no responders requires headers support");
+            self.close(index, CloseReason::NoRespondersRequiresHeaders);
+            return;
+        }
+        if verbose {
+            self.send(index, encode::OK);
+        }
+        self.schedule(index);
+    }
+
+    /// Ends a connection that may not be here.
+    pub(super) fn refuse_credentials(&mut self, index: u32) {
+        self.log_error(index, "authentication error");
+        self.send_error(index, b"Authorization Violation");
+        self.close(index, CloseReason::AuthenticationFailure);
+    }
+
+    /// Answers a PING; after new subscriptions only when every core knows of
+    /// them, since PONG tells the client that they are live. What the client
+    /// sends meanwhile waits.
+    fn ping(&mut self, index: u32) -> Outcome {
+        self.connections[index].heartbeat.last_input = self.now;
+        if self.connections[index].interest_unconfirmed {
+            self.connections[index].interest_unconfirmed = false;
+            let cores_left = self.begin_barrier(index);
+            if cores_left > 0 {
+                self.connections[index].hold = Hold::Barrier { cores_left };
+                return Outcome::Done;
+            }
+        }
+        self.send_pong(index);
+        Outcome::Done
+    }
+
+    /// Sends PONG, and after the first one INFO again with what is known since
+    /// CONNECT (NATS 2.12).
+    pub(super) fn send_pong(&mut self, index: u32) {
+        self.send(index, encode::PONG);
+        let connection = &mut self.connections[index];
+        if connection.connected && !connection.first_pong_sent {
+            connection.first_pong_sent = true;
+            if connection.options.protocol >= 1 {
+                self.send_info(index, true);
+            }
+        }
+    }
+
+    fn pong(&mut self, index: u32) {
+        self.connections[index].heartbeat.outstanding = 0;
+    }
+
+    fn subscribe(
+        &mut self,
+        index: u32,
+        subject: &[u8],
+        queue: Option<&[u8]>,
+        sid: &[u8],
+    ) -> Outcome {
+        if self.wait_for_any_link(index) {
+            return Outcome::Postponed;
+        }
+        let limits = &self.config.limits;
+        let connection = &mut self.connections[index];
+        connection.heartbeat.last_input = self.now;
+        if queue == Some(SYSTEM_QUEUE) {
+            self.refuse_subscription(index, subject, b" using queue \"_sys_\"");
+            return Outcome::Done;
+        }
+        let tokens_max = limits.max_subscription_tokens as usize;
+        if tokens_max > 0 && tokens(subject).count() > tokens_max {
+            self.refuse_subscription(index, subject, b", too many tokens");
+            return Outcome::Done;
+        }
+        let subscriptions_max = limits.max_subscriptions as usize;
+        if subscriptions_max > 0 && connection.subscriptions.len() >= subscriptions_max {
+            self.log_error(index, "maximum subscriptions exceeded");
+            self.send_error(index, b"maximum subscriptions exceeded");
+            return Outcome::Done;
+        }
+        if self.find_subscription(index, sid).is_none() {
+            let Some(pattern) = Pattern::parse(subject) else {
+                self.send_error(index, b"Invalid Subject");
+                return Outcome::Done;
+            };
+            self.add_subscription(index, pattern, queue, sid);
+        }
+        if self.connections[index].options.verbose {
+            self.send(index, encode::OK);
+        }
+        Outcome::Done
+    }
+
+    fn refuse_subscription(&mut self, index: u32, subject: &[u8], addition: &[u8]) {
+        let mut text = b"Permissions Violation for Subscription to ".to_vec();
+        encode::quoted(subject, &mut text);
+        text.extend_from_slice(addition);
+        self.log_error(index, &String::from_utf8_lossy(&text));
+        self.send_error(index, &text);
+    }
+
+    fn unsubscribe(&mut self, index: u32, sid: &[u8], max: u64) -> Outcome {
+        if self.wait_for_any_link(index) {
+            return Outcome::Postponed;
+        }
+        self.connections[index].heartbeat.last_input = self.now;
+        if let Some(number) = self.find_subscription(index, sid) {
+            let account = self.connections[index].account;
+            let subscription = self.interests[account.index()].subscription_mut(number);
+            if max > subscription.delivered {
+                subscription.delivered_max = max;
+            } else {
+                self.remove_subscription(index, number);
+            }
+        }
+        if self.connections[index].options.verbose {
+            self.send(index, encode::OK);
+        }
+        Outcome::Done
+    }
+
+    fn find_subscription(&self, index: u32, sid: &[u8]) -> Option<u32> {
+        let connection = &self.connections[index];
+        let interest = &self.interests[connection.account.index()];
+        connection
+            .subscriptions
+            .find(self.hasher.hash_one(sid), |&number| {
+                interest.subscription(number).sid.bytes() == sid
+            })
+            .copied()
+    }
+
+    fn add_subscription(
+        &mut self,
+        index: u32,
+        pattern: Pattern<'_>,
+        queue: Option<&[u8]>,
+        sid: &[u8],
+    ) {
+        let account = self.connections[index].account;
+        let (core, links, hasher) = (self.config.core, &mut self.links, &self.hasher);
+        let interest = &mut self.interests[account.index()];
+        let number = interest.subscribe(index, pattern, queue, sid, |announcement| {
+            super::mesh::announce(links, core, account, announcement);
+        });
+        let connection = &mut self.connections[index];
+        connection.interest_unconfirmed = true;
+        connection
+            .subscriptions
+            .insert_unique(hasher.hash_one(sid), number, |&other| {
+                hasher.hash_one(interest.subscription(other).sid.bytes())
+            });
+    }
+
+    /// Removes one subscription of a connection.
+    pub(super) fn remove_subscription(&mut self, index: u32, number: u32) {
+        let connection = &mut self.connections[index];
+        let account = connection.account;
+        let interest = &mut self.interests[account.index()];
+        let hash = self.hasher.hash_one(interest.subscription(number).sid.bytes());
+        connection
+            .subscriptions
+            .find_entry(hash, |&other| other == number)
+            .expect("a connection knows its subscriptions")
+            .remove();
+        let (core, links) = (self.config.core, &mut self.links);
+        interest.unsubscribe(number, |announcement| {
+            super::mesh::announce(links, core, account, announcement);
+        });
+    }
+
+    /// Removes all subscriptions of a connection.
+    pub(super) fn drop_subscriptions(&mut self, index: u32) {
+        let connection = &mut self.connections[index];
+        let account = connection.account;
+        let interest = &mut self.interests[account.index()];
+        let (core, links) = (self.config.core, &mut self.links);
+        for number in std::mem::take(&mut connection.subscriptions) {
+            interest.unsubscribe(number, |announcement| {
+                super::mesh::announce(links, core, account, announcement);
+            });
+        }
+    }
+
+    /// Logs a command as the reference server's `-V` does, without secrets.
+    #[cold]
+    pub(super) fn trace_in(&self, index: u32, command: &Command<'_>, bytes: &[u8]) {
+        let label = self.connections[index].label();
+        let line_end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
+        let line = bytes[..line_end].trim_ascii_end();
+        match command {
+            Command::Connect(json) => trace!("{label} - <<- [CONNECT {}]", without_secrets(json)),
+            _ => trace!("{label} - <<- [{}]", String::from_utf8_lossy(line)),
+        }
+        if let Command::Publish(message) = command {
+            let payload = String::from_utf8_lossy(&message.payload[..message.size()]);
+            trace!("{label} - <<- MSG_PAYLOAD: [{payload:?}]");
+        }
+    }
+
+    /// Logs what is sent.
+    #[cold]
+    pub(super) fn trace_out(&self, index: u32, bytes: &[u8]) {
+        let label = self.connections[index].label();
+        trace!("{label} - ->> [{}]", first_line(bytes));
+    }
+}
+
+/// The text before the first line end.
+pub(super) fn first_line(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    let end = memchr::memchr(b'\r', bytes).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end])
+}
+
+/// The argument of CONNECT with its secrets replaced.
+fn without_secrets(json: &[u8]) -> String {
+    let Ok(Some(mut fields)) = object(json) else {
+        return "(not JSON)".into();
+    };
+    for (name, value) in &mut fields {
+        let name = name.to_ascii_lowercase();
+        if matches!(name.as_str(), "pass" | "auth_token" | "jwt" | "sig" | "proxy_sig") {
+            *value = "[REDACTED]".into();
+        }
+    }
+    serde_json::Value::Object(fields).to_string()
+}

@@ -1,0 +1,331 @@
+//! The connections of a shard: opening, sending, closing.
+
+use std::io::IoSlice;
+use std::net::SocketAddr;
+
+use tracing::{debug, error, info};
+
+use super::Shard;
+use crate::base::id::{ConnectionKey, ConnectionKind, Nanos};
+use crate::base::limits::CLOSE_LINGER_NS;
+use crate::base::slab::Slab;
+use crate::session::connection::{CloseReason, Connection, Hold};
+use crate::wire::encode;
+use crate::wire::info::{self, ConnectionInfo};
+
+/// The connections by slot; every slot remembers how often it was used.
+#[derive(Default)]
+pub struct Connections {
+    slots: Slab<Connection>,
+    generations: Vec<u32>,
+}
+
+impl Connections {
+    /// Number of connections.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    fn insert(&mut self, make: impl FnOnce(u32) -> Connection) -> u32 {
+        // The slot is known only after the insertion, its generation follows.
+        let index = self.slots.insert(make(0));
+        if self.generations.len() <= index as usize {
+            self.generations.push(0);
+        }
+        self.slots[index].generation = self.generations[index as usize];
+        index
+    }
+
+    pub(super) fn remove(&mut self, key: ConnectionKey) {
+        assert!(self.find(key).is_some(), "closed once");
+        self.slots.remove(key.index);
+        let generation = &mut self.generations[key.index as usize];
+        *generation = generation.wrapping_add(1);
+    }
+
+    pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut Connection> {
+        self.slots.get_mut(index)
+    }
+
+    pub(super) fn key(&self, index: u32) -> ConnectionKey {
+        ConnectionKey {
+            index,
+            generation: self.slots[index].generation,
+        }
+    }
+
+    /// The slot of a key that is still valid.
+    pub(super) fn find(&self, key: ConnectionKey) -> Option<u32> {
+        let connection = self.slots.get(key.index)?;
+        (connection.generation == key.generation).then_some(key.index)
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = ConnectionKey> {
+        self.slots.iter().map(|(index, connection)| ConnectionKey {
+            index,
+            generation: connection.generation,
+        })
+    }
+}
+
+impl std::ops::Index<u32> for Connections {
+    type Output = Connection;
+
+    #[inline]
+    fn index(&self, index: u32) -> &Connection {
+        &self.slots[index]
+    }
+}
+
+impl std::ops::IndexMut<u32> for Connections {
+    #[inline]
+    fn index_mut(&mut self, index: u32) -> &mut Connection {
+        &mut self.slots[index]
+    }
+}
+
+/// A connection that the shell has accepted.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening {
+    /// Its number in the whole server.
+    pub client_id: u64,
+    /// What the peer is.
+    pub kind: ConnectionKind,
+    /// The peer's address.
+    pub peer: SocketAddr,
+    /// Whether there are more connections than allowed: it is told so and
+    /// closed.
+    pub is_over_limit: bool,
+}
+
+impl Shard {
+    /// Takes over a connection and greets it with INFO.
+    pub fn open(&mut self, now: Nanos, opening: Opening) -> ConnectionKey {
+        self.now = now;
+        let index = self.connections.insert(|generation| {
+            Connection::new(
+                generation,
+                opening.client_id,
+                opening.kind,
+                opening.peer,
+                now,
+            )
+        });
+        self.log_debug(index, "Client connection created");
+        self.send_info(index, false);
+        if opening.is_over_limit {
+            self.log_error(index, "maximum connections exceeded");
+            self.send_error(index, b"maximum connections exceeded");
+            self.close(index, CloseReason::MaxConnectionsExceeded);
+            return self.connections.key(index);
+        }
+        let limits = &self.config.limits;
+        let connection = &mut self.connections[index];
+        connection.heartbeat.next = now.after_ns(limits.ping_interval_ns);
+        if self.config.server.auth_required {
+            connection.awaiting_credentials = true;
+            connection.auth_deadline = now.after_ns(limits.auth_timeout_ns);
+        }
+        self.schedule(index);
+        self.connections.key(index)
+    }
+
+    /// Notes that the peer has closed the connection or that its socket failed.
+    pub fn on_hangup(&mut self, now: Nanos, key: ConnectionKey, reason: CloseReason) {
+        self.now = now;
+        if let Some(index) = self.connections.find(key) {
+            self.close(index, reason);
+            self.abandon_outbox(index);
+        }
+    }
+
+    /// Notes how many bytes a socket has accepted and whether it refuses more.
+    pub fn on_sent(&mut self, now: Nanos, key: ConnectionKey, accepted: usize, is_blocked: bool) {
+        self.now = now;
+        let Some(index) = self.connections.find(key) else {
+            return;
+        };
+        let connection = &mut self.connections[index];
+        connection.outbox.advance(accepted, &mut self.pool);
+        connection.sent_bytes += accepted as u64;
+        connection.is_blocked = is_blocked;
+        let pending = connection.outbox.pending_bytes();
+        if pending == 0 {
+            connection.write_deadline = Nanos::NEVER;
+            if connection.closing.is_some() {
+                self.effects.closed.push(key);
+                return;
+            }
+        } else if is_blocked && connection.write_deadline == Nanos::NEVER {
+            self.set_write_mark(index);
+        }
+        self.release_stall_waiters(index, pending);
+    }
+
+    /// Notes that a socket that refused bytes accepts them again.
+    pub fn on_writable(&mut self, key: ConnectionKey) {
+        let Some(index) = self.connections.find(key) else {
+            return;
+        };
+        let connection = &mut self.connections[index];
+        if connection.is_blocked {
+            connection.is_blocked = false;
+            self.mark_dirty(index);
+        }
+    }
+
+    /// What waits to be sent, as slices for one vectored send.
+    pub fn pending_slices<'a>(&'a self, key: ConnectionKey, into: &mut Vec<IoSlice<'a>>) {
+        if let Some(index) = self.connections.find(key) {
+            self.connections[index].outbox.slices(into);
+        }
+    }
+
+    /// Whether more waits to be sent than one vectored send takes.
+    #[must_use]
+    pub fn pending_bytes(&self, key: ConnectionKey) -> u64 {
+        self.connections
+            .find(key)
+            .map_or(0, |index| self.connections[index].outbox.pending_bytes())
+    }
+
+    /// Whether a socket should be read: false while its input waits and once
+    /// it is closing.
+    #[must_use]
+    pub fn reads(&self, key: ConnectionKey) -> bool {
+        self.connections
+            .find(key)
+            .is_some_and(|index| self.connections[index].reads())
+    }
+
+    /// Closes every connection, as the server stops.
+    pub fn close_all(&mut self, now: Nanos) {
+        self.now = now;
+        let keys: Vec<ConnectionKey> = self.connections.keys().collect();
+        for key in keys {
+            if let Some(index) = self.connections.find(key) {
+                self.close(index, CloseReason::ServerShutdown);
+            }
+        }
+    }
+
+    /// Ends a connection: its subscriptions are gone at once; what waits in
+    /// its outbox is still sent, for a moment.
+    pub(super) fn close(&mut self, index: u32, reason: CloseReason) {
+        if self.connections[index].closing.is_some() {
+            return;
+        }
+        self.log_debug(index, &format!("Client connection closed: {}", reason.text()));
+        self.drop_subscriptions(index);
+        let deadline = self.now.after_ns(CLOSE_LINGER_NS);
+        let connection = &mut self.connections[index];
+        connection.closing = Some(reason);
+        connection.hold = Hold::None;
+        connection.input = Vec::new();
+        connection.large = None;
+        connection.heartbeat.next = Nanos::NEVER;
+        connection.auth_deadline = Nanos::NEVER;
+        connection.write_deadline = deadline;
+        if connection.outbox.pending_bytes() == 0 {
+            let key = self.connections.key(index);
+            self.effects.closed.push(key);
+        } else {
+            self.schedule(index);
+            self.mark_dirty(index);
+        }
+        self.release_stall_waiters(index, 0);
+    }
+
+    /// Gives up what a closing connection has not accepted.
+    pub(super) fn abandon_outbox(&mut self, index: u32) {
+        let connection = &mut self.connections[index];
+        assert!(connection.closing.is_some(), "only of closing connections");
+        if connection.outbox.pending_bytes() > 0 {
+            connection.outbox.clear(&mut self.pool);
+            let key = self.connections.key(index);
+            self.effects.closed.push(key);
+        }
+    }
+
+    /// Ends a connection that does not keep up, without a word, as the
+    /// reference server does.
+    pub(super) fn close_slow_consumer(&mut self, index: u32, reason: CloseReason) {
+        if self.connections[index].closing.is_some() {
+            return;
+        }
+        let limits = &self.config.limits;
+        let text = match reason {
+            CloseReason::SlowConsumerPendingBytes => format!(
+                "Slow Consumer Detected: MaxPending of {} Exceeded",
+                limits.max_pending_bytes
+            ),
+            _ => format!(
+                "Slow Consumer Detected: WriteDeadline of {:?} exceeded with {} bytes pending.",
+                std::time::Duration::from_nanos(limits.write_deadline_ns),
+                self.connections[index].outbox.pending_bytes()
+            ),
+        };
+        info!("{} - {text}", self.connections[index].label());
+        self.close(index, reason);
+        self.abandon_outbox(index);
+    }
+
+    pub(super) fn mark_dirty(&mut self, index: u32) {
+        let connection = &mut self.connections[index];
+        if !connection.is_dirty {
+            connection.is_dirty = true;
+            self.effects.dirty.push(index);
+        }
+    }
+
+    /// Queues bytes for a connection.
+    pub(super) fn send(&mut self, index: u32, bytes: &[u8]) {
+        let connection = &mut self.connections[index];
+        connection.outbox.push(bytes, &mut self.pool);
+        if self.config.trace {
+            self.trace_out(index, bytes);
+        }
+        self.mark_dirty(index);
+    }
+
+    /// Queues `-ERR 'text'`.
+    pub(super) fn send_error(&mut self, index: u32, text: &[u8]) {
+        let mut line = std::mem::take(&mut self.scratch.line);
+        line.clear();
+        encode::err(text, &mut line);
+        self.send(index, &line);
+        self.scratch.line = line;
+    }
+
+    /// Queues INFO; `after_ping` adds what is known since CONNECT.
+    pub(super) fn send_info(&mut self, index: u32, after_ping: bool) {
+        let connection = &self.connections[index];
+        let client_ip = connection.peer.ip().to_canonical().to_string();
+        let about = ConnectionInfo {
+            client_id: connection.client_id,
+            client_ip: &client_ip,
+            max_payload: self.config.limits.max_payload,
+            account: after_ping.then(|| connection.account.name()),
+        };
+        let mut line = Vec::with_capacity(512);
+        info::encode(&self.config.server, &about, &mut line);
+        self.send(index, &line);
+    }
+
+    pub(super) fn log_debug(&self, index: u32, text: &str) {
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            debug!("{} - {text}", self.connections[index].label());
+        }
+    }
+
+    pub(super) fn log_error(&self, index: u32, text: &str) {
+        error!("{} - {text}", self.connections[index].label());
+    }
+}

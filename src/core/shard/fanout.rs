@@ -1,0 +1,568 @@
+//! A message, from its publisher to everybody who wants it.
+//!
+//! The hot path: find the route of the subject (usually without a look-up),
+//! then copy three pieces per receiver into its outbox: `MSG subject ` from
+//! the route, the receiver's sid, and the rest of the publisher's own bytes
+//! (`[reply ]size\r\npayload\r\n`), which are delivered as they came. Nothing is
+//! formatted, allocated or counted atomically. Tried and rejected numbers are
+//! in `bench/RESULTS.md`.
+//!
+//! Per interested core the message is written once into the batch for it; that
+//! core fans out to its own connections through the same function. One member
+//! of a queue group is chosen here, wherever the members are, so that all of
+//! them weigh the same.
+
+use super::Shard;
+use super::commands::first_line;
+use super::connections::Connections;
+use super::input::Outcome;
+use super::mesh::{Frame, MessageFrame};
+use crate::base::id::{AccountId, ConnectionKey, CoreId};
+use crate::base::limits::{QUEUE_HOPS_MAX, STALL_MAX_NS, STALL_PENDING_BYTES, STALL_WAITERS_MAX};
+use crate::base::slab::{NONE, Slab};
+use crate::route::cache::{QueueRoute, Route, Target};
+use crate::route::interest::Subscription;
+use crate::session::connection::{CloseReason, Connection, Hold};
+use crate::session::outbox::BlockPool;
+use crate::wire::encode;
+use crate::wire::parse::Publish;
+
+/// A message in the form in which it is delivered.
+#[derive(Clone, Copy)]
+pub(super) struct Delivery<'a> {
+    /// Everything after the sid.
+    pub tail: &'a [u8],
+    /// The same without headers; empty if there are none.
+    pub stripped: &'a [u8],
+    /// Slot of the publisher if it is on this core, else [`NONE`].
+    pub publisher: u32,
+}
+
+/// What deliveries change besides subscriptions.
+struct Receivers<'a> {
+    connections: &'a mut Connections,
+    pool: &'a mut BlockPool,
+    dirty: &'a mut Vec<u32>,
+    finished: &'a mut Vec<u32>,
+    overflowed: &'a mut Vec<u32>,
+    pending_max: u64,
+    /// A receiver that has fallen behind.
+    behind: u32,
+    trace: bool,
+}
+
+impl Receivers<'_> {
+    /// Copies a message into one outbox; false if this receiver does not take
+    /// it.
+    #[inline]
+    fn deliver(
+        &mut self,
+        route: &Route,
+        subscriptions: &mut Slab<Subscription>,
+        target: Target,
+        message: &Delivery<'_>,
+    ) -> bool {
+        let connection = &mut self.connections[target.connection];
+        let is_own = target.connection == message.publisher;
+        if connection.closing.is_some() || (is_own && !connection.echo) {
+            return false;
+        }
+        let subscription = &mut subscriptions[target.subscription];
+        subscription.delivered += 1;
+        if subscription.delivered_max > 0 {
+            if subscription.delivered > subscription.delivered_max {
+                return false;
+            }
+            if subscription.delivered == subscription.delivered_max {
+                self.finished.push(target.subscription);
+            }
+        }
+        let with_header = !message.stripped.is_empty() && connection.headers;
+        let head = route.head(with_header);
+        let sid = subscription.sid.with_blank();
+        let tail = if with_header || message.stripped.is_empty() {
+            message.tail
+        } else {
+            message.stripped
+        };
+        let len = head.len() + sid.len() + tail.len();
+        let room = connection.outbox.extend(len, self.pool);
+        let (room_head, room) = room.split_at_mut(head.len());
+        let (room_sid, room_tail) = room.split_at_mut(sid.len());
+        room_head.copy_from_slice(head);
+        room_sid.copy_from_slice(sid);
+        room_tail.copy_from_slice(tail);
+        if !connection.is_dirty {
+            connection.is_dirty = true;
+            self.dirty.push(target.connection);
+        }
+        let pending = connection.outbox.pending_bytes();
+        if pending > STALL_PENDING_BYTES {
+            self.behind = target.connection;
+            if pending > self.pending_max {
+                self.overflowed.push(target.connection);
+            }
+        }
+        if self.trace {
+            trace_delivery(connection, [head, sid, tail]);
+        }
+        true
+    }
+
+    /// Delivers to one of the members, beginning with a random one.
+    fn deliver_to_one(
+        &mut self,
+        route: &Route,
+        subscriptions: &mut Slab<Subscription>,
+        members: &[Target],
+        first: usize,
+        message: &Delivery<'_>,
+    ) -> bool {
+        let (before, after) = members.split_at(first);
+        after
+            .iter()
+            .chain(before)
+            .any(|&target| self.deliver(route, subscriptions, target, message))
+    }
+}
+
+impl Shard {
+    /// Publishes a message of a connection.
+    #[inline]
+    pub(super) fn publish(&mut self, index: u32, message: &Publish<'_>) -> Outcome {
+        let connection = &mut self.connections[index];
+        let account = connection.account;
+        let hint = connection.last_route;
+        let (pedantic, verbose) = (connection.options.pedantic, connection.options.verbose);
+        let interest = &mut self.interests[account.index()];
+        let at = interest.route(message.subject, hint);
+        connection.last_route = at;
+        connection.heartbeat.last_input = self.now;
+        let route = interest.route_at(at);
+        if (!route.remote.is_empty() || !route.queues.is_empty())
+            && let Some(core) = self.full_link_of(account, at)
+        {
+            self.wait_for_link(index, core);
+            return Outcome::Postponed;
+        }
+        if (pedantic || verbose || is_reserved(message)) && !self.admit(index, message) {
+            return Outcome::Done;
+        }
+        let (mut tail, mut stripped) = (message.tail, &[][..]);
+        let mut scratch_tail = std::mem::take(&mut self.scratch.tail);
+        let mut scratch_stripped = std::mem::take(&mut self.scratch.stripped);
+        if tail.is_empty() {
+            write_tail(message, &mut scratch_tail);
+            tail = &scratch_tail;
+        }
+        if message.header_len > 0 {
+            write_stripped(message, &mut scratch_stripped);
+            stripped = &scratch_stripped;
+        }
+        let delivery = Delivery {
+            tail,
+            stripped,
+            publisher: index,
+        };
+        let delivered = self.fan_out(account, at, &delivery, message.reply);
+        self.scratch.tail = scratch_tail;
+        self.scratch.stripped = scratch_stripped;
+        if !delivered && !message.reply.is_empty() {
+            self.tell_no_responders(index, message);
+        }
+        Outcome::Done
+    }
+
+    /// Delivers to the receivers of a route on this core and hands the message
+    /// to the other cores; false if nobody got it.
+    #[inline]
+    fn fan_out(
+        &mut self,
+        account: AccountId,
+        at: u32,
+        message: &Delivery<'_>,
+        reply: &[u8],
+    ) -> bool {
+        let interest = &mut self.interests[account.index()];
+        let (route, subscriptions) = interest.route_parts(at);
+        let mut receivers = Receivers {
+            connections: &mut self.connections,
+            pool: &mut self.pool,
+            dirty: &mut self.effects.dirty,
+            finished: &mut self.scratch.finished,
+            overflowed: &mut self.scratch.overflowed,
+            pending_max: self.config.limits.max_pending_bytes,
+            behind: NONE,
+            trace: self.config.trace,
+        };
+        let mut delivered = !route.remote.is_empty();
+        for &target in &route.plain {
+            delivered |= receivers.deliver(route, subscriptions, target, message);
+        }
+        let picks = &mut self.scratch.picks;
+        for queue in &route.queues {
+            let members = queue.local.len() as u64 + u64::from(queue.remote_members);
+            let chosen = self.rng.below(members) as usize;
+            let local = chosen < queue.local.len()
+                && receivers.deliver_to_one(route, subscriptions, &queue.local, chosen, message);
+            if local {
+                delivered = true;
+            } else if let Some(core) = choose_core(queue, chosen, self.config.core) {
+                picks.push((core, queue.queue));
+                delivered = true;
+            }
+        }
+        let behind = receivers.behind;
+        if !route.remote.is_empty() || !picks.is_empty() {
+            self.hand_to_cores(account, at, message, reply);
+        }
+        self.after_fan_out(account, message.publisher, behind);
+        delivered
+    }
+
+    /// Writes the message into the batches of the cores that want it.
+    #[cold]
+    fn hand_to_cores(
+        &mut self,
+        account: AccountId,
+        at: u32,
+        message: &Delivery<'_>,
+        reply: &[u8],
+    ) {
+        let interest = &self.interests[account.index()];
+        let route = interest.route_at(at);
+        let mut cores = route.remote;
+        for &(core, _) in &self.scratch.picks {
+            cores.insert(core);
+        }
+        let publisher = match message.publisher {
+            NONE => u64::MAX,
+            index => self.connections.key(index).to_bits(),
+        };
+        for core in cores.iter() {
+            let frame = MessageFrame {
+                account,
+                is_for_plain: route.remote.contains(core),
+                hops: 0,
+                publisher,
+                subject: route.subject(),
+                reply,
+                tail: message.tail,
+                stripped: message.stripped,
+            };
+            let queues = self.scratch.picks.iter().filter(|pick| pick.0 == core);
+            let names = queues.map(|&(_, queue)| interest.queue_name(queue));
+            self.links[core.index()].send_message(&frame, names);
+        }
+        self.scratch.picks.clear();
+    }
+
+    /// Removes what the deliveries ended and notes who fell behind.
+    #[inline]
+    fn after_fan_out(&mut self, account: AccountId, publisher: u32, behind: u32) {
+        if behind != NONE && publisher != NONE {
+            self.connections[publisher].stalled_by = behind;
+        }
+        if !self.scratch.finished.is_empty() {
+            self.remove_finished(account);
+        }
+        if !self.scratch.overflowed.is_empty() {
+            for index in std::mem::take(&mut self.scratch.overflowed) {
+                self.close_slow_consumer(index, CloseReason::SlowConsumerPendingBytes);
+            }
+        }
+    }
+
+    #[cold]
+    fn remove_finished(&mut self, account: AccountId) {
+        let mut finished = std::mem::take(&mut self.scratch.finished);
+        for number in finished.drain(..) {
+            let interest = &self.interests[account.index()];
+            let index = interest.subscription(number).connection;
+            self.remove_subscription(index, number);
+        }
+        self.scratch.finished = finished;
+    }
+
+    /// Delivers a message that came from another core.
+    pub(super) fn deliver_frame(&mut self, frame: &Frame<'_>) {
+        let message = &frame.message;
+        let account = message.account;
+        let interest = &mut self.interests[account.index()];
+        let at = interest.route(message.subject, NONE);
+        let delivery = Delivery {
+            tail: message.tail,
+            stripped: message.stripped,
+            publisher: NONE,
+        };
+        let (route, subscriptions) = interest.route_parts(at);
+        let mut receivers = Receivers {
+            connections: &mut self.connections,
+            pool: &mut self.pool,
+            dirty: &mut self.effects.dirty,
+            finished: &mut self.scratch.finished,
+            overflowed: &mut self.scratch.overflowed,
+            pending_max: self.config.limits.max_pending_bytes,
+            behind: NONE,
+            trace: self.config.trace,
+        };
+        if message.is_for_plain {
+            for &target in &route.plain {
+                receivers.deliver(route, subscriptions, target, &delivery);
+            }
+        }
+        let behind = receivers.behind;
+        for name in frame.queues() {
+            self.deliver_pick(at, frame, name, &delivery);
+        }
+        self.after_fan_out(account, NONE, behind);
+        self.note_stall(message.publisher, behind);
+    }
+
+    /// Delivers to one member of a queue group that another core has chosen
+    /// here; if none is left, hands the message on to a core that has one.
+    fn deliver_pick(&mut self, at: u32, frame: &Frame<'_>, name: &[u8], delivery: &Delivery<'_>) {
+        let message = &frame.message;
+        let interest = &mut self.interests[message.account.index()];
+        let Some(number) = interest.queue_number(name) else {
+            return;
+        };
+        let (route, subscriptions) = interest.route_parts(at);
+        let Some(queue) = route.queues.iter().find(|queue| queue.queue == number) else {
+            return;
+        };
+        let mut receivers = Receivers {
+            connections: &mut self.connections,
+            pool: &mut self.pool,
+            dirty: &mut self.effects.dirty,
+            finished: &mut self.scratch.finished,
+            overflowed: &mut self.scratch.overflowed,
+            pending_max: self.config.limits.max_pending_bytes,
+            behind: NONE,
+            trace: self.config.trace,
+        };
+        let first = match queue.local.len() {
+            0 => 0,
+            members => self.rng.below(members as u64) as usize,
+        };
+        if receivers.deliver_to_one(route, subscriptions, &queue.local, first, delivery) {
+            let behind = receivers.behind;
+            self.note_stall(message.publisher, behind);
+            return;
+        }
+        if message.hops < QUEUE_HOPS_MAX
+            && let Some(core) = choose_core(queue, 0, self.config.core)
+        {
+            let onward = MessageFrame {
+                is_for_plain: false,
+                hops: message.hops + 1,
+                publisher: u64::MAX,
+                ..*message
+            };
+            self.links[core.index()].send_message(&onward, [name].into_iter());
+        }
+    }
+
+    /// Cold checks of a message; false if it must not be published.
+    #[cold]
+    fn admit(&mut self, index: u32, message: &Publish<'_>) -> bool {
+        let connection = &self.connections[index];
+        let (pedantic, verbose) = (connection.options.pedantic, connection.options.verbose);
+        if pedantic && !crate::subject::pattern::is_literal(message.subject) {
+            self.send_error(index, b"Invalid Publish Subject");
+        }
+        let refusal: Option<(&[u8], &[u8])> = if is_reserved_subject(message.subject) {
+            Some((b"Permissions Violation for Publish to ", message.subject))
+        } else if is_reserved_reply(message.reply) {
+            Some((
+                b"Permissions Violation for Publish with Reply of ",
+                message.reply,
+            ))
+        } else {
+            None
+        };
+        if let Some((text, subject)) = refusal {
+            let mut text = text.to_vec();
+            encode::quoted(subject, &mut text);
+            self.log_error(index, &String::from_utf8_lossy(&text));
+            self.send_error(index, &text);
+            return false;
+        }
+        if verbose {
+            self.send(index, encode::OK);
+        }
+        true
+    }
+
+    /// Tells a requester that nobody listens, on its own subscription for the
+    /// reply, if it wants to know.
+    #[cold]
+    fn tell_no_responders(&mut self, index: u32, message: &Publish<'_>) {
+        let connection = &self.connections[index];
+        if !connection.options.no_responders {
+            return;
+        }
+        let interest = &mut self.interests[connection.account.index()];
+        let Some(number) = interest.plain_of_connection(index, message.reply) else {
+            return;
+        };
+        let mut line = std::mem::take(&mut self.scratch.line);
+        line.clear();
+        let sid = interest.subscription(number).sid.bytes();
+        encode::no_responders(message.reply, sid, message.subject, &mut line);
+        self.send(index, &line);
+        self.scratch.line = line;
+    }
+
+    /// Holds a publisher back if one of its receivers has fallen behind.
+    pub(super) fn stall_if_ahead(&mut self, index: u32) {
+        let connection = &mut self.connections[index];
+        let behind = std::mem::replace(&mut connection.stalled_by, NONE);
+        if behind == NONE || !connection.reads() {
+            return;
+        }
+        let key = self.connections.key(index);
+        if self.add_stall_waiter(behind, self.config.core, key.to_bits()) {
+            self.stall(index);
+        }
+    }
+
+    /// Notes, once per batch, that a publisher of another core is ahead of a
+    /// receiver.
+    #[inline]
+    fn note_stall(&mut self, publisher: u64, behind: u32) {
+        let stall = (publisher, behind);
+        if behind != NONE && publisher != u64::MAX && !self.scratch.stalled.contains(&stall) {
+            self.scratch.stalled.push(stall);
+        }
+    }
+
+    /// Stops reading from a publisher for a bounded time.
+    pub(super) fn stall(&mut self, index: u32) {
+        let until = self.now.after_ns(STALL_MAX_NS);
+        self.connections[index].hold = Hold::Stalled { until };
+        self.schedule(index);
+    }
+
+    /// Notes a publisher that waits for a receiver; false if the receiver has
+    /// caught up already.
+    pub(super) fn add_stall_waiter(&mut self, behind: u32, core: CoreId, publisher: u64) -> bool {
+        let Some(receiver) = self.connections.get_mut(behind) else {
+            return false;
+        };
+        if receiver.outbox.pending_bytes() <= STALL_PENDING_BYTES || receiver.closing.is_some() {
+            return false;
+        }
+        let waiter = (core, publisher);
+        let waiters = &mut receiver.stall_waiters;
+        if waiters.len() < STALL_WAITERS_MAX && !waiters.contains(&waiter) {
+            waiters.push(waiter);
+        }
+        true
+    }
+
+    /// Lets publishers go on that waited for a receiver.
+    #[inline]
+    pub(super) fn release_stall_waiters(&mut self, index: u32, pending: u64) {
+        let receiver = &mut self.connections[index];
+        if receiver.stall_waiters.is_empty() || pending > STALL_PENDING_BYTES / 2 {
+            return;
+        }
+        for (core, bits) in std::mem::take(&mut receiver.stall_waiters) {
+            if core == self.config.core {
+                self.end_stall(ConnectionKey::from_bits(bits));
+            } else {
+                self.links[core.index()].send_stall(bits, false);
+            }
+        }
+    }
+
+    /// Goes on with a publisher that was held back, if it still is.
+    pub(super) fn end_stall(&mut self, key: ConnectionKey) {
+        if let Some(index) = self.connections.find(key)
+            && let Hold::Stalled { .. } = self.connections[index].hold
+        {
+            self.release(index);
+        }
+    }
+}
+
+#[cold]
+fn trace_delivery(connection: &Connection, parts: [&[u8]; 3]) {
+    let [head, sid, tail] = parts.map(first_line);
+    tracing::trace!("{} - ->> [{head}{sid}{tail}]", connection.label());
+}
+
+/// A core with members of a queue group, by the number drawn.
+fn choose_core(queue: &QueueRoute, drawn: usize, own: CoreId) -> Option<CoreId> {
+    let mut left = drawn.saturating_sub(queue.local.len()) as u32;
+    for &(core, members) in &queue.remote {
+        debug_assert_ne!(core, own, "a core is not its own peer");
+        if left < members {
+            return Some(core);
+        }
+        left -= members;
+    }
+    queue.remote.first().map(|&(core, _)| core)
+}
+
+/// Whether a subject or reply begins like one of the reserved ones.
+#[inline]
+fn is_reserved(message: &Publish<'_>) -> bool {
+    let suspicious = |text: &[u8]| matches!(text.first(), Some(b'_' | b'$'));
+    (suspicious(message.subject) && is_reserved_subject(message.subject))
+        || (suspicious(message.reply) && is_reserved_reply(message.reply))
+}
+
+fn begins_with_more(text: &[u8], prefix: &[u8]) -> bool {
+    text.len() > prefix.len() && text.starts_with(prefix)
+}
+
+fn is_gateway_reply(text: &[u8]) -> bool {
+    begins_with_more(text, b"_GR_.") || begins_with_more(text, b"$GR.")
+}
+
+/// Subjects that clients may not publish to (NATS 2.15).
+fn is_reserved_subject(subject: &[u8]) -> bool {
+    is_gateway_reply(subject) || subject.starts_with(b"$NRG.")
+}
+
+/// Replies that clients may not ask for (NATS 2.15).
+fn is_reserved_reply(reply: &[u8]) -> bool {
+    is_gateway_reply(reply)
+        || reply.starts_with(b"_R_.")
+        || begins_with_more(reply, b"$JS.ACK.")
+}
+
+/// Writes what follows the sid, for a control line in another form.
+#[cold]
+fn write_tail(message: &Publish<'_>, into: &mut Vec<u8>) {
+    into.clear();
+    let header: &[u8] = if message.header_len > 0 {
+        message.header_text
+    } else {
+        b""
+    };
+    for word in [message.reply, header] {
+        if !word.is_empty() {
+            into.extend_from_slice(word);
+            into.push(b' ');
+        }
+    }
+    into.extend_from_slice(message.size_text);
+    into.extend_from_slice(b"\r\n");
+    into.extend_from_slice(message.payload);
+}
+
+/// Writes what follows the sid for a receiver that cannot take headers.
+#[cold]
+fn write_stripped(message: &Publish<'_>, into: &mut Vec<u8>) {
+    into.clear();
+    if !message.reply.is_empty() {
+        into.extend_from_slice(message.reply);
+        into.push(b' ');
+    }
+    encode::decimal(message.size() - message.header_len, into);
+    into.extend_from_slice(b"\r\n");
+    into.extend_from_slice(&message.payload[message.header_len..]);
+}

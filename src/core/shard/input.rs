@@ -1,0 +1,260 @@
+//! Bytes of a connection, from the socket to the commands.
+//!
+//! A read goes into the core's shared buffer, behind the few bytes that were
+//! left of the last one ([`Shard::restore_input`]); so a command is always in
+//! one piece and an idle connection owns no buffer. Only a large payload gets
+//! one, which the socket is then read into directly.
+//!
+//! Input that has to wait (see [`Hold`]) is kept with the connection, at most
+//! one read of it, since the socket of a held connection is not read.
+
+use super::Shard;
+use crate::base::id::{ConnectionKey, Nanos};
+use crate::base::limits::{OWN_BUFFER_PAYLOAD_BYTES, STALL_READ_BYTES};
+use crate::session::connection::{CloseReason, Hold, LargeMessage};
+use crate::wire::parse::{Command, Grammar, Parsed, Violation, parse};
+
+/// What became of a command.
+pub(super) enum Outcome {
+    /// It is done.
+    Done,
+    /// It has to wait: it is parsed again when the connection goes on.
+    Postponed,
+}
+
+impl Shard {
+    /// Moves the input that is left of the last read to the front of a buffer
+    /// and returns its length; the next read goes behind it, and both together
+    /// to [`Self::on_bytes`].
+    pub fn restore_input(&mut self, key: ConnectionKey, buffer: &mut [u8]) -> usize {
+        let Some(index) = self.connections.find(key) else {
+            return 0;
+        };
+        let input = &mut self.connections[index].input;
+        let len = input.len();
+        if len == 0 || len * 2 > buffer.len() {
+            return 0;
+        }
+        buffer[..len].copy_from_slice(input);
+        // A connection in the middle of traffic keeps its small buffer.
+        if len > 512 {
+            *input = Vec::new();
+        } else {
+            input.clear();
+        }
+        len
+    }
+
+    /// Where a large payload goes that has not arrived whole: the socket is
+    /// read into it, then [`Self::on_large_bytes`] is called.
+    pub fn large_space(&mut self, key: ConnectionKey) -> Option<&mut [u8]> {
+        let index = self.connections.find(key)?;
+        let large = self.connections[index].large.as_mut()?;
+        Some(&mut large.bytes[large.arrived..large.len])
+    }
+
+    /// Notes that bytes have arrived in [`Self::large_space`].
+    pub fn on_large_bytes(&mut self, now: Nanos, key: ConnectionKey, arrived: usize) {
+        self.now = now;
+        let Some(index) = self.connections.find(key) else {
+            return;
+        };
+        let Some(large) = self.connections[index].large.as_mut() else {
+            return;
+        };
+        large.arrived += arrived;
+        assert!(large.arrived <= large.len, "read into the space");
+        self.finish_large(index);
+    }
+
+    /// Takes bytes from a socket.
+    pub fn on_bytes(&mut self, now: Nanos, key: ConnectionKey, bytes: &[u8]) {
+        self.now = now;
+        let Some(index) = self.connections.find(key) else {
+            return;
+        };
+        let mut bytes = bytes;
+        if let Some(large) = self.connections[index].large.as_mut() {
+            let missing = large.len - large.arrived;
+            let (now_here, rest) = bytes.split_at(missing.min(bytes.len()));
+            large.bytes[large.arrived..large.arrived + now_here.len()].copy_from_slice(now_here);
+            large.arrived += now_here.len();
+            bytes = rest;
+            self.finish_large(index);
+        }
+        let connection = &mut self.connections[index];
+        if !connection.reads() {
+            if connection.closing.is_none() {
+                connection.input.extend_from_slice(bytes);
+            }
+            return;
+        }
+        if connection.input.is_empty() {
+            self.consume(index, bytes);
+        } else {
+            let mut joined = std::mem::take(&mut connection.input);
+            joined.extend_from_slice(bytes);
+            self.consume(index, &joined);
+        }
+        if bytes.len() >= STALL_READ_BYTES {
+            self.stall_if_ahead(index);
+        }
+    }
+
+    /// Notes that nothing holds a connection any more.
+    pub(super) fn release(&mut self, index: u32) {
+        self.connections[index].hold = Hold::Over;
+        let key = self.connections.key(index);
+        self.effects.released.push(key);
+    }
+
+    /// Goes on with the connections that were held. To be called before the
+    /// turn's output is drained; it is not done at once, so that no command is
+    /// executed in the middle of another one.
+    pub fn settle(&mut self, now: Nanos) {
+        self.now = now;
+        while let Some(key) = self.effects.released.pop() {
+            if let Some(index) = self.connections.find(key)
+                && self.connections[index].hold == Hold::Over
+            {
+                self.resume(index);
+            }
+        }
+    }
+
+    fn resume(&mut self, index: u32) {
+        let connection = &mut self.connections[index];
+        connection.hold = Hold::None;
+        let input = std::mem::take(&mut connection.input);
+        self.consume(index, &input);
+        let connection = &self.connections[index];
+        if connection.reads() {
+            let key = self.connections.key(index);
+            self.effects.resumed.push(key);
+        }
+    }
+
+    fn grammar(&self, index: u32) -> Grammar {
+        let connection = &self.connections[index];
+        Grammar {
+            max_control_line: self.config.limits.max_control_line as usize,
+            max_payload: self.config.limits.max_payload as usize,
+            headers: connection.headers,
+            awaiting_credentials: connection.awaiting_credentials,
+        }
+    }
+
+    /// Executes the commands at the front of the input and keeps the rest.
+    fn consume(&mut self, index: u32, input: &[u8]) {
+        let mut rest = input;
+        let mut grammar = self.grammar(index);
+        let keep = loop {
+            if rest.is_empty() || !self.connections[index].reads() {
+                break rest.len();
+            }
+            match parse(rest, &grammar) {
+                Ok(Parsed::Command(command, taken)) => {
+                    if self.config.trace {
+                        self.trace_in(index, &command, &rest[..taken]);
+                    }
+                    match self.execute(index, &command) {
+                        Outcome::Done => rest = &rest[taken..],
+                        Outcome::Postponed => break rest.len(),
+                    }
+                    if matches!(command, Command::Connect(_)) {
+                        grammar = self.grammar(index);
+                    }
+                }
+                Ok(Parsed::Incomplete { keep }) => break keep,
+                Ok(Parsed::PayloadPending {
+                    line_len,
+                    payload_len,
+                }) if payload_len >= OWN_BUFFER_PAYLOAD_BYTES => {
+                    self.begin_large(index, rest, line_len + payload_len);
+                    break 0;
+                }
+                Ok(Parsed::PayloadPending { .. }) => break rest.len(),
+                Err(violation) => {
+                    self.violate(index, violation);
+                    break 0;
+                }
+            }
+        };
+        let connection = &mut self.connections[index];
+        if connection.closing.is_none() {
+            connection.input.extend_from_slice(&rest[..keep]);
+        }
+    }
+
+    /// A new buffer is zeroed memory that the kernel hands out as it is
+    /// touched: announcing a payload costs a peer's bytes, not ours.
+    fn begin_large(&mut self, index: u32, here: &[u8], len: usize) {
+        let spare = std::mem::take(&mut self.scratch.large);
+        let mut bytes = if spare.len() >= len {
+            spare
+        } else {
+            vec![0; len]
+        };
+        bytes[..here.len()].copy_from_slice(here);
+        self.connections[index].large = Some(Box::new(LargeMessage {
+            bytes,
+            len,
+            arrived: here.len(),
+        }));
+    }
+
+    fn finish_large(&mut self, index: u32) {
+        let grammar = self.grammar(index);
+        let connection = &mut self.connections[index];
+        let Some(large) = connection.large.take() else {
+            return;
+        };
+        let here = &large.bytes[..large.arrived];
+        match parse(here, &grammar) {
+            Ok(Parsed::Command(command, _)) => {
+                if self.config.trace {
+                    self.trace_in(index, &command, here);
+                }
+                if let Outcome::Postponed = self.execute(index, &command) {
+                    self.connections[index].input = here.to_vec();
+                }
+                if large.bytes.len() > self.scratch.large.len() {
+                    self.scratch.large = large.bytes;
+                }
+                self.stall_if_ahead(index);
+            }
+            Ok(_) => connection.large = Some(large),
+            Err(violation) => self.violate(index, violation),
+        }
+    }
+
+    fn violate(&mut self, index: u32, violation: Violation) {
+        let (text, reason): (&[u8], _) = match violation {
+            Violation::UnknownOperation => (
+                b"Unknown Protocol Operation",
+                CloseReason::ProtocolViolation,
+            ),
+            Violation::ControlLineExceeded => (
+                b"maximum control line exceeded",
+                CloseReason::MaxControlLineExceeded,
+            ),
+            Violation::PayloadExceeded => (
+                b"Maximum Payload Violation",
+                CloseReason::MaxPayloadExceeded,
+            ),
+            Violation::CredentialsNeeded => {
+                self.refuse_credentials(index);
+                return;
+            }
+            // The reference server says nothing here (NATS 2.15).
+            Violation::BadArguments | Violation::HeadersNotSupported => {
+                (b"", CloseReason::ProtocolViolation)
+            }
+        };
+        self.log_error(index, &format!("protocol violation: {violation:?}"));
+        if !text.is_empty() {
+            self.send_error(index, text);
+        }
+        self.close(index, reason);
+    }
+}

@@ -1,0 +1,107 @@
+//! What time does to connections: PINGs, deadlines, stalls.
+
+use super::Shard;
+use crate::base::id::Nanos;
+use crate::base::limits::RTT_INTERVAL_NS;
+use crate::session::connection::{CloseReason, Hold};
+use crate::wire::encode;
+
+impl Shard {
+    /// Does everything that is due.
+    pub fn on_tick(&mut self, now: Nanos) {
+        self.now = now;
+        while let Some((at, key)) = self.deadlines.pop_due(now) {
+            let Some(index) = self.connections.find(key) else {
+                continue;
+            };
+            if self.connections[index].timer != at {
+                continue;
+            }
+            self.connections[index].timer = Nanos::NEVER;
+            self.check_deadlines(index);
+            if self.connections.find(key).is_some() {
+                self.schedule(index);
+            }
+        }
+    }
+
+    /// Makes sure that the shard looks at a connection when its next deadline
+    /// comes. An entry for a later moment becomes stale.
+    pub(super) fn schedule(&mut self, index: u32) {
+        let key = self.connections.key(index);
+        let connection = &mut self.connections[index];
+        let next = connection.next_deadline();
+        if next < connection.timer {
+            connection.timer = next;
+            self.deadlines.insert(next, key);
+        }
+    }
+
+    /// The socket must have accepted what waits now by the write deadline.
+    pub(super) fn set_write_mark(&mut self, index: u32) {
+        let deadline = self
+            .now
+            .after_ns(self.config.limits.write_deadline_ns);
+        let connection = &mut self.connections[index];
+        connection.write_mark_bytes = connection.sent_bytes + connection.outbox.pending_bytes();
+        connection.write_deadline = deadline;
+        self.schedule(index);
+    }
+
+    fn check_deadlines(&mut self, index: u32) {
+        let now = self.now;
+        if self.connections[index].write_deadline <= now {
+            self.check_writes(index);
+        }
+        let connection = &self.connections[index];
+        if connection.auth_deadline <= now && connection.closing.is_none() {
+            self.log_error(index, "Authentication Timeout");
+            self.send_error(index, b"Authentication Timeout");
+            self.close(index, CloseReason::AuthenticationTimeout);
+        }
+        if self.connections[index].heartbeat.next <= now {
+            self.heartbeat(index);
+        }
+        if let Hold::Stalled { until } = self.connections[index].hold
+            && until <= now
+        {
+            self.release(index);
+        }
+    }
+
+    fn check_writes(&mut self, index: u32) {
+        let connection = &mut self.connections[index];
+        connection.write_deadline = Nanos::NEVER;
+        if connection.closing.is_some() {
+            self.abandon_outbox(index);
+        } else if connection.sent_bytes < connection.write_mark_bytes {
+            self.close_slow_consumer(index, CloseReason::SlowConsumerWriteDeadline);
+        } else if connection.is_blocked {
+            self.set_write_mark(index);
+        }
+    }
+
+    /// The PING timer of the reference server: quiet while the peer talks,
+    /// unless the round trip has not been measured for long.
+    fn heartbeat(&mut self, index: u32) {
+        let now = self.now;
+        let limits = &self.config.limits;
+        let (interval_ns, outstanding_max) = (limits.ping_interval_ns, limits.ping_max);
+        let heartbeat = &mut self.connections[index].heartbeat;
+        heartbeat.next = now.after_ns(interval_ns);
+        let measure = heartbeat
+            .round_trip_at
+            .is_none_or(|at| now.since_ns(at) > RTT_INTERVAL_NS);
+        if !measure && now.since_ns(heartbeat.last_input) < interval_ns {
+            return;
+        }
+        if heartbeat.outstanding + 1 > outstanding_max {
+            self.send_error(index, b"Stale Connection");
+            self.close(index, CloseReason::StaleConnection);
+            return;
+        }
+        heartbeat.outstanding += 1;
+        heartbeat.round_trip_at = Some(now);
+        self.send(index, encode::PING);
+    }
+}

@@ -1,0 +1,226 @@
+//! L4: one core's whole brain.
+//!
+//! A [`Shard`] owns the connections of one core, its part of everybody's
+//! interest, and the links to the other cores. The shell calls `on_…` with what
+//! happened and then drains what is to be done: dirty connections to flush,
+//! connections to read again, connections to close, batches for other cores.
+//! All of it within one turn, so that a connection is sent to once per turn
+//! however many messages it got, and a core is woken at most once.
+//!
+//! Here are construction and the life of connections; commands are executed in
+//! `commands`, messages fanned out in `fanout`, other cores spoken to in
+//! `mesh`, time passes in `liveness`.
+
+mod commands;
+mod connections;
+mod fanout;
+mod input;
+mod liveness;
+pub mod mesh;
+
+use std::rc::Rc;
+
+use ahash::RandomState;
+
+use crate::base::deadlines::Deadlines;
+use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
+use crate::base::limits::Limits;
+use crate::base::rng::Rng;
+use crate::route::interest::Interest;
+use crate::session::outbox::BlockPool;
+use crate::wire::connect::ConnectOptions;
+use crate::wire::info::ServerInfo;
+
+pub use connections::{Connections, Opening};
+
+/// Who may connect.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub enum Credentials {
+    /// Everybody.
+    #[default]
+    NotRequired,
+    /// Who knows the token.
+    Token(String),
+    /// Who knows user name and password.
+    User {
+        /// User name.
+        user: String,
+        /// Password.
+        password: String,
+    },
+}
+
+impl Credentials {
+    fn accept(&self, options: &ConnectOptions) -> bool {
+        match self {
+            Self::NotRequired => true,
+            Self::Token(token) => same_secret(token, &options.token),
+            Self::User { user, password } => {
+                // Both are compared in any case, so that the time taken does
+                // not tell whether the user exists.
+                let user_fits = same_secret(user, &options.user);
+                same_secret(password, &options.password) && user_fits
+            }
+        }
+    }
+}
+
+/// Compares without telling by its time where the first difference is.
+fn same_secret(expected: &str, given: &str) -> bool {
+    let differing = expected
+        .bytes()
+        .zip(given.bytes())
+        .fold(0u8, |sum, (a, b)| sum | (a ^ b));
+    differing == 0 && expected.len() == given.len()
+}
+
+/// What a shard is made from.
+#[derive(Clone)]
+pub struct ShardConfig {
+    /// Which core this is.
+    pub core: CoreId,
+    /// How many cores there are.
+    pub cores: usize,
+    /// The configured limits.
+    pub limits: Limits,
+    /// What INFO says.
+    pub server: ServerInfo,
+    /// Who may connect.
+    pub credentials: Credentials,
+    /// Seed of all choices and hash functions.
+    pub seed: u64,
+    /// Whether every protocol line is logged.
+    pub trace: bool,
+}
+
+/// One core's state. See the module's text.
+pub struct Shard {
+    config: Rc<ShardConfig>,
+    connections: Connections,
+    interests: Vec<Interest>,
+    links: Vec<mesh::Link>,
+    pool: BlockPool,
+    deadlines: Deadlines,
+    rng: Rng,
+    /// Spreads the sids of a connection; seeded, so that no client can pick
+    /// sids that collide.
+    hasher: RandomState,
+    now: Nanos,
+    effects: Effects,
+    scratch: Scratch,
+}
+
+/// What the shell has to do; drained by it.
+#[derive(Default)]
+struct Effects {
+    /// Slots of connections that have something to send.
+    dirty: Vec<u32>,
+    /// Connections that are held no longer, see [`Shard::settle`].
+    released: Vec<ConnectionKey>,
+    /// Connections whose sockets must be read again: they were held.
+    resumed: Vec<ConnectionKey>,
+    /// Connections that are over.
+    closed: Vec<ConnectionKey>,
+}
+
+/// Buffers that would otherwise be allocated per message.
+#[derive(Default)]
+struct Scratch {
+    /// A message whose control line had to be written anew.
+    tail: Vec<u8>,
+    /// The same message for receivers without headers.
+    stripped: Vec<u8>,
+    /// Lines other than messages.
+    line: Vec<u8>,
+    /// Subscriptions that reached their last message.
+    finished: Vec<u32>,
+    /// Connections whose outbox exceeded its limit.
+    overflowed: Vec<u32>,
+    /// Queue groups whose message goes to another core.
+    picks: Vec<(CoreId, u32)>,
+    /// Publishers of other cores to be held back.
+    stalled: Vec<(u64, u32)>,
+    /// The buffer of the last large message, for the next one.
+    large: Vec<u8>,
+    /// Number of batches that were visible when draining began, per core.
+    tails: Vec<usize>,
+}
+
+impl Shard {
+    /// A shard without connections.
+    #[must_use]
+    pub fn new(config: ShardConfig) -> Self {
+        let mut rng = Rng::new(config.seed ^ u64::from(config.core.0) << 56);
+        let accounts = [AccountId::GLOBAL, AccountId::SYSTEM];
+        let interests = accounts.map(|_| Interest::new(rng.next_u64())).into();
+        let links = (0..config.cores).map(|_| mesh::Link::default()).collect();
+        Self {
+            config: Rc::new(config),
+            connections: Connections::default(),
+            interests,
+            links,
+            pool: BlockPool::default(),
+            deadlines: Deadlines::default(),
+            hasher: RandomState::with_seeds(rng.next_u64(), 13, 14, 15),
+            rng,
+            now: Nanos(0),
+            effects: Effects::default(),
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Connections of this core, those that are just closing included.
+    #[must_use]
+    pub fn connection_count(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Subscriptions of this core.
+    #[must_use]
+    pub fn subscription_count(&self) -> usize {
+        self.interests.iter().map(Interest::len).sum()
+    }
+
+    /// The next connection that has something to send and whose socket has not
+    /// refused bytes.
+    pub fn next_dirty(&mut self) -> Option<ConnectionKey> {
+        while let Some(index) = self.effects.dirty.pop() {
+            let Some(connection) = self.connections.get_mut(index) else {
+                continue;
+            };
+            if std::mem::take(&mut connection.is_dirty) && !connection.is_blocked {
+                return Some(self.connections.key(index));
+            }
+        }
+        None
+    }
+
+    /// The next connection whose socket must be read again.
+    pub fn next_resumed(&mut self) -> Option<ConnectionKey> {
+        self.effects.resumed.pop()
+    }
+
+    /// The next connection that is over: its socket must be closed. The key is
+    /// void afterwards.
+    pub fn next_closed(&mut self) -> Option<ConnectionKey> {
+        let key = self.effects.closed.pop()?;
+        self.connections.remove(key);
+        Some(key)
+    }
+
+    /// Whether something is left that would need another turn.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        !self.effects.dirty.is_empty()
+            || !self.effects.released.is_empty()
+            || !self.effects.resumed.is_empty()
+            || !self.effects.closed.is_empty()
+            || self.links.iter().any(mesh::Link::has_work)
+    }
+
+    /// When the shard wants to be called next, if nothing happens before.
+    #[must_use]
+    pub fn next_deadline(&self) -> Nanos {
+        self.deadlines.next()
+    }
+}

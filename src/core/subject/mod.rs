@@ -1,0 +1,4 @@
+//! L1: subjects, patterns and the trie of wildcard patterns.
+
+pub mod pattern;
+pub mod trie;

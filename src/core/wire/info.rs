@@ -1,0 +1,132 @@
+//! INFO: what the server says of itself when a client connects, and again
+//! after the client's first PING.
+
+use serde::Serialize;
+
+/// The version of NATS whose behaviour clients can expect: it unlocks what
+/// they know of that release.
+pub const NATS_VERSION: &str = "2.15.2";
+
+/// The level of the JetStream API that belongs to [`NATS_VERSION`].
+const API_LEVEL: u32 = 5;
+
+/// What the server says of itself to everybody.
+#[derive(Clone, Debug)]
+pub struct ServerInfo {
+    /// The server's key, `N…`.
+    pub server_id: String,
+    /// The configured name, or the id.
+    pub server_name: String,
+    /// The address listened on.
+    pub host: String,
+    /// The port listened on.
+    pub port: u16,
+    /// Whether headers are supported.
+    pub headers: bool,
+    /// Whether credentials are required.
+    pub auth_required: bool,
+}
+
+/// What the server says of one connection.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionInfo<'a> {
+    /// Number of the connection.
+    pub client_id: u64,
+    /// Address of the client.
+    pub client_ip: &'a str,
+    /// Largest payload that it may send.
+    pub max_payload: u32,
+    /// Name of its account, for the INFO after the first PING only.
+    pub account: Option<&'a str>,
+}
+
+/// The fields in the order of the reference server.
+#[derive(Serialize)]
+struct Info<'a> {
+    server_id: &'a str,
+    server_name: &'a str,
+    version: &'a str,
+    proto: u32,
+    /// Clients print it; some expect that it is there.
+    go: &'a str,
+    host: &'a str,
+    port: u16,
+    headers: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    auth_required: bool,
+    max_payload: u32,
+    client_id: u64,
+    client_ip: &'a str,
+    #[serde(skip_serializing_if = "is_false")]
+    connect_info: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_account: Option<&'a str>,
+    #[serde(skip_serializing_if = "is_false")]
+    acc_is_sys: bool,
+    api_lvl: u32,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// Appends the INFO line, with the blank before its end that the reference
+/// server writes too.
+pub fn encode(server: &ServerInfo, connection: &ConnectionInfo<'_>, into: &mut Vec<u8>) {
+    let info = Info {
+        server_id: &server.server_id,
+        server_name: &server.server_name,
+        version: NATS_VERSION,
+        proto: 1,
+        go: concat!("trunkline", env!("CARGO_PKG_VERSION")),
+        host: &server.host,
+        port: server.port,
+        headers: server.headers,
+        auth_required: server.auth_required,
+        max_payload: connection.max_payload,
+        client_id: connection.client_id,
+        client_ip: connection.client_ip,
+        connect_info: connection.account.is_some(),
+        remote_account: connection.account,
+        acc_is_sys: connection.account == Some("$SYS"),
+        api_lvl: API_LEVEL,
+    };
+    into.extend_from_slice(b"INFO ");
+    serde_json::to_writer(&mut *into, &info).expect("plain fields are always JSON");
+    into.extend_from_slice(b" \r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn has_what_clients_rely_on() {
+        let server = ServerInfo {
+            server_id: "NA".into(),
+            server_name: "one".into(),
+            host: "0.0.0.0".into(),
+            port: 4222,
+            headers: true,
+            auth_required: false,
+        };
+        let mut connection = ConnectionInfo {
+            client_id: 7,
+            client_ip: "127.0.0.1",
+            max_payload: 1024,
+            account: None,
+        };
+        let mut line = Vec::new();
+        encode(&server, &connection, &mut line);
+        let text = String::from_utf8(line).expect("JSON is UTF-8");
+        assert!(text.starts_with("INFO {\"server_id\":\"NA\",\"server_name\":\"one\",\"version\":\"2.15.2\",\"proto\":1,"));
+        assert!(text.ends_with("\"api_lvl\":5} \r\n"));
+        assert!(!text.contains("connect_info") && !text.contains("auth_required"));
+
+        connection.account = Some("$G");
+        let mut line = Vec::new();
+        encode(&server, &connection, &mut line);
+        let text = String::from_utf8(line).expect("JSON is UTF-8");
+        assert!(text.contains("\"connect_info\":true,\"remote_account\":\"$G\""));
+    }
+}

@@ -1,0 +1,7 @@
+//! L1: the client protocol as bytes: commands in, lines out, CONNECT and INFO.
+
+pub mod connect;
+pub mod encode;
+pub mod info;
+pub mod parse;
+mod publish;
