@@ -32,7 +32,7 @@ pub const OUTBOX_BLOCK_BYTES: usize = 64 << 10;
 pub const OUTBOX_POOL_BYTES: usize = 8 << 20;
 
 /// Blocks offered to the kernel in one vectored send.
-pub const SEND_BLOCKS_MAX: usize = 64;
+pub const SEND_BLOCKS_MAX: usize = 16;
 
 /// Pending bytes of a subscriber at which its publishers are held back (not
 /// read from) until it has caught up to half of it or [`STALL_MAX_NS`] is over.

@@ -224,7 +224,11 @@ impl Interest {
         });
         match queue {
             None => {
-                push(&mut self.subscriptions, &mut self.patterns[entry].plain, number);
+                push(
+                    &mut self.subscriptions,
+                    &mut self.patterns[entry].plain,
+                    number,
+                );
                 if self.patterns[entry].plain.len == 1 {
                     announce(Announcement::Plain {
                         pattern: pattern.text(),
@@ -355,11 +359,9 @@ impl Interest {
         let route = self.routes.get_mut(at);
         if !has_empty_token(subject) {
             let (patterns, subscriptions) = (&self.patterns, &self.subscriptions);
-            let literal = self
-                .texts
-                .find(self.hasher.hash_one(subject), |&entry| {
-                    *patterns[entry].text == *subject
-                });
+            let literal = self.texts.find(self.hasher.hash_one(subject), |&entry| {
+                *patterns[entry].text == *subject
+            });
             // In a message wildcards are letters: a subject that reads like a
             // pattern is matched by the trie alone.
             if let Some(&entry) = literal
@@ -479,7 +481,9 @@ fn release_queue_name(
     names[queue].groups -= 1;
     if names[queue].groups == 0 {
         table
-            .find_entry(hasher.hash_one(&*names[queue].text), |&other| other == queue)
+            .find_entry(hasher.hash_one(&*names[queue].text), |&other| {
+                other == queue
+            })
             .expect("every queue name is in the table")
             .remove();
         names.remove(queue);
@@ -491,7 +495,9 @@ fn release_queue_name(
 fn has_empty_token(subject: &[u8]) -> bool {
     subject.first().is_none_or(|&byte| byte == SEPARATOR)
         || subject.ends_with(&[SEPARATOR])
-        || subject.windows(2).any(|pair| pair == [SEPARATOR, SEPARATOR])
+        || subject
+            .windows(2)
+            .any(|pair| pair == [SEPARATOR, SEPARATOR])
 }
 
 fn push(subscriptions: &mut Slab<Subscription>, list: &mut List, number: u32) {

@@ -15,8 +15,12 @@ fn pick<'a>(rng: &mut Rng, of: &[&'a str]) -> &'a [u8] {
     of[rng.below(of.len() as u64) as usize].as_bytes()
 }
 
-const PATTERNS: &[&str] = &["a", "a.b", "a.c", "*", ">", "a.*", "a.>", "*.b", "b.*.c", "c"];
-const SUBJECTS: &[&str] = &["a", "a.b", "a.c", "b.x.c", "c", "d", "a.b.c", "a..b", ".a", "a.", "a.*", ">", "a.>", "*"];
+const PATTERNS: &[&str] = &[
+    "a", "a.b", "a.c", "*", ">", "a.*", "a.>", "*.b", "b.*.c", "c",
+];
+const SUBJECTS: &[&str] = &[
+    "a", "a.b", "a.c", "b.x.c", "c", "d", "a.b.c", "a..b", ".a", "a.", "a.*", ">", "a.>", "*",
+];
 
 #[test]
 fn agrees_with_a_list() {

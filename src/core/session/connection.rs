@@ -238,7 +238,12 @@ impl Connection {
     /// Its name in log lines.
     #[must_use]
     pub fn label(&self) -> String {
-        format!("{} - {}:{}", self.peer, self.kind.log_label(), self.client_id)
+        format!(
+            "{} - {}:{}",
+            self.peer,
+            self.kind.log_label(),
+            self.client_id
+        )
     }
 
     /// Whether its socket should be read.

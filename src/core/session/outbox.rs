@@ -101,16 +101,23 @@ impl Outbox {
         self.extend(bytes.len(), pool).copy_from_slice(bytes);
     }
 
-    /// The waiting bytes as slices for one vectored send.
-    pub fn slices<'a>(&'a self, into: &mut Vec<IoSlice<'a>>) {
+    /// The waiting bytes, or the first of them, as slices for one vectored
+    /// send.
+    pub fn slices<'a, 'b>(
+        &'a self,
+        into: &'b mut [IoSlice<'a>; SEND_BLOCKS_MAX],
+    ) -> &'b [IoSlice<'a>] {
         let mut skip = self.sent;
-        for block in self.full.iter().take(SEND_BLOCKS_MAX - 1) {
-            into.push(IoSlice::new(&block.bytes[skip..block.filled]));
+        let mut count = 0;
+        let blocks = self.full.iter().chain([&self.back]);
+        for (slice, block) in into.iter_mut().zip(blocks) {
+            if block.filled > skip {
+                *slice = IoSlice::new(&block.bytes[skip..block.filled]);
+                count += 1;
+            }
             skip = 0;
         }
-        if self.full.len() < SEND_BLOCKS_MAX && self.back.filled > skip {
-            into.push(IoSlice::new(&self.back.bytes[skip..self.back.filled]));
-        }
+        &into[..count]
     }
 
     /// Notes that the peer's socket has accepted this many bytes.
@@ -167,8 +174,8 @@ mod tests {
     use crate::base::rng::Rng;
 
     fn waiting(outbox: &Outbox) -> Vec<u8> {
-        let mut slices = Vec::new();
-        outbox.slices(&mut slices);
+        let mut slices = [IoSlice::new(&[]); SEND_BLOCKS_MAX];
+        let slices = outbox.slices(&mut slices);
         slices.iter().flat_map(|slice| slice.to_vec()).collect()
     }
 
@@ -190,14 +197,18 @@ mod tests {
             while rng.below(3) > 0 && !model.is_empty() {
                 let sent = waiting(&outbox);
                 let accepted = rng.below(sent.len() as u64 + 1) as usize;
-                assert_eq!(&sent[..accepted], model.drain(..accepted).collect::<Vec<_>>());
+                let expected: Vec<u8> = model.drain(..accepted).collect();
+                assert_eq!(&sent[..accepted], expected);
                 outbox.advance(accepted, &mut pool);
             }
             assert_eq!(outbox.pending_bytes(), model.len() as u64);
         }
         outbox.clear(&mut pool);
         assert_eq!(outbox.pending_bytes(), 0);
-        assert!(outbox.back.bytes.is_empty(), "an idle outbox holds no block");
+        assert!(
+            outbox.back.bytes.is_empty(),
+            "an idle outbox holds no block"
+        );
         let kept = pool.large.len() * OUTBOX_BLOCK_BYTES;
         assert!(kept <= OUTBOX_POOL_BYTES);
     }

@@ -237,7 +237,9 @@ impl Shard {
         let connection = &mut self.connections[index];
         let account = connection.account;
         let interest = &mut self.interests[account.index()];
-        let hash = self.hasher.hash_one(interest.subscription(number).sid.bytes());
+        let hash = self
+            .hasher
+            .hash_one(interest.subscription(number).sid.bytes());
         connection
             .subscriptions
             .find_entry(hash, |&other| other == number)
@@ -299,7 +301,10 @@ fn without_secrets(json: &[u8]) -> String {
     };
     for (name, value) in &mut fields {
         let name = name.to_ascii_lowercase();
-        if matches!(name.as_str(), "pass" | "auth_token" | "jwt" | "sig" | "proxy_sig") {
+        if matches!(
+            name.as_str(),
+            "pass" | "auth_token" | "jwt" | "sig" | "proxy_sig"
+        ) {
             *value = "[REDACTED]".into();
         }
     }

@@ -7,7 +7,7 @@ use tracing::{debug, error, info};
 
 use super::Shard;
 use crate::base::id::{ConnectionKey, ConnectionKind, Nanos};
-use crate::base::limits::CLOSE_LINGER_NS;
+use crate::base::limits::{CLOSE_LINGER_NS, SEND_BLOCKS_MAX};
 use crate::base::slab::Slab;
 use crate::session::connection::{CloseReason, Connection, Hold};
 use crate::wire::encode;
@@ -182,18 +182,15 @@ impl Shard {
     }
 
     /// What waits to be sent, as slices for one vectored send.
-    pub fn pending_slices<'a>(&'a self, key: ConnectionKey, into: &mut Vec<IoSlice<'a>>) {
-        if let Some(index) = self.connections.find(key) {
-            self.connections[index].outbox.slices(into);
+    pub fn pending_slices<'a, 'b>(
+        &'a self,
+        key: ConnectionKey,
+        into: &'b mut [IoSlice<'a>; SEND_BLOCKS_MAX],
+    ) -> &'b [IoSlice<'a>] {
+        match self.connections.find(key) {
+            Some(index) => self.connections[index].outbox.slices(into),
+            None => &[],
         }
-    }
-
-    /// Whether more waits to be sent than one vectored send takes.
-    #[must_use]
-    pub fn pending_bytes(&self, key: ConnectionKey) -> u64 {
-        self.connections
-            .find(key)
-            .map_or(0, |index| self.connections[index].outbox.pending_bytes())
     }
 
     /// Whether a socket should be read: false while its input waits and once
@@ -222,7 +219,10 @@ impl Shard {
         if self.connections[index].closing.is_some() {
             return;
         }
-        self.log_debug(index, &format!("Client connection closed: {}", reason.text()));
+        self.log_debug(
+            index,
+            &format!("Client connection closed: {}", reason.text()),
+        );
         self.drop_subscriptions(index);
         let deadline = self.now.after_ns(CLOSE_LINGER_NS);
         let connection = &mut self.connections[index];

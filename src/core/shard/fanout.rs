@@ -222,13 +222,7 @@ impl Shard {
 
     /// Writes the message into the batches of the cores that want it.
     #[cold]
-    fn hand_to_cores(
-        &mut self,
-        account: AccountId,
-        at: u32,
-        message: &Delivery<'_>,
-        reply: &[u8],
-    ) {
+    fn hand_to_cores(&mut self, account: AccountId, at: u32, message: &Delivery<'_>, reply: &[u8]) {
         let interest = &self.interests[account.index()];
         let route = interest.route_at(at);
         let mut cores = route.remote;
@@ -529,9 +523,7 @@ fn is_reserved_subject(subject: &[u8]) -> bool {
 
 /// Replies that clients may not ask for (NATS 2.15).
 fn is_reserved_reply(reply: &[u8]) -> bool {
-    is_gateway_reply(reply)
-        || reply.starts_with(b"_R_.")
-        || begins_with_more(reply, b"$JS.ACK.")
+    is_gateway_reply(reply) || reply.starts_with(b"_R_.") || begins_with_more(reply, b"$JS.ACK.")
 }
 
 /// Writes what follows the sid, for a control line in another form.

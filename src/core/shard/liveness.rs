@@ -39,9 +39,7 @@ impl Shard {
 
     /// The socket must have accepted what waits now by the write deadline.
     pub(super) fn set_write_mark(&mut self, index: u32) {
-        let deadline = self
-            .now
-            .after_ns(self.config.limits.write_deadline_ns);
+        let deadline = self.now.after_ns(self.config.limits.write_deadline_ns);
         let connection = &mut self.connections[index];
         connection.write_mark_bytes = connection.sent_bytes + connection.outbox.pending_bytes();
         connection.write_deadline = deadline;

@@ -165,9 +165,12 @@ pub(super) fn announce(
     for (_, link) in peers.filter(|(core, _)| *core != own.index()) {
         let control = &mut link.open.control;
         let (kind, pattern, queue, members): (_, _, &[u8], _) = match announcement {
-            Announcement::Plain { pattern, present } => {
-                (if present { PLAIN_HERE } else { PLAIN_GONE }, pattern, b"", 0)
-            }
+            Announcement::Plain { pattern, present } => (
+                if present { PLAIN_HERE } else { PLAIN_GONE },
+                pattern,
+                b"",
+                0,
+            ),
             Announcement::Queue {
                 pattern,
                 queue,
@@ -379,7 +382,10 @@ impl Shard {
     pub fn on_return(&mut self, now: Nanos, from: CoreId, mut batch: MeshBatch) {
         self.now = now;
         let link = &mut self.links[from.index()];
-        assert!(batch.sequence == link.returned_sequence + 1, "returns keep the order");
+        assert!(
+            batch.sequence == link.returned_sequence + 1,
+            "returns keep the order"
+        );
         link.returned_sequence = batch.sequence;
         link.in_flight_batches -= 1;
         link.in_flight_bytes -= batch.weight;

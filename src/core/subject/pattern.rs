@@ -113,7 +113,11 @@ mod tests {
             (b"*.b", b"a.b", true),
             (b"a.*", b"a.*", true),
         ] {
-            assert_eq!(matches(pattern, subject), expected, "{pattern:?} {subject:?}");
+            assert_eq!(
+                matches(pattern, subject),
+                expected,
+                "{pattern:?} {subject:?}"
+            );
         }
     }
 }

@@ -57,10 +57,7 @@ impl Node {
     }
 
     fn is_needed(&self) -> bool {
-        self.literal_children > 0
-            || self.star != NONE
-            || self.rest != NONE
-            || self.pattern != NONE
+        self.literal_children > 0 || self.star != NONE || self.rest != NONE || self.pattern != NONE
     }
 }
 

@@ -153,7 +153,9 @@ mod tests {
             .expect("an object");
         assert!(!options.verbose && options.headers && options.protocol == 1);
         // A later CONNECT changes only what it names.
-        options.apply(b"{\"echo\":false,\"name\":null}").expect("an object");
+        options
+            .apply(b"{\"echo\":false,\"name\":null}")
+            .expect("an object");
         assert!(!options.verbose && !options.echo);
     }
 
@@ -168,7 +170,11 @@ mod tests {
             b"{",
             b"{} x",
         ] {
-            assert_eq!(ConnectOptions::default().apply(json), Err(BadJson), "{json:?}");
+            assert_eq!(
+                ConnectOptions::default().apply(json),
+                Err(BadJson),
+                "{json:?}"
+            );
         }
         assert_eq!(ConnectOptions::default().apply(b"null"), Ok(()));
     }

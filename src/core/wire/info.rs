@@ -119,7 +119,9 @@ mod tests {
         let mut line = Vec::new();
         encode(&server, &connection, &mut line);
         let text = String::from_utf8(line).expect("JSON is UTF-8");
-        assert!(text.starts_with("INFO {\"server_id\":\"NA\",\"server_name\":\"one\",\"version\":\"2.15.2\",\"proto\":1,"));
+        assert!(text.starts_with(
+            "INFO {\"server_id\":\"NA\",\"server_name\":\"one\",\"version\":\"2.15.2\",\"proto\":1,"
+        ));
         assert!(text.ends_with("\"api_lvl\":5} \r\n"));
         assert!(!text.contains("connect_info") && !text.contains("auth_required"));
 

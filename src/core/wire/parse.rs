@@ -240,11 +240,7 @@ fn with_optional_blank<'a>(
 
 /// A verb whose line has no meaning beyond it. Of an unfinished line only the
 /// verb is kept, so that an endless one takes no memory.
-fn bare<'a>(
-    input: &'a [u8],
-    name: &[u8],
-    command: Command<'a>,
-) -> Result<Parsed<'a>, Violation> {
+fn bare<'a>(input: &'a [u8], name: &[u8], command: Command<'a>) -> Result<Parsed<'a>, Violation> {
     if !verb(input, name)? {
         return Ok(Parsed::Incomplete { keep: input.len() });
     }

@@ -78,7 +78,10 @@ fn publishes() {
     assert_eq!(message.tail, b"b 012 014\r\nNATS/1.0\r\n\r\nhi\r\n");
 
     let message = publish(b"pUb  foo\treply   2\nok\r\n");
-    assert_eq!((message.subject, message.reply), (&b"foo"[..], &b"reply"[..]));
+    assert_eq!(
+        (message.subject, message.reply),
+        (&b"foo"[..], &b"reply"[..])
+    );
     assert_eq!((message.size_text, message.tail), (&b"2"[..], &b""[..]));
     // A header block of no bytes is delivered as a plain message.
     assert_eq!(publish(b"HPUB a 0 2\r\nok\r\n").tail, b"");
@@ -117,7 +120,10 @@ fn odd_but_valid_lines() {
     );
     assert_eq!(
         single(b"UNSUB 1 x\r\n"),
-        Ok(Parsed::Command(Command::Unsubscribe { sid: b"1", max: 0 }, 11))
+        Ok(Parsed::Command(
+            Command::Unsubscribe { sid: b"1", max: 0 },
+            11
+        ))
     );
 }
 
@@ -194,7 +200,14 @@ fn random_damage_never_panics_and_never_depends_on_splits() {
             }
         }
         let whole = transcript(&input, &[input.len()]);
-        let cuts: Vec<usize> = (0..input.len()).map(|_| 1 + rng.below(9) as usize).collect();
-        assert_eq!(transcript(&input, &cuts), whole, "{:?}", String::from_utf8_lossy(&input));
+        let cuts: Vec<usize> = (0..input.len())
+            .map(|_| 1 + rng.below(9) as usize)
+            .collect();
+        assert_eq!(
+            transcript(&input, &cuts),
+            whole,
+            "{:?}",
+            String::from_utf8_lossy(&input)
+        );
     }
 }

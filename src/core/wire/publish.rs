@@ -70,7 +70,13 @@ fn regular_line(input: &[u8], start: usize, with_header: bool) -> Option<Line<'_
             _ => return None,
         }
     }
-    let token = |index: usize| &input[if index == 0 { start } else { ends[index - 1] + 1 }..ends[index]];
+    let token = |index: usize| {
+        &input[if index == 0 {
+            start
+        } else {
+            ends[index - 1] + 1
+        }..ends[index]]
+    };
     let (reply, header_text, size_text): (&[u8], &[u8], &[u8]) = match (with_header, tokens) {
         (false, 2) => (&[], &[], token(1)),
         (false, 3) => (token(1), &[], token(2)),
@@ -101,9 +107,7 @@ fn odd_line<'a>(
     let mut count = 0;
     let split = argument.bytes.split(|byte| matches!(byte, b' ' | b'\t'));
     for token in split.filter(|token| !token.is_empty()) {
-        *tokens
-            .get_mut(count)
-            .ok_or(Err(Violation::BadArguments))? = token;
+        *tokens.get_mut(count).ok_or(Err(Violation::BadArguments))? = token;
         count += 1;
     }
     let (reply, header_text, size_text): (&[u8], &[u8], &[u8]) = match (with_header, count) {

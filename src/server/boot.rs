@@ -1,0 +1,187 @@
+//! From options to a running server: identity, listening socket, cores, and
+//! the wait for a signal.
+
+use std::net::TcpListener;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
+use std::time::Instant;
+
+use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use tracing::info;
+use trunkline_core::base::id::CoreId;
+use trunkline_core::base::identity::server_id;
+use trunkline_core::base::limits::Limits;
+use trunkline_core::shard::{Credentials, Shard, ShardConfig};
+use trunkline_core::wire::info::{NATS_VERSION, ServerInfo};
+
+use crate::mesh::{self, CoreRings, Shared};
+use crate::net::accept::Acceptor;
+use crate::options::{Authorization, Options};
+use crate::topology::CpuId;
+use crate::turn::Core;
+
+/// Memory registered with each executor's ring. Sockets do not use it, and
+/// the locked memory of unprivileged users is scarce.
+const RING_MEMORY_BYTES: usize = 64 << 10;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs the server on these CPUs, one shard each, until a signal stops it.
+pub fn run(options: &Options, cpus: &[CpuId], listener: TcpListener) -> Result<(), Failure> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let server = server_info(options, listener.local_addr()?.port())?;
+    info!("Starting trunkline");
+    info!(
+        "  Version:  {} (NATS {NATS_VERSION})",
+        env!("CARGO_PKG_VERSION")
+    );
+    info!("  Name:     {}", server.server_name);
+    info!("  ID:       {}", server.server_id);
+    let numbers: Vec<String> = cpus.iter().map(|cpu| cpu.0.to_string()).collect();
+    info!("  Cores:    {} (CPU {})", cpus.len(), numbers.join(", "));
+    let address = listener.local_addr()?;
+    let connections_max = options.max_connections.unwrap_or(usize::MAX);
+    let mut acceptor = Some(Acceptor::new(listener, connections_max)?);
+    let (shared, rings) = mesh::connect(cpus.len())?;
+    let seed = u64::from_le_bytes(random()?);
+    let clock = Instant::now();
+    let (started, starts) = mpsc::channel();
+    let mut cores = Vec::new();
+    for (number, (cpu, rings)) in cpus.iter().zip(rings).enumerate() {
+        let config = shard_config(options, &server, number, cpus.len(), seed);
+        cores.push(spawn(Starting {
+            cpu: *cpu,
+            config,
+            rings,
+            shared: Arc::clone(&shared),
+            acceptor: acceptor.take(),
+            clock,
+            started: started.clone(),
+        })?);
+    }
+    for _ in cpus {
+        starts.recv()?;
+    }
+    info!("Listening for client connections on {address}");
+    info!("Server is ready");
+    wait_for_signal(&mut signals);
+    info!("Initiating Shutdown...");
+    stop(&shared);
+    for core in cores {
+        core.join().map_err(|failure| failure.to_string())?;
+    }
+    info!("Server Exiting..");
+    Ok(())
+}
+
+fn random<const N: usize>() -> rustix::io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    let len = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+    assert_eq!(len, N, "the kernel gives small numbers of bytes at once");
+    Ok(bytes)
+}
+
+fn server_info(options: &Options, port: u16) -> Result<ServerInfo, Failure> {
+    let server_id = server_id(&random()?);
+    Ok(ServerInfo {
+        server_name: options
+            .server_name
+            .clone()
+            .unwrap_or_else(|| server_id.clone()),
+        server_id,
+        host: options.host.clone(),
+        port,
+        headers: !options.no_header_support,
+        auth_required: options.authorization != Authorization::None,
+    })
+}
+
+fn shard_config(
+    options: &Options,
+    server: &ServerInfo,
+    core: usize,
+    cores: usize,
+    seed: u64,
+) -> ShardConfig {
+    ShardConfig {
+        core: CoreId(core as u8),
+        cores,
+        limits: Limits {
+            max_payload: options.max_payload,
+            max_control_line: options.max_control_line,
+            max_pending_bytes: options.max_pending_bytes,
+            max_subscriptions: options.max_subscriptions,
+            max_subscription_tokens: u32::from(options.max_subscription_tokens),
+            ping_interval_ns: options.ping_interval_ns,
+            ping_max: options.ping_max,
+            write_deadline_ns: options.write_deadline_ns,
+            auth_timeout_ns: options.auth_timeout_ns,
+        },
+        server: server.clone(),
+        credentials: match &options.authorization {
+            Authorization::None => Credentials::NotRequired,
+            Authorization::Token(token) => Credentials::Token(token.clone()),
+            Authorization::User { user, password } => Credentials::User {
+                user: user.clone(),
+                password: password.clone(),
+            },
+        },
+        seed,
+        trace: options.trace,
+    }
+}
+
+/// What an executor's thread is started with.
+struct Starting {
+    cpu: CpuId,
+    config: ShardConfig,
+    rings: CoreRings,
+    shared: Arc<Shared>,
+    acceptor: Option<Acceptor>,
+    clock: Instant,
+    started: mpsc::Sender<()>,
+}
+
+fn spawn(starting: Starting) -> Result<ExecutorJoinHandle<()>, Failure> {
+    let id = starting.config.core;
+    LocalExecutorBuilder::new(Placement::Fixed(starting.cpu.0 as usize))
+        .name(&format!("core-{}", id.0))
+        .io_memory(RING_MEMORY_BYTES)
+        .spawn(move || async move {
+            let core = Core::new(
+                id,
+                Shard::new(starting.config),
+                starting.rings,
+                starting.shared,
+                starting.acceptor,
+                starting.clock,
+            );
+            // Nobody is left to be told if the start was given up meanwhile.
+            let _ = starting.started.send(());
+            let result = match core {
+                Ok(core) => core.run().await,
+                Err(failure) => Err(failure),
+            };
+            if let Err(failure) = result {
+                crate::logging::fatal(format!("{id} failed: {failure}"));
+            }
+        })
+        .map_err(|failure| format!("cannot start {id}: {failure}").into())
+}
+
+fn wait_for_signal(signals: &mut Signals) {
+    let name = match signals.forever().next() {
+        Some(SIGINT) => "interrupt",
+        _ => "terminated",
+    };
+    info!("Trapped {name:?} signal");
+}
+
+fn stop(shared: &Shared) {
+    shared.is_stopping.store(true, Ordering::SeqCst);
+    for bell in &shared.doorbells {
+        bell.ring();
+    }
+}

@@ -1,0 +1,338 @@
+//! The tree of a configuration file to settings: which keys there are, what
+//! values they take, and what is said about those that are wrong.
+//!
+//! Texts are nats-server's where it has one of its own. Where it shows a failed
+//! type assertion of Go (`interface conversion: …`), ours names the key and type.
+//! Stricter than nats-server, which takes these and then misbehaves: negative
+//! limits and durations, a password without a user (it would demand nothing).
+
+use super::Findings;
+use super::duration;
+use super::keys;
+use super::value::{ConfigError, Document, Entry, Item, Map, Value};
+use crate::options::{Authorization, CoreChoice, Requested};
+
+/// An authorization timeout above this is taken for a slip of the unit.
+const AUTH_TIMEOUT_WARN_SECONDS: f64 = 60.0;
+const SECOND_NS: f64 = 1e9;
+
+/// Puts the settings of `document` into `requested`.
+pub(super) fn apply(document: &Document, requested: &mut Requested) -> Findings {
+    let mut findings = Findings::default();
+    if document.map.is_empty() {
+        let message = format!(
+            "{}: config has no values or is empty",
+            document.path.display()
+        );
+        findings.warnings.push(ConfigError::of_file(message));
+    }
+    for entry in document.map.entries() {
+        if let Err(error) = top_level(entry, requested, &mut findings) {
+            findings.errors.push(error);
+        }
+    }
+    findings
+}
+
+fn top_level(
+    entry: &Entry,
+    requested: &mut Requested,
+    findings: &mut Findings,
+) -> Result<(), ConfigError> {
+    let item = &entry.item;
+    let key = entry.key.to_lowercase();
+    match key.as_str() {
+        "listen" => (requested.host, requested.port) = listen(item)?,
+        "host" | "net" => requested.host = text(&key, item)?,
+        "port" => requested.port = integer(&key, item)?,
+        "server_name" => requested.server_name = server_name(&key, item)?,
+        "debug" => requested.debug = boolean(&key, item)?,
+        "trace" => requested.trace = boolean(&key, item)?,
+        "logtime" => requested.log_time = Some(boolean(&key, item)?),
+        "no_header_support" => requested.no_header_support = boolean(&key, item)?,
+        "max_payload" => requested.max_payload = size(&key, item)?,
+        "max_control_line" => requested.max_control_line = size(&key, item)?,
+        "max_pending" => requested.max_pending_bytes = integer(&key, item)?,
+        // Zero means the default in a Requested, and "no limit" in the file.
+        "max_connections" | "max_conn" => {
+            requested.max_connections = match integer(&key, item)? {
+                0 => -1,
+                limit => limit,
+            }
+        }
+        "max_subscriptions" | "max_subs" => {
+            requested.max_subscriptions = match integer(&key, item)? {
+                -1 => 0,
+                limit => bounded(&key, item, limit)?,
+            }
+        }
+        "max_subscription_tokens" | "max_sub_tokens" => {
+            requested.max_subscription_tokens = subscription_tokens(&key, item)?;
+        }
+        "ping_interval" => requested.ping_interval_ns = duration_ns(&key, item, findings)?,
+        "ping_max" => requested.ping_max = bounded(&key, item, integer(&key, item)?)?,
+        "write_deadline" => requested.write_deadline_ns = duration_ns(&key, item, findings)?,
+        "authorization" => authorization(item, requested, findings)?,
+        "cores" => requested.cores = cores(item)?,
+        _ if keys::known_at_top(&key) => return Err(unsupported(&key, entry)),
+        // An unknown key that a variable refers to is a definition, not a mistake.
+        _ if entry.used_as_variable => {}
+        _ => return Err(unknown(entry)),
+    }
+    Ok(())
+}
+
+fn unsupported(key: &str, entry: &Entry) -> ConfigError {
+    let message = format!("{key:?} is not supported by trunkline yet");
+    ConfigError::at(&entry.item.at, message)
+}
+
+fn unknown(entry: &Entry) -> ConfigError {
+    ConfigError::at(&entry.item.at, format!("unknown field {:?}", entry.key))
+}
+
+fn wrong_type(key: &str, item: &Item, wanted: &str) -> ConfigError {
+    let message = format!("{key} must be {wanted}, not {}", item.value.kind());
+    ConfigError::at(&item.at, message)
+}
+
+fn text(key: &str, item: &Item) -> Result<String, ConfigError> {
+    match &item.value {
+        Value::Text(text) => Ok(text.to_string()),
+        _ => Err(wrong_type(key, item, "a string")),
+    }
+}
+
+fn boolean(key: &str, item: &Item) -> Result<bool, ConfigError> {
+    match &item.value {
+        Value::Bool(value) => Ok(*value),
+        _ => Err(wrong_type(key, item, "a boolean")),
+    }
+}
+
+fn integer(key: &str, item: &Item) -> Result<i64, ConfigError> {
+    match &item.value {
+        Value::Integer(number) => Ok(*number),
+        _ => Err(wrong_type(key, item, "an integer")),
+    }
+}
+
+/// A byte count that fits nats-server's 31 bits.
+fn size(key: &str, item: &Item) -> Result<u32, ConfigError> {
+    let number = integer(key, item)?;
+    if number > i64::from(i32::MAX) {
+        let message = format!("{key} value is too big");
+        return Err(ConfigError::at(&item.at, message));
+    }
+    bounded(key, item, number)
+}
+
+fn bounded(key: &str, item: &Item, number: i64) -> Result<u32, ConfigError> {
+    u32::try_from(number).map_err(|_| {
+        let problem = if number < 0 {
+            "can not be negative"
+        } else {
+            "is too big"
+        };
+        ConfigError::at(&item.at, format!("{key} value {problem}"))
+    })
+}
+
+fn server_name(key: &str, item: &Item) -> Result<String, ConfigError> {
+    let name = text(key, item)?;
+    if name.contains(' ') {
+        return Err(ConfigError::at(
+            &item.at,
+            "server name cannot contain spaces",
+        ));
+    }
+    Ok(name)
+}
+
+fn subscription_tokens(key: &str, item: &Item) -> Result<u8, ConfigError> {
+    let number = integer(key, item)?;
+    if number <= 0 {
+        let message = format!("{key} value can not be negative");
+        return Err(ConfigError::at(&item.at, message));
+    }
+    u8::try_from(number).map_err(|_| ConfigError::at(&item.at, format!("{key} value is too big")))
+}
+
+fn cores(item: &Item) -> Result<CoreChoice, ConfigError> {
+    let choice = match &item.value {
+        Value::Integer(count) => CoreChoice::from_count(*count),
+        Value::Text(text) => text.parse(),
+        _ => return Err(wrong_type("cores", item, "a count, a list or \"auto\"")),
+    };
+    choice.map_err(|message| ConfigError::at(&item.at, message))
+}
+
+/// `host:port`, or a port alone, which binds to every address.
+fn listen(item: &Item) -> Result<(String, i64), ConfigError> {
+    match &item.value {
+        Value::Integer(port) => Ok((String::new(), *port)),
+        Value::Text(address) => {
+            let (host, port) = split_host_port(address).ok_or_else(|| {
+                let message = format!("could not parse address string {address:?}");
+                ConfigError::at(&item.at, message)
+            })?;
+            let port = port
+                .parse()
+                .map_err(|_| ConfigError::at(&item.at, format!("could not parse port {port:?}")))?;
+            Ok((host.to_owned(), port))
+        }
+        other => {
+            let message = format!("expected port or host:port, got {}", other.kind());
+            Err(ConfigError::at(&item.at, message))
+        }
+    }
+}
+
+/// An address with a colon in its host needs brackets around it.
+fn split_host_port(address: &str) -> Option<(&str, &str)> {
+    let (host, port) = match address.strip_prefix('[') {
+        Some(rest) => rest
+            .split_once(']')
+            .and_then(|(host, port)| port.strip_prefix(':').map(|port| (host, port)))?,
+        None => {
+            let (host, port) = address.rsplit_once(':')?;
+            if host.contains(':') {
+                return None;
+            }
+            (host, port)
+        }
+    };
+    let bracket = |part: &str| part.contains(['[', ']']);
+    (!bracket(host) && !bracket(port) && !port.contains(':')).then_some((host, port))
+}
+
+/// `"2s"`, or seconds as an integer, which nats-server wants converted.
+fn duration_ns(key: &str, item: &Item, findings: &mut Findings) -> Result<u64, ConfigError> {
+    let duration_ns = match &item.value {
+        Value::Text(text) => duration::parse_ns(text).map_err(|reason| {
+            ConfigError::at(&item.at, format!("error parsing {key}: {reason}"))
+        })?,
+        Value::Integer(seconds) => {
+            let message =
+                format!("invalid use of field {key:?}: {key} should be converted to a duration");
+            findings.warnings.push(ConfigError::at(&item.at, message));
+            seconds
+                .checked_mul(1_000_000_000)
+                .ok_or_else(|| ConfigError::at(&item.at, format!("{key} value is too big")))?
+        }
+        _ => return Err(wrong_type(key, item, "a duration such as \"2s\"")),
+    };
+    u64::try_from(duration_ns)
+        .map_err(|_| ConfigError::at(&item.at, format!("{key} value can not be negative")))
+}
+
+#[derive(Default)]
+struct Credentials {
+    user: String,
+    password: String,
+    token: String,
+}
+
+fn authorization(
+    item: &Item,
+    requested: &mut Requested,
+    findings: &mut Findings,
+) -> Result<(), ConfigError> {
+    let Value::Map(map) = &item.value else {
+        return Err(wrong_type("authorization", item, "a map"));
+    };
+    let credentials = credentials(map, requested, findings);
+    let Credentials {
+        user,
+        password,
+        token,
+    } = credentials;
+    let has_user = !user.is_empty() || !password.is_empty();
+    requested.authorization = match (has_user, token.is_empty()) {
+        (true, false) => {
+            return Err(ConfigError::at(
+                &item.at,
+                "Cannot have a user/pass and token",
+            ));
+        }
+        (true, true) if user.is_empty() => {
+            return Err(ConfigError::at(
+                &item.at,
+                "authorization has a password but no user",
+            ));
+        }
+        (true, true) => Authorization::User { user, password },
+        (false, false) => Authorization::Token(token),
+        (false, true) => Authorization::None,
+    };
+    Ok(())
+}
+
+/// Reads the block; mistakes inside of it go to `findings` one by one.
+fn credentials(map: &Map, requested: &mut Requested, findings: &mut Findings) -> Credentials {
+    let mut credentials = Credentials::default();
+    for entry in map.entries() {
+        let item = &entry.item;
+        let key = entry.key.to_lowercase();
+        let outcome = match key.as_str() {
+            "user" | "username" => text(&key, item).map(|user| credentials.user = user),
+            "pass" | "password" => secret(&key, item).map(|pass| credentials.password = pass),
+            "token" => secret(&key, item).map(|token| credentials.token = token),
+            "timeout" => timeout_ns(&entry.key, item, findings)
+                .map(|timeout_ns| requested.auth_timeout_ns = timeout_ns),
+            _ if keys::known_in_authorization(&key) => Err(unsupported(&key, entry)),
+            _ if entry.used_as_variable => Ok(()),
+            _ => Err(unknown(entry)),
+        };
+        if let Err(error) = outcome {
+            findings.errors.push(error);
+        }
+    }
+    credentials
+}
+
+/// A password or token in plain text. A bcrypt hash compared as plain text would
+/// let in whoever knows the hash, so it is refused.
+fn secret(key: &str, item: &Item) -> Result<String, ConfigError> {
+    let secret = text(key, item)?;
+    let is_bcrypt = ["$2a$", "$2b$", "$2x$", "$2y$"]
+        .iter()
+        .any(|prefix| secret.starts_with(prefix));
+    if is_bcrypt {
+        let message = format!("bcrypt in {key:?} is not supported by trunkline yet");
+        return Err(ConfigError::at(&item.at, message));
+    }
+    Ok(secret)
+}
+
+/// `authorization.timeout`: seconds, whole or not, or a duration.
+fn timeout_ns(key: &str, item: &Item, findings: &mut Findings) -> Result<u64, ConfigError> {
+    let seconds = match &item.value {
+        Value::Integer(seconds) => *seconds as f64,
+        Value::Float(seconds) => *seconds,
+        Value::Text(text) => {
+            let timeout_ns = duration::parse_ns(text).map_err(|reason| {
+                let message = format!("error parsing authorization config, 'timeout' {reason}");
+                ConfigError::at(&item.at, message)
+            })?;
+            timeout_ns as f64 / SECOND_NS
+        }
+        _ => {
+            let message = "error parsing authorization config, 'timeout' wrong type";
+            return Err(ConfigError::at(&item.at, message));
+        }
+    };
+    if seconds < 0.0 {
+        let message = "authorization timeout can not be negative";
+        return Err(ConfigError::at(&item.at, message));
+    }
+    if seconds > AUTH_TIMEOUT_WARN_SECONDS {
+        let message = format!(
+            "invalid use of field {key:?}: timeout of {seconds} seconds is high, consider keeping it \
+             under 60 seconds. possibly caused by unquoted duration; use '1m' instead of 1m, for example"
+        );
+        findings.warnings.push(ConfigError::at(&item.at, message));
+    }
+    // A float to integer cast saturates, and a negative one was refused above.
+    Ok((seconds * SECOND_NS) as u64)
+}

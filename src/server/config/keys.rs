@@ -1,0 +1,107 @@
+//! Keys that nats-server knows and Trunkline does not support yet.
+//!
+//! They are refused by name at start: a server that ignored `tls` or `accounts`
+//! would be a different server from the one its file describes. A key leaves
+//! this list in the change that makes it work.
+
+/// Top-level keys (nats-server 2.15.2).
+const TOP: &[&str] = &[
+    "account_resolver",
+    "accounts",
+    "accounts_resolver",
+    "allow_non_tls",
+    "client_advertise",
+    "cluster",
+    "connect_error_reports",
+    "default_js_domain",
+    "default_sentinel",
+    "disable_sublist_cache",
+    "feature_flags",
+    "gateway",
+    "http",
+    "http_base_path",
+    "http_port",
+    "https",
+    "https_port",
+    "jetstream",
+    "lame_duck_duration",
+    "lame_duck_grace_period",
+    "leaf",
+    "leafnodes",
+    "log_file",
+    "log_max_num",
+    "log_size_limit",
+    "logfile",
+    "logfile_max_num",
+    "logfile_size_limit",
+    "logtime_utc",
+    "mappings",
+    "maps",
+    "max_closed_clients",
+    "max_traced_msg_len",
+    "monitor_port",
+    "mqtt",
+    "no_auth_user",
+    "no_fast_producer_stall",
+    "no_sublist_cache",
+    "no_sys_acc",
+    "no_system",
+    "no_system_account",
+    "ocsp",
+    "ocsp_cache",
+    "operator",
+    "operators",
+    "pid_file",
+    "pidfile",
+    "ports_file_dir",
+    "prof_block_rate",
+    "prof_port",
+    "proxies",
+    "proxy_protocol",
+    "reconnect_error_reports",
+    "remote_syslog",
+    "resolver",
+    "resolver_pinned_accounts",
+    "resolver_preload",
+    "resolver_tls",
+    "root",
+    "root_operator",
+    "root_operators",
+    "roots",
+    "server_metadata",
+    "server_tags",
+    "store_dir",
+    "storedir",
+    "syslog",
+    "system",
+    "system_account",
+    "tls",
+    "trace_headers",
+    "trace_verbose",
+    "trusted",
+    "trusted_keys",
+    "websocket",
+    "write_timeout",
+    "ws",
+];
+
+/// Keys of the `authorization` block.
+const AUTHORIZATION: &[&str] = &[
+    "auth_callout",
+    "auth_hook",
+    "default_permission",
+    "default_permissions",
+    "permissions",
+    "proxy_required",
+    "users",
+];
+
+/// Whether nats-server knows `key`, in lower case, at the top level.
+pub(super) fn known_at_top(key: &str) -> bool {
+    TOP.contains(&key)
+}
+
+/// Whether nats-server knows `key`, in lower case, inside `authorization`.
+pub(super) fn known_in_authorization(key: &str) -> bool {
+    AUTHORIZATION.contains(&key)
+}

@@ -1,0 +1,75 @@
+//! Configuration files in nats-server's grammar.
+//!
+//! ```text
+//! bytes ── lexer ──► keys, scalars ── parser ──► Map of Items with places ── apply ──► Requested
+//! ```
+//!
+//! Every mistake is an error `FILE:LINE:COL: message`; all mistakes of one file
+//! are reported together, except that reading stops at the first one of grammar.
+
+mod apply;
+mod duration;
+mod keys;
+mod lexer;
+mod number;
+mod parser;
+#[cfg(test)]
+mod tests;
+mod token;
+mod value;
+
+use std::fmt;
+use std::path::Path;
+
+pub use parser::describe;
+pub use value::ConfigError;
+
+use crate::options::Requested;
+
+/// What is wrong with a file. Displays one line per warning and error.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Findings {
+    /// Worth fixing, not in the way of a start.
+    pub warnings: Vec<ConfigError>,
+    /// In the way.
+    pub errors: Vec<ConfigError>,
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = self.warnings.iter().chain(&self.errors);
+        for (index, line) in lines.enumerate() {
+            if index > 0 {
+                formatter.write_str("\n")?;
+            }
+            write!(formatter, "{line}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Findings {}
+
+/// Reads the file at `path` into `requested`.
+///
+/// Returns warnings; on an error `requested` is not to be used.
+pub fn load(path: &Path, requested: &mut Requested) -> Result<Vec<ConfigError>, Findings> {
+    load_with(path, requested, &|name| std::env::var(name).ok())
+}
+
+fn load_with(
+    path: &Path,
+    requested: &mut Requested,
+    environment: parser::Environment<'_>,
+) -> Result<Vec<ConfigError>, Findings> {
+    let document = parser::parse_file(path, environment).map_err(|error| Findings {
+        warnings: Vec::new(),
+        errors: vec![error],
+    })?;
+    let findings = apply::apply(&document, requested);
+    if findings.errors.is_empty() {
+        Ok(findings.warnings)
+    } else {
+        Err(findings)
+    }
+}

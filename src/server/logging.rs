@@ -1,0 +1,355 @@
+//! Log lines in nats-server's form, on standard error:
+//!
+//! ```text
+//! [PID] 2026/11/22 20:44:09.922942 [INF] text
+//! ```
+//!
+//! A `tracing` subscriber of our own: levels become labels (INF WRN ERR DBG TRC,
+//! and FTL for the target `fatal`), fields other than the message follow as
+//! ` name=value`, spans are ignored. Each line is one `write`, so lines of
+//! threads never mix; control characters are escaped, so that nothing a client
+//! sends can forge a line. Debug and trace are two switches, not two steps:
+//! `-V` alone traces without debugging.
+//!
+//! For cold paths only: nothing here belongs on the way of a message.
+
+use std::fmt::{self, Write as _};
+use std::io::{IsTerminal, Write as _};
+use std::sync::OnceLock;
+
+use jiff::Zoned;
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+/// Events of this target are labelled FTL.
+pub const FATAL: &str = "fatal";
+
+/// Only events of our own crates are written.
+const OWN_TARGET_PREFIX: &str = "trunkline";
+
+/// What is written, and how.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LogStyle {
+    /// `-D`.
+    pub debug: bool,
+    /// `-V`.
+    pub trace: bool,
+    /// Timestamps.
+    pub time: bool,
+    /// Coloured labels, for terminals.
+    pub color: bool,
+}
+
+impl LogStyle {
+    /// The style for standard error, coloured if that is a terminal.
+    pub fn for_stderr(debug: bool, trace: bool, time: bool) -> Self {
+        Self {
+            debug,
+            trace,
+            time,
+            color: std::io::stderr().is_terminal(),
+        }
+    }
+
+    fn enables(&self, level: Level) -> bool {
+        match level {
+            Level::DEBUG => self.debug,
+            Level::TRACE => self.trace,
+            _ => true,
+        }
+    }
+}
+
+static STYLE: OnceLock<LogStyle> = OnceLock::new();
+
+/// Installs the process-wide logger. Later calls change nothing.
+pub fn install(style: LogStyle) {
+    if STYLE.set(style).is_ok() {
+        let installed = tracing::subscriber::set_global_default(StderrLog { style });
+        assert!(installed.is_ok(), "no other logger is ever installed");
+    }
+}
+
+/// Writes an FTL line and ends the process with status 1, logger or not.
+pub fn fatal(text: impl fmt::Display) -> ! {
+    write_fatal(text);
+    std::process::exit(1);
+}
+
+/// Writes an FTL line, logger or not.
+pub fn write_fatal(text: impl fmt::Display) {
+    let style = STYLE
+        .get()
+        .copied()
+        .unwrap_or_else(|| LogStyle::for_stderr(false, false, true));
+    write_line(&line(style, Label::Fatal, &text.to_string()));
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Label {
+    Info,
+    Warning,
+    Error,
+    Fatal,
+    Debug,
+    Trace,
+}
+
+impl Label {
+    fn of(metadata: &Metadata<'_>) -> Self {
+        if metadata.target() == FATAL {
+            return Label::Fatal;
+        }
+        match *metadata.level() {
+            Level::ERROR => Label::Error,
+            Level::WARN => Label::Warning,
+            Level::INFO => Label::Info,
+            Level::DEBUG => Label::Debug,
+            Level::TRACE => Label::Trace,
+        }
+    }
+
+    /// The letters, and the colour that nats-server gives them on a terminal.
+    fn letters_and_color(self) -> (&'static str, &'static str) {
+        match self {
+            Label::Info => ("INF", "32"),
+            Label::Warning => ("WRN", "0;93"),
+            Label::Error => ("ERR", "31"),
+            Label::Fatal => ("FTL", "31"),
+            Label::Debug => ("DBG", "36"),
+            Label::Trace => ("TRC", "33"),
+        }
+    }
+}
+
+fn line(style: LogStyle, label: Label, text: &str) -> String {
+    line_at(style, label, text, std::process::id(), &Zoned::now())
+}
+
+fn line_at(style: LogStyle, label: Label, text: &str, pid: u32, now: &Zoned) -> String {
+    let mut line = format!("[{pid}] ");
+    if style.time {
+        line.push_str(&now.strftime("%Y/%m/%d %H:%M:%S.%6f ").to_string());
+    }
+    let (letters, color) = label.letters_and_color();
+    if style.color {
+        line.push_str(&format!("[\x1b[{color}m{letters}\x1b[0m] "));
+    } else {
+        line.push_str(&format!("[{letters}] "));
+    }
+    for character in text.chars() {
+        if character.is_control() && character != '\t' {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line.push('\n');
+    line
+}
+
+/// A log that cannot be written has nobody to complain to.
+fn write_line(line: &str) {
+    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+}
+
+/// Collects the message and the other fields of an event.
+#[derive(Default)]
+struct EventText {
+    message: String,
+    fields: String,
+}
+
+impl Visit for EventText {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            self.message.push_str(value);
+        } else {
+            self.record_debug(field, &value);
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let written = if field.name() == "message" {
+            write!(self.message, "{value:?}")
+        } else {
+            write!(self.fields, " {}={value:?}", field.name())
+        };
+        // A broken Debug of some value costs that value, not the line.
+        if written.is_err() {
+            self.fields.push_str(" (unprintable)");
+        }
+    }
+}
+
+struct StderrLog {
+    style: LogStyle,
+}
+
+impl Subscriber for StderrLog {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        let target = metadata.target();
+        metadata.is_event()
+            && (target == FATAL || target.starts_with(OWN_TARGET_PREFIX))
+            && self.style.enables(*metadata.level())
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(match self.style {
+            LogStyle { trace: true, .. } => LevelFilter::TRACE,
+            LogStyle { debug: true, .. } => LevelFilter::DEBUG,
+            _ => LevelFilter::INFO,
+        })
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut text = EventText::default();
+        event.record(&mut text);
+        text.message.push_str(&text.fields);
+        write_line(&line(
+            self.style,
+            Label::of(event.metadata()),
+            &text.message,
+        ));
+    }
+
+    fn new_span(&self, _attributes: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _span: &Id, _values: &Record<'_>) {}
+    fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
+    fn enter(&self, _span: &Id) {}
+    fn exit(&self, _span: &Id) {}
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    const PLAIN: LogStyle = LogStyle {
+        debug: false,
+        trace: false,
+        time: true,
+        color: false,
+    };
+
+    fn moment() -> Zoned {
+        "2026-11-22T20:44:09.922942+01:00[+01:00]"
+            .parse()
+            .expect("a valid moment")
+    }
+
+    #[test]
+    fn lines_have_the_form_of_nats_server() {
+        let text = "Server is ready";
+        assert_eq!(
+            line_at(PLAIN, Label::Info, text, 42, &moment()),
+            "[42] 2026/11/22 20:44:09.922942 [INF] Server is ready\n"
+        );
+        let bare = LogStyle {
+            time: false,
+            ..PLAIN
+        };
+        assert_eq!(
+            line_at(bare, Label::Fatal, text, 42, &moment()),
+            "[42] [FTL] Server is ready\n"
+        );
+        let color = LogStyle {
+            color: true,
+            ..bare
+        };
+        assert_eq!(
+            line_at(color, Label::Warning, text, 42, &moment()),
+            "[42] [\x1b[0;93mWRN\x1b[0m] Server is ready\n"
+        );
+    }
+
+    #[test]
+    fn a_message_cannot_forge_a_line() {
+        let bare = LogStyle {
+            time: false,
+            ..PLAIN
+        };
+        assert_eq!(
+            line_at(bare, Label::Debug, "a\r\n[1] [INF] b\tc\x1b", 42, &moment()),
+            "[42] [DBG] a\\r\\n[1] [INF] b\tc\\u{1b}\n"
+        );
+    }
+
+    #[test]
+    fn debug_and_trace_are_two_switches() {
+        for (debug, trace) in [(false, false), (false, true), (true, false), (true, true)] {
+            let style = LogStyle {
+                debug,
+                trace,
+                ..PLAIN
+            };
+            assert_eq!(style.enables(Level::DEBUG), debug);
+            assert_eq!(style.enables(Level::TRACE), trace);
+            assert!(style.enables(Level::INFO) && style.enables(Level::ERROR));
+        }
+    }
+
+    /// Keeps what [`StderrLog`] would have written.
+    struct Capture {
+        log: StderrLog,
+        lines: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl Subscriber for Capture {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            self.log.enabled(metadata)
+        }
+        fn event(&self, event: &Event<'_>) {
+            let mut text = EventText::default();
+            event.record(&mut text);
+            let label = Label::of(event.metadata()).letters_and_color().0;
+            let line = format!("{label} {}{}", text.message, text.fields);
+            self.lines.lock().expect("no panic while held").push(line);
+        }
+        fn new_span(&self, attributes: &Attributes<'_>) -> Id {
+            self.log.new_span(attributes)
+        }
+        fn record(&self, _span: &Id, _values: &Record<'_>) {}
+        fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
+        fn enter(&self, _span: &Id) {}
+        fn exit(&self, _span: &Id) {}
+    }
+
+    #[test]
+    fn events_become_labels_messages_and_fields() {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let style = LogStyle {
+            trace: true,
+            ..PLAIN
+        };
+        let capture = Capture {
+            log: StderrLog { style },
+            lines: lines.clone(),
+        };
+        tracing::subscriber::with_default(capture, || {
+            tracing::info!("Listening on {}", 4222);
+            tracing::warn!(cid = 5, reason = "slow", "Slow Consumer");
+            tracing::error!("oh");
+            tracing::debug!("not shown");
+            tracing::trace!("<<- [PING]");
+            tracing::error!(target: FATAL, "over");
+            tracing::error!(target: "somebody_else", "not shown");
+        });
+        let lines = lines.lock().expect("no panic while held");
+        assert_eq!(
+            *lines,
+            [
+                "INF Listening on 4222",
+                "WRN Slow Consumer cid=5 reason=\"slow\"",
+                "ERR oh",
+                "TRC <<- [PING]",
+                "FTL over",
+            ]
+        );
+    }
+}

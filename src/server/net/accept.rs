@@ -1,0 +1,145 @@
+//! Accepting connections and spreading them over the cores.
+//!
+//! The first core listens and gives each connection to the core that has the
+//! fewest, so that cores are evenly filled whatever ports the clients come
+//! from; `SO_REUSEPORT` would spread by hash and hide a second server on the
+//! same port. When the process runs out of descriptors accepting pauses, says
+//! so, and goes on by itself.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::Ordering;
+
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, sockopt};
+use tracing::{error, info};
+use trunkline_core::base::id::Nanos;
+
+use super::socket::Accepted;
+use crate::mesh::Shared;
+
+/// Connections accepted in one turn.
+const ACCEPTS_PER_TURN: usize = 64;
+
+/// How long accepting pauses after a failure, at first and at most.
+const PAUSE_NS: (u64, u64) = (10_000_000, 1_000_000_000);
+
+/// The listening socket of the first core.
+pub struct Acceptor {
+    listener: TcpListener,
+    connections_max: usize,
+    paused_until: Option<Nanos>,
+    pause_ns: u64,
+}
+
+/// What accepting led to.
+pub enum Step {
+    /// A connection for a core.
+    For(usize, Accepted),
+    /// Nobody else is waiting.
+    Idle,
+    /// Accepting failed: the listener must not be polled until then.
+    Paused(Nanos),
+}
+
+impl Acceptor {
+    /// Takes over a listening socket.
+    pub fn new(listener: TcpListener, connections_max: usize) -> std::io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self {
+            listener,
+            connections_max,
+            paused_until: None,
+            pause_ns: PAUSE_NS.0,
+        })
+    }
+
+    /// The listening socket.
+    pub fn listener(&self) -> &TcpListener {
+        &self.listener
+    }
+
+    /// How many connections may be taken in one turn.
+    pub fn per_turn() -> usize {
+        ACCEPTS_PER_TURN
+    }
+
+    /// When accepting goes on after a failure.
+    pub fn paused_until(&self) -> Nanos {
+        self.paused_until.unwrap_or(Nanos::NEVER)
+    }
+
+    /// Whether a pause is over; the listener must be polled again.
+    pub fn ends_pause(&mut self, now: Nanos) -> bool {
+        let is_over = self.paused_until.is_some_and(|until| until <= now);
+        if is_over {
+            self.paused_until = None;
+        }
+        is_over
+    }
+
+    /// Accepts one connection.
+    pub fn accept(&mut self, now: Nanos, shared: &Shared) -> Step {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        loop {
+            match rustix::net::acceptfrom_with(&self.listener, flags) {
+                Ok((fd, peer)) => {
+                    if self.pause_ns > PAUSE_NS.0 {
+                        info!("Accepting client connections again");
+                        self.pause_ns = PAUSE_NS.0;
+                    }
+                    let Some(peer) = peer.and_then(|peer| SocketAddr::try_from(peer).ok()) else {
+                        continue;
+                    };
+                    // Neither option is vital, and the peer may be gone by now.
+                    let _ = sockopt::set_tcp_nodelay(&fd, true);
+                    let _ = sockopt::set_socket_keepalive(&fd, true);
+                    return self.place(shared, fd, peer);
+                }
+                Err(Errno::INTR | Errno::CONNABORTED | Errno::PROTO) => {}
+                Err(Errno::AGAIN) => return Step::Idle,
+                Err(failure) => return self.pause(now, failure),
+            }
+        }
+    }
+
+    fn place(&self, shared: &Shared, fd: rustix::fd::OwnedFd, peer: SocketAddr) -> Step {
+        let counts = shared
+            .doorbells
+            .iter()
+            .map(|bell| bell.connections.load(Ordering::Relaxed));
+        let (mut total, mut emptiest, mut fewest) = (0, 0, usize::MAX);
+        for (core, count) in counts.enumerate() {
+            total += count;
+            if count < fewest {
+                (emptiest, fewest) = (core, count);
+            }
+        }
+        shared.doorbells[emptiest]
+            .connections
+            .fetch_add(1, Ordering::Relaxed);
+        let accepted = Accepted {
+            fd,
+            peer,
+            client_id: shared.last_client_id.fetch_add(1, Ordering::Relaxed) + 1,
+            is_over_limit: total >= self.connections_max,
+        };
+        Step::For(emptiest, accepted)
+    }
+
+    fn pause(&mut self, now: Nanos, failure: Errno) -> Step {
+        let pause_ns = self.pause_ns;
+        error!(
+            "Temporary Client Accept Error ({failure}), sleeping {}ms{}",
+            pause_ns / 1_000_000,
+            if matches!(failure, Errno::MFILE | Errno::NFILE) {
+                ": too few file descriptors, raise the limit (ulimit -n)"
+            } else {
+                ""
+            }
+        );
+        self.pause_ns = (pause_ns * 2).min(PAUSE_NS.1);
+        let until = now.after_ns(pause_ns);
+        self.paused_until = Some(until);
+        Step::Paused(until)
+    }
+}

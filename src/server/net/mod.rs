@@ -1,0 +1,5 @@
+//! Sockets: accepting, reading, sending, and waiting for them.
+
+pub mod accept;
+pub mod poller;
+pub mod socket;

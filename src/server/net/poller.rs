@@ -1,0 +1,91 @@
+//! Which descriptors are ready.
+//!
+//! One epoll set per core, edge-triggered, so that a socket is registered once
+//! and costs nothing while it is idle; the set itself is one descriptor that
+//! the executor's io_uring waits for. A poll operation per socket in the ring
+//! was the alternative: it is armed anew after every event, which costs more
+//! than the read itself (see `tuning/`).
+
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::io::Errno;
+
+/// Events taken at once.
+const EVENTS_MAX: usize = 512;
+
+/// A set of descriptors, each with a number of 64 bits.
+pub struct Poller {
+    set: OwnedFd,
+    events: Vec<Event>,
+}
+
+/// What a descriptor is ready for.
+#[derive(Clone, Copy)]
+pub struct Ready {
+    /// The number under which it was added.
+    pub token: u64,
+    /// It can be read, or the peer has closed.
+    pub is_readable: bool,
+    /// It can be written.
+    pub is_writable: bool,
+    /// The peer has closed.
+    pub is_ending: bool,
+}
+
+impl Poller {
+    /// An empty set.
+    pub fn new() -> rustix::io::Result<Self> {
+        Ok(Self {
+            set: epoll::create(CreateFlags::CLOEXEC)?,
+            events: Vec::with_capacity(EVENTS_MAX),
+        })
+    }
+
+    /// A descriptor that is readable while events are pending.
+    pub fn descriptor(&self) -> rustix::io::Result<OwnedFd> {
+        rustix::io::fcntl_dupfd_cloexec(&self.set, 0)
+    }
+
+    /// Adds a client's socket; each readiness is reported once.
+    pub fn add_socket(&self, fd: impl AsFd, token: u64) -> rustix::io::Result<()> {
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        epoll::add(&self.set, fd, EventData::new_u64(token), flags)
+    }
+
+    /// Adds a descriptor that is reported as long as it is readable.
+    pub fn add_level(&self, fd: impl AsFd, token: u64) -> rustix::io::Result<()> {
+        epoll::add(&self.set, fd, EventData::new_u64(token), EventFlags::IN)
+    }
+
+    /// Takes a descriptor out.
+    pub fn remove(&self, fd: impl AsFd) -> rustix::io::Result<()> {
+        epoll::delete(&self.set, fd)
+    }
+
+    /// Takes pending events without waiting; returns how many.
+    pub fn take(&mut self) -> rustix::io::Result<usize> {
+        self.events.clear();
+        let no_wait = rustix::time::Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let spare = rustix::buffer::spare_capacity(&mut self.events);
+        match epoll::wait(&self.set, spare, Some(&no_wait)) {
+            Ok(_) | Err(Errno::INTR) => Ok(self.events.len()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// One of the events just taken.
+    pub fn ready(&self, at: usize) -> Ready {
+        // The fields of an event are not aligned: copy before use.
+        let Event { flags, data } = self.events[at];
+        let ending = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
+        Ready {
+            token: data.u64(),
+            is_readable: flags.intersects(EventFlags::IN | ending),
+            is_writable: flags.contains(EventFlags::OUT),
+            is_ending: flags.intersects(ending),
+        }
+    }
+}

@@ -1,0 +1,437 @@
+//! What the server was asked to do: every setting with its default and its check.
+//!
+//! [`Requested`] collects what a file and then the flags say, in nats-server's
+//! terms (0 means "the default"); [`Requested::resolve`] turns it into
+//! [`Options`], which are valid by construction. Secrets never show in `Debug`.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// More shards than this are refused.
+pub const SHARDS_MAX: usize = 128;
+
+const PORT: u16 = 4222;
+const HOST: &str = "0.0.0.0";
+const MAX_PAYLOAD_BYTES: u32 = 1024 * 1024;
+const MAX_CONTROL_LINE_BYTES: u32 = 4096;
+const MAX_PENDING_BYTES: u64 = 64 * 1024 * 1024;
+const MAX_CONNECTIONS: usize = 64 * 1024;
+const PING_INTERVAL_NS: u64 = 120_000_000_000;
+const PING_MAX: u32 = 2;
+const WRITE_DEADLINE_NS: u64 = 10_000_000_000;
+const AUTH_TIMEOUT_NS: u64 = 2_000_000_000;
+
+/// The settings of a running server.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Options {
+    /// Address or name to bind to.
+    pub host: String,
+    /// Port for clients.
+    pub port: PortChoice,
+    /// `None`: the server's identity is its name.
+    pub server_name: Option<String>,
+    /// Debug lines in the log.
+    pub debug: bool,
+    /// Protocol traces in the log.
+    pub trace: bool,
+    /// Timestamps in the log.
+    pub log_time: bool,
+    /// How many shards, and where.
+    pub cores: CoreChoice,
+    /// Largest payload, headers included, in bytes.
+    pub max_payload: u32,
+    /// Longest control line in bytes.
+    pub max_control_line: u32,
+    /// Bytes that may wait for one connection before it is a slow consumer.
+    pub max_pending_bytes: u64,
+    /// `None`: no limit but the file descriptors.
+    pub max_connections: Option<usize>,
+    /// Subscriptions of one connection; 0: no limit.
+    pub max_subscriptions: u32,
+    /// Tokens of one subscription's subject; 0: no limit.
+    pub max_subscription_tokens: u8,
+    /// Silence after which the server sends a PING.
+    pub ping_interval_ns: u64,
+    /// Unanswered PINGs before a connection is stale.
+    pub ping_max: u32,
+    /// How long one write may take before the connection is a slow consumer.
+    pub write_deadline_ns: u64,
+    /// Headers are not offered to clients.
+    pub no_header_support: bool,
+    /// What a client has to present.
+    pub authorization: Authorization,
+    /// How long it may take to present it.
+    pub auth_timeout_ns: u64,
+}
+
+/// A fixed port, or one that the system picks (`-1`).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PortChoice {
+    /// This port.
+    Fixed(u16),
+    /// A free port.
+    Random,
+}
+
+impl PortChoice {
+    /// The number to bind to: 0 lets the system pick.
+    pub fn to_bind(self) -> u16 {
+        match self {
+            PortChoice::Fixed(port) => port,
+            PortChoice::Random => 0,
+        }
+    }
+}
+
+/// Where shards run, as asked for with `--cores` or `cores`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum CoreChoice {
+    /// One shard per CPU that this process may use.
+    #[default]
+    Auto,
+    /// That many shards on the best CPUs.
+    Count(usize),
+    /// One shard on each of exactly these CPUs.
+    List(Vec<u32>),
+}
+
+impl CoreChoice {
+    /// A count given as a number.
+    pub fn from_count(count: i64) -> Result<Self, String> {
+        match usize::try_from(count) {
+            Ok(count) if (1..=SHARDS_MAX).contains(&count) => Ok(CoreChoice::Count(count)),
+            _ => Err(format!(
+                "cores: a count is between 1 and {SHARDS_MAX}, not {count}"
+            )),
+        }
+    }
+}
+
+impl FromStr for CoreChoice {
+    type Err = String;
+
+    /// `auto`, a count (`4`), or a list (`0-3,8`; `4-4` for CPU 4 alone).
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong =
+            || format!("cores: expected a count, a list such as 0-3,8 or \"auto\", not {text:?}");
+        if text.eq_ignore_ascii_case("auto") {
+            return Ok(CoreChoice::Auto);
+        }
+        if let Ok(count) = text.parse::<i64>() {
+            return CoreChoice::from_count(count);
+        }
+        let mut cpus = Vec::new();
+        for part in text.split(',') {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let number = |digits: &str| digits.trim().parse::<u32>().map_err(|_| wrong());
+            let (first, last) = (number(first)?, number(last)?);
+            if first > last {
+                return Err(wrong());
+            }
+            for cpu in first..=last {
+                if cpus.contains(&cpu) {
+                    return Err(format!("cores: CPU {cpu} is listed twice in {text:?}"));
+                }
+                if cpus.len() == SHARDS_MAX {
+                    return Err(format!("cores: {text:?} lists more than {SHARDS_MAX} CPUs"));
+                }
+                cpus.push(cpu);
+            }
+        }
+        Ok(CoreChoice::List(cpus))
+    }
+}
+
+/// What a client has to present.
+#[derive(Clone, Default, Eq, PartialEq)]
+pub enum Authorization {
+    /// Nothing.
+    #[default]
+    None,
+    /// This token.
+    Token(String),
+    /// This user and password.
+    User {
+        /// The user's name.
+        user: String,
+        /// May be empty.
+        password: String,
+    },
+}
+
+impl fmt::Debug for Authorization {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Authorization::None => formatter.write_str("None"),
+            Authorization::Token(_) => formatter.write_str("Token([REDACTED])"),
+            Authorization::User { user, .. } => {
+                write!(formatter, "User {{ user: {user:?}, password: [REDACTED] }}")
+            }
+        }
+    }
+}
+
+/// What a file and the flags asked for, before defaults and checks.
+///
+/// Numbers are as nats-server reads them: 0 asks for the default.
+#[derive(Clone, Debug, Default)]
+pub struct Requested {
+    /// Empty: the default.
+    pub host: String,
+    /// -1 lets the system pick.
+    pub port: i64,
+    /// Empty: none.
+    pub server_name: String,
+    /// Debug lines.
+    pub debug: bool,
+    /// Protocol traces.
+    pub trace: bool,
+    /// `None`: on.
+    pub log_time: Option<bool>,
+    /// Shards.
+    pub cores: CoreChoice,
+    /// Bytes.
+    pub max_payload: u32,
+    /// Bytes.
+    pub max_control_line: u32,
+    /// Bytes.
+    pub max_pending_bytes: i64,
+    /// Negative: no limit.
+    pub max_connections: i64,
+    /// 0: no limit, which is the default.
+    pub max_subscriptions: u32,
+    /// 0: no limit, which is the default.
+    pub max_subscription_tokens: u8,
+    /// Silence before a PING.
+    pub ping_interval_ns: u64,
+    /// Unanswered PINGs.
+    pub ping_max: u32,
+    /// Limit of one write.
+    pub write_deadline_ns: u64,
+    /// No headers.
+    pub no_header_support: bool,
+    /// Credentials.
+    pub authorization: Authorization,
+    /// Limit for presenting them.
+    pub auth_timeout_ns: u64,
+}
+
+/// Why the settings cannot be used.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// Said by the program before it logs: `trunkline: …`.
+    Setting(String),
+    /// Said as a fatal log line, as nats-server does for the listener.
+    Listener(String),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Setting(text) | Refusal::Listener(text) => formatter.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl Requested {
+    /// Fills in the defaults and checks what only the whole can tell.
+    pub fn resolve(self) -> Result<Options, Refusal> {
+        if self.server_name.contains(' ') {
+            let text = "server name cannot contain spaces".to_owned();
+            return Err(Refusal::Setting(text));
+        }
+        let max_payload = or(self.max_payload, MAX_PAYLOAD_BYTES);
+        let max_pending_bytes = or(self.max_pending_bytes, MAX_PENDING_BYTES.cast_signed());
+        if i64::from(max_payload) > max_pending_bytes {
+            return Err(Refusal::Setting(format!(
+                "max_payload ({max_payload}) cannot be higher than max_pending ({max_pending_bytes})"
+            )));
+        }
+        let host = match self.host.as_str() {
+            "" => HOST.to_owned(),
+            _ => self.host,
+        };
+        let port = port_choice(&host, self.port)?;
+        let max_connections = match self.max_connections {
+            0 => Some(MAX_CONNECTIONS),
+            limit => usize::try_from(limit).ok(),
+        };
+        Ok(Options {
+            port,
+            host,
+            server_name: Some(self.server_name).filter(|name| !name.is_empty()),
+            debug: self.debug,
+            trace: self.trace,
+            log_time: self.log_time.unwrap_or(true),
+            cores: self.cores,
+            max_payload,
+            max_control_line: or(self.max_control_line, MAX_CONTROL_LINE_BYTES),
+            max_pending_bytes: max_pending_bytes.unsigned_abs(),
+            max_connections,
+            max_subscriptions: self.max_subscriptions,
+            max_subscription_tokens: self.max_subscription_tokens,
+            ping_interval_ns: or(self.ping_interval_ns, PING_INTERVAL_NS),
+            ping_max: or(self.ping_max, PING_MAX),
+            write_deadline_ns: or(self.write_deadline_ns, WRITE_DEADLINE_NS),
+            no_header_support: self.no_header_support,
+            authorization: self.authorization,
+            auth_timeout_ns: or(self.auth_timeout_ns, AUTH_TIMEOUT_NS),
+        })
+    }
+}
+
+fn or<Number: Default + PartialEq>(requested: Number, default: Number) -> Number {
+    if requested == Number::default() {
+        default
+    } else {
+        requested
+    }
+}
+
+fn port_choice(host: &str, port: i64) -> Result<PortChoice, Refusal> {
+    match port {
+        0 => Ok(PortChoice::Fixed(PORT)),
+        -1 => Ok(PortChoice::Random),
+        _ => u16::try_from(port).map(PortChoice::Fixed).map_err(|_| {
+            Refusal::Listener(format!(
+                "Error listening on port: {}, \"listen tcp: address {port}: invalid port\"",
+                join_host_port(host, port)
+            ))
+        }),
+    }
+}
+
+/// `host:port`, with brackets around IPv6 addresses.
+pub fn join_host_port(host: &str, port: impl fmt::Display) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_those_of_nats_server() {
+        let options = Requested::default().resolve().expect("defaults are valid");
+        assert_eq!(options.host, "0.0.0.0");
+        assert_eq!(options.port, PortChoice::Fixed(4222));
+        assert_eq!(options.server_name, None);
+        assert!(options.log_time && !options.debug && !options.trace);
+        assert_eq!(options.cores, CoreChoice::Auto);
+        assert_eq!(options.max_payload, 1 << 20);
+        assert_eq!(options.max_control_line, 4096);
+        assert_eq!(options.max_pending_bytes, 64 << 20);
+        assert_eq!(options.max_connections, Some(65536));
+        assert_eq!(options.max_subscriptions, 0);
+        assert_eq!(options.max_subscription_tokens, 0);
+        assert_eq!(options.ping_interval_ns, 120_000_000_000);
+        assert_eq!(options.ping_max, 2);
+        assert_eq!(options.write_deadline_ns, 10_000_000_000);
+        assert_eq!(options.auth_timeout_ns, 2_000_000_000);
+        assert_eq!(options.authorization, Authorization::None);
+    }
+
+    #[test]
+    fn refuses_with_the_texts_of_nats_server() {
+        let payload = Requested {
+            max_payload: 104_857_600,
+            ..Requested::default()
+        };
+        assert_eq!(
+            payload.resolve().unwrap_err().to_string(),
+            "max_payload (104857600) cannot be higher than max_pending (67108864)"
+        );
+        let pending = Requested {
+            max_pending_bytes: -1,
+            ..Requested::default()
+        };
+        assert_eq!(
+            pending.resolve().unwrap_err().to_string(),
+            "max_payload (1048576) cannot be higher than max_pending (-1)"
+        );
+        let name = Requested {
+            server_name: "a b".to_owned(),
+            ..Requested::default()
+        };
+        assert_eq!(
+            name.resolve().unwrap_err().to_string(),
+            "server name cannot contain spaces"
+        );
+        let port = Requested {
+            port: 99_999,
+            ..Requested::default()
+        };
+        assert_eq!(
+            port.resolve().unwrap_err(),
+            Refusal::Listener(
+                "Error listening on port: 0.0.0.0:99999, \"listen tcp: address 99999: invalid port\""
+                    .to_owned()
+            )
+        );
+    }
+
+    #[test]
+    fn random_port_and_unlimited_connections() {
+        let options = Requested {
+            port: -1,
+            max_connections: -1,
+            ..Requested::default()
+        }
+        .resolve()
+        .unwrap();
+        assert_eq!(options.port, PortChoice::Random);
+        assert_eq!(options.port.to_bind(), 0);
+        assert_eq!(options.max_connections, None);
+    }
+
+    #[test]
+    fn cores_are_a_count_a_list_or_auto() {
+        let list = |cpus: &[u32]| Ok(CoreChoice::List(cpus.to_vec()));
+        assert_eq!("auto".parse(), Ok(CoreChoice::Auto));
+        assert_eq!("4".parse(), Ok(CoreChoice::Count(4)));
+        assert_eq!("0-3,8".parse(), list(&[0, 1, 2, 3, 8]));
+        assert_eq!("4-4".parse(), list(&[4]));
+        assert_eq!("8,0".parse(), list(&[8, 0]));
+        for wrong in [
+            "",
+            "0",
+            "-1",
+            "129",
+            "3-1",
+            "1,1",
+            "a",
+            "1-",
+            "0-200",
+            "0-4294967295",
+            "1,,2",
+        ] {
+            assert!(wrong.parse::<CoreChoice>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn debug_output_shows_no_secret() {
+        for authorization in [
+            Authorization::Token("s3cret".to_owned()),
+            Authorization::User {
+                user: "alice".to_owned(),
+                password: "s3cret".to_owned(),
+            },
+        ] {
+            let options = Requested {
+                authorization,
+                ..Requested::default()
+            };
+            assert!(!format!("{options:?}").contains("s3cret"));
+            let resolved = options.resolve().unwrap();
+            assert!(!format!("{resolved:?}").contains("s3cret"));
+        }
+    }
+}

@@ -1,0 +1,428 @@
+//! One core's loop: gather what happened, let the shard decide, flush.
+//!
+//! A turn takes the pending events, what other cores have sent, and a bounded
+//! amount of input; then every connection that got something is sent to once,
+//! every core that is concerned gets one batch, and every core that sleeps and
+//! has something to do is woken once. The clock is read once.
+//!
+//! A core without work parks in the executor's ring until a socket is ready,
+//! another core rings or a deadline comes. `&mut Shard` is never held across
+//! an await.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tracing::error;
+use trunkline_core::base::id::{ConnectionKey, ConnectionKind, CoreId, Nanos};
+use trunkline_core::base::limits::{RECEIVE_BUFFER_BYTES, SEND_BLOCKS_MAX, TURN_INPUT_BYTES};
+use trunkline_core::session::connection::CloseReason;
+use trunkline_core::shard::{Opening, Shard};
+
+use crate::mesh::{CoreRings, Shared};
+use crate::net::accept::{Acceptor, Step};
+use crate::net::poller::{Poller, Ready};
+use crate::net::socket::{Accepted, Received, receive, send};
+use crate::park::Park;
+
+/// Tokens that no connection has, since generations do not reach them.
+const LISTENER: u64 = u64::MAX;
+const DOORBELL: u64 = u64::MAX - 1;
+
+/// A client's socket with what is known of it.
+struct Socket {
+    fd: OwnedFd,
+    key: ConnectionKey,
+    /// Something may be there to be read.
+    is_readable: bool,
+    /// Is in the list of sockets to be read.
+    is_queued: bool,
+    /// The peer has closed: what is left must be read to the end.
+    is_ending: bool,
+}
+
+/// One core of the server.
+pub struct Core {
+    id: CoreId,
+    shard: Shard,
+    sockets: Vec<Option<Socket>>,
+    poller: Poller,
+    readable: VecDeque<ConnectionKey>,
+    buffer: Box<[u8]>,
+    rings: CoreRings,
+    shared: Arc<Shared>,
+    acceptor: Option<Acceptor>,
+    clock: Instant,
+}
+
+impl Core {
+    /// A core without connections; the first one gets the acceptor.
+    pub fn new(
+        id: CoreId,
+        shard: Shard,
+        rings: CoreRings,
+        shared: Arc<Shared>,
+        acceptor: Option<Acceptor>,
+        clock: Instant,
+    ) -> std::io::Result<Self> {
+        let poller = Poller::new()?;
+        poller.add_level(shared.doorbells[id.index()].event(), DOORBELL)?;
+        if let Some(acceptor) = &acceptor {
+            poller.add_level(acceptor.listener(), LISTENER)?;
+        }
+        Ok(Self {
+            id,
+            shard,
+            sockets: Vec::new(),
+            poller,
+            readable: VecDeque::new(),
+            buffer: vec![0; RECEIVE_BUFFER_BYTES].into_boxed_slice(),
+            rings,
+            shared,
+            acceptor,
+            clock,
+        })
+    }
+
+    /// Runs until the server stops.
+    pub async fn run(mut self) -> std::io::Result<()> {
+        let mut park = Park::new(self.poller.descriptor()?)?;
+        let doorbell = self.id.index();
+        while !self.shared.is_stopping.load(Ordering::Relaxed) {
+            let now = self.now();
+            self.turn(now)?;
+            if self.has_work() {
+                glommio::yield_if_needed().await;
+                continue;
+            }
+            self.shared.doorbells[doorbell].park();
+            if !self.rings.has_work() && !self.shared.is_stopping.load(Ordering::Relaxed) {
+                let wait_ns = self.next_deadline().since_ns(self.now());
+                park.wait(Duration::from_nanos(wait_ns)).await?;
+            }
+            self.shared.doorbells[doorbell].unpark();
+        }
+        self.stop();
+        Ok(())
+    }
+
+    fn now(&self) -> Nanos {
+        Nanos(self.clock.elapsed().as_nanos() as u64)
+    }
+
+    fn has_work(&self) -> bool {
+        !self.readable.is_empty() || self.shard.has_work() || self.rings.has_work()
+    }
+
+    fn next_deadline(&self) -> Nanos {
+        let accept = self
+            .acceptor
+            .as_ref()
+            .map_or(Nanos::NEVER, Acceptor::paused_until);
+        self.shard.next_deadline().min(accept)
+    }
+
+    fn turn(&mut self, now: Nanos) -> std::io::Result<()> {
+        self.take_events(now)?;
+        self.take_handovers(now);
+        self.take_batches(now);
+        self.read_sockets(now);
+        if self.shard.next_deadline() <= now {
+            self.shard.on_tick(now);
+        }
+        self.shard.settle(now);
+        while let Some(key) = self.shard.next_resumed() {
+            self.queue_read(key);
+        }
+        self.flush(now);
+        self.close_finished();
+        self.push_batches();
+        Ok(())
+    }
+
+    fn take_events(&mut self, now: Nanos) -> std::io::Result<()> {
+        let mut accepts = false;
+        for at in 0..self.poller.take()? {
+            let ready = self.poller.ready(at);
+            match ready.token {
+                LISTENER => accepts = true,
+                DOORBELL => self.shared.doorbells[self.id.index()].clear(),
+                _ => self.note_ready(ready),
+            }
+        }
+        let ends_pause = self
+            .acceptor
+            .as_mut()
+            .is_some_and(|acceptor| acceptor.ends_pause(now));
+        if let (true, Some(acceptor)) = (ends_pause, &self.acceptor) {
+            self.poller.add_level(acceptor.listener(), LISTENER)?;
+            accepts = true;
+        }
+        if accepts {
+            self.accept(now)?;
+        }
+        Ok(())
+    }
+
+    fn note_ready(&mut self, ready: Ready) {
+        let key = ConnectionKey::from_bits(ready.token);
+        let Some(socket) = find(&mut self.sockets, key) else {
+            return;
+        };
+        socket.is_ending |= ready.is_ending;
+        if ready.is_readable {
+            socket.is_readable = true;
+            self.queue_read(key);
+        }
+        if ready.is_writable {
+            self.shard.on_writable(key);
+        }
+    }
+
+    fn queue_read(&mut self, key: ConnectionKey) {
+        if let Some(socket) = find(&mut self.sockets, key)
+            && socket.is_readable
+            && !socket.is_queued
+        {
+            socket.is_queued = true;
+            self.readable.push_back(key);
+        }
+    }
+
+    fn accept(&mut self, now: Nanos) -> std::io::Result<()> {
+        for _ in 0..Acceptor::per_turn() {
+            let Some(acceptor) = &mut self.acceptor else {
+                return Ok(());
+            };
+            match acceptor.accept(now, &self.shared) {
+                Step::For(core, accepted) => self.hand_over(now, core, accepted),
+                Step::Idle => return Ok(()),
+                Step::Paused(_) => return Ok(self.poller.remove(acceptor.listener())?),
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a connection to its core. If that core is far behind, this core
+    /// keeps it.
+    fn hand_over(&mut self, now: Nanos, core: usize, accepted: Accepted) {
+        let Some(ring) = &mut self.rings.handovers[core] else {
+            self.open(now, accepted);
+            return;
+        };
+        match ring.push(accepted) {
+            Ok(()) => self.shared.doorbells[core].ring(),
+            Err(rtrb::PushError::Full(accepted)) => {
+                let bells = &self.shared.doorbells;
+                bells[core].connections.fetch_sub(1, Ordering::Relaxed);
+                bells[self.id.index()]
+                    .connections
+                    .fetch_add(1, Ordering::Relaxed);
+                self.open(now, accepted);
+            }
+        }
+    }
+
+    fn take_handovers(&mut self, now: Nanos) {
+        while let Some(accepted) = self
+            .rings
+            .handover
+            .as_mut()
+            .and_then(|ring| ring.pop().ok())
+        {
+            self.open(now, accepted);
+        }
+    }
+
+    fn open(&mut self, now: Nanos, accepted: Accepted) {
+        let key = self.shard.open(
+            now,
+            Opening {
+                client_id: accepted.client_id,
+                kind: ConnectionKind::Client,
+                peer: accepted.peer,
+                is_over_limit: accepted.is_over_limit,
+            },
+        );
+        if let Err(failure) = self.poller.add_socket(&accepted.fd, key.to_bits()) {
+            error!("Cannot wait for a client's socket: {failure}");
+            self.shard.on_hangup(now, key, CloseReason::ReadError);
+        }
+        let slot = key.index as usize;
+        if self.sockets.len() <= slot {
+            self.sockets.resize_with(slot + 1, || None);
+        }
+        assert!(self.sockets[slot].is_none(), "a slot has one socket");
+        self.sockets[slot] = Some(Socket {
+            fd: accepted.fd,
+            key,
+            is_readable: false,
+            is_queued: false,
+            is_ending: false,
+        });
+    }
+
+    fn take_batches(&mut self, now: Nanos) {
+        if self.rings.inbound.len() < 2 {
+            return;
+        }
+        for (core, ring) in self.rings.returned.iter_mut().enumerate() {
+            while let Some(batch) = trunkline_core::shard::mesh::Inbound::pop(ring) {
+                self.shard.on_return(now, CoreId(core as u8), batch);
+            }
+        }
+        self.shard.on_mesh(now, &mut self.rings.inbound);
+    }
+
+    /// Reads the sockets that are ready, each once in turn, up to the input of
+    /// one turn.
+    fn read_sockets(&mut self, now: Nanos) {
+        let mut budget = TURN_INPUT_BYTES;
+        for _ in 0..self.readable.len() {
+            let Some(key) = self.readable.pop_front() else {
+                return;
+            };
+            budget = budget.saturating_sub(self.read_socket(now, key));
+            if budget == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Reads one socket; returns the number of bytes.
+    fn read_socket(&mut self, now: Nanos, key: ConnectionKey) -> usize {
+        let Some(socket) = find(&mut self.sockets, key) else {
+            return 0;
+        };
+        socket.is_queued = false;
+        if !self.shard.reads(key) {
+            return 0;
+        }
+        let (received, room) = if let Some(space) = self.shard.large_space(key) {
+            let room = space.len();
+            let received = receive(&socket.fd, space);
+            if let Received::Bytes(len) = received {
+                self.shard.on_large_bytes(now, key, len);
+            }
+            (received, room)
+        } else {
+            let kept = self.shard.restore_input(key, &mut self.buffer);
+            let room = self.buffer.len() - kept;
+            let received = receive(&socket.fd, &mut self.buffer[kept..]);
+            let len = if let Received::Bytes(len) = received {
+                len
+            } else {
+                0
+            };
+            self.shard.on_bytes(now, key, &self.buffer[..kept + len]);
+            (received, room)
+        };
+        match received {
+            Received::Bytes(len) => {
+                // A short read has emptied the socket, and whatever comes next
+                // is an event of its own; only the end has been one already.
+                socket.is_readable = len == room || socket.is_ending;
+                self.queue_read(key);
+                len
+            }
+            Received::WouldBlock => {
+                socket.is_readable = false;
+                0
+            }
+            Received::End => {
+                self.shard.on_hangup(now, key, CloseReason::ClientClosed);
+                0
+            }
+            Received::Failed => {
+                self.shard.on_hangup(now, key, CloseReason::ReadError);
+                0
+            }
+        }
+    }
+
+    /// Sends what waits, once per connection.
+    fn flush(&mut self, now: Nanos) {
+        while let Some(key) = self.shard.next_dirty() {
+            let Some(socket) = find(&mut self.sockets, key) else {
+                continue;
+            };
+            loop {
+                let mut slices = [IoSlice::new(&[]); SEND_BLOCKS_MAX];
+                let slices = self.shard.pending_slices(key, &mut slices);
+                if slices.is_empty() {
+                    break;
+                }
+                let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+                match send(&socket.fd, slices) {
+                    Some(sent) => {
+                        self.shard.on_sent(now, key, sent, sent < offered);
+                        if sent < offered {
+                            break;
+                        }
+                    }
+                    None => {
+                        self.shard.on_hangup(now, key, CloseReason::WriteError);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn close_finished(&mut self) {
+        while let Some(key) = self.shard.next_closed() {
+            let slot = &mut self.sockets[key.index as usize];
+            let socket = slot.take().expect("a connection has a socket");
+            debug_assert_eq!(socket.key, key);
+            hang_up(&socket.fd, &mut self.buffer);
+            self.shared.doorbells[self.id.index()]
+                .connections
+                .fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn push_batches(&mut self) {
+        let cores = self.rings.inbound.len();
+        for core in (0..cores).filter(|&core| core != self.id.index()) {
+            let mut rings = false;
+            while let Some(batch) = self.shard.take_done(CoreId(core as u8)) {
+                rings |= batch.wants_return();
+                self.rings.push_done(core, batch);
+            }
+            while let Some(batch) = self.shard.take_batch(CoreId(core as u8)) {
+                rings = true;
+                self.rings.push(core, batch);
+            }
+            if rings {
+                self.shared.doorbells[core].ring();
+            }
+        }
+    }
+
+    /// Says goodbye to everybody, as far as the sockets take it at once.
+    fn stop(mut self) {
+        let now = self.now();
+        self.shard.close_all(now);
+        self.flush(now);
+        self.close_finished();
+    }
+}
+
+fn find(sockets: &mut [Option<Socket>], key: ConnectionKey) -> Option<&mut Socket> {
+    let socket = sockets.get_mut(key.index as usize)?.as_mut()?;
+    (socket.key == key).then_some(socket)
+}
+
+/// Ends a connection so that the peer gets the last bytes: closing a socket
+/// with unread input would reset it and could destroy them on their way.
+fn hang_up(fd: &OwnedFd, buffer: &mut [u8]) {
+    let _ = rustix::net::shutdown(fd, rustix::net::Shutdown::Write);
+    for _ in 0..16 {
+        if !matches!(receive(fd, buffer), Received::Bytes(_)) {
+            break;
+        }
+    }
+}
