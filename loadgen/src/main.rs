@@ -1,1 +1,76 @@
-fn main() {}
+//! loadgen: drives NATS servers as hard as they can take, measures them and checks them. It has its own protocol code
+//! and shares nothing with the server that it judges.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod batch;
+mod cli;
+mod clock;
+mod compare;
+mod conn;
+mod engine;
+mod limits;
+mod parse;
+mod pin;
+mod plans;
+mod procstat;
+mod progress;
+mod random;
+mod report;
+mod stamp;
+mod verify;
+mod wire;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Command, PlanArgs};
+use plans::Plan;
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Pub(args) => run_plan(Plan::Pub, &args),
+        Command::Sub(args) => run_plan(Plan::Sub, &args),
+        Command::Pubsub(args) => run_plan(Plan::Pubsub, &args),
+        Command::Pairs(args) => run_plan(Plan::Pairs, &args),
+        Command::Fanout(args) => run_plan(Plan::Fanout, &args),
+        Command::Fanin(args) => run_plan(Plan::Fanin, &args),
+        Command::Queue(args) => run_plan(Plan::Queue, &args),
+        Command::Reqrep(args) => run_plan(Plan::Reqrep, &args),
+        Command::Idle(args) => run_plan(Plan::Idle, &args),
+        Command::Subs(args) => run_plan(Plan::Subs, &args),
+        Command::Compare(args) => compare::run(&args),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(text) => {
+            eprintln!("loadgen: {text}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs one plan and prints its result; false when something was lost or failed.
+fn run_plan(plan: Plan, args: &PlanArgs) -> Result<bool, String> {
+    let report = plans::run(plan, args)?;
+    if args.json {
+        println!(
+            "{}",
+            serde_json::to_string(&report).expect("a report has only plain fields")
+        );
+    } else {
+        print!("{report}");
+    }
+    for text in &report.error_texts {
+        eprintln!("loadgen: {text}");
+    }
+    if report.lost > 0 || report.verdict.is_some_and(|verdict| verdict.lost > 0) {
+        let lost = report
+            .lost
+            .max(report.verdict.map_or(0, |verdict| verdict.lost));
+        eprintln!("loadgen: LOSS: {lost} deliveries never arrived");
+    }
+    Ok(report.is_good())
+}

@@ -81,7 +81,8 @@ impl Exit {
     next_line_help = false,
     max_term_width = 100,
     after_help = "Flags may begin with one dash or two, their values may follow or be joined by '='.\n\
-                  -DV stands for -D -V. Flags override the configuration file."
+                  -DV stands for -D -V. Flags override the configuration file.\n\
+                  --cores auto runs one shard on every CPU that the affinity mask and the cgroup allow."
 )]
 struct Flags {
     /// Address to bind to [default: 0.0.0.0] (also --net)
@@ -96,9 +97,8 @@ struct Flags {
     /// Configuration file
     #[arg(short = 'c', long, value_name = "FILE", help_heading = "Server")]
     config: Option<PathBuf>,
-    /// Shards and their CPUs: a count (4), a list (0-3,8), or auto for every CPU that
-    /// affinity mask and cgroup allow [default: auto]
-    #[arg(long, value_name = "COUNT|LIST|auto", help_heading = "Server")]
+    /// Shards: a count (4), a list of CPUs (0-3,8), or auto [default: auto]
+    #[arg(long, value_name = "CORES", help_heading = "Server")]
     cores: Option<String>,
     /// Log debugging information
     #[arg(short = 'D', long, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
@@ -111,13 +111,11 @@ struct Flags {
           help_heading = "Logging")]
     trace: Option<bool>,
     /// Show the version
-    #[arg(short = 'v', long, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", hide_possible_values = true, help_heading = "Common")]
-    version: Option<bool>,
+    #[arg(short = 'v', long, help_heading = "Common")]
+    version: bool,
     /// Show this help
-    #[arg(short = 'h', long, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", hide_possible_values = true, help_heading = "Common")]
-    help: Option<bool>,
+    #[arg(short = 'h', long, help_heading = "Common")]
+    help: bool,
     /// `help` or `version`; anything else is refused
     #[arg(hide = true)]
     words: Vec<String>,
@@ -263,8 +261,8 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Flags, Exit> {
         .map_err(|error| Exit::wrong_usage(first_line(&error)))?;
     let word = flags.words.first().map(|word| word.to_lowercase());
     match word.as_deref() {
-        _ if flags.version == Some(true) => Err(print(format!("{VERSION}\n"))),
-        _ if flags.help == Some(true) => Err(print(help())),
+        _ if flags.version => Err(print(format!("{VERSION}\n"))),
+        _ if flags.help => Err(print(help())),
         Some("version") => Err(print(format!("{VERSION}\n"))),
         Some("help") => Err(print(help())),
         Some(_) => Err(Exit::refused(format!(
@@ -329,16 +327,28 @@ fn rewrite(arguments: impl IntoIterator<Item = OsString>) -> Result<Vec<OsString
                 .ok_or_else(|| Exit::wrong_usage(format!("flag needs an argument: -{name}")))?,
         };
         for long in spelling.stands_for {
-            let mut word = OsString::from(format!("--{long}="));
-            word.push(&value);
             // The last one wins, where clap would refuse a second.
-            let prefix = format!("--{long}=");
-            rewritten.retain(|old: &OsString| !old.to_string_lossy().starts_with(&prefix));
-            rewritten.push(word);
+            let flag = format!("--{long}");
+            rewritten.retain(|old: &OsString| {
+                let old = old.to_string_lossy();
+                old != flag.as_str() && !old.starts_with(&format!("{flag}="))
+            });
+            rewritten.extend(word(flag, &value));
         }
     }
     rewritten.extend(arguments);
     Ok(rewritten)
+}
+
+/// One flag as clap takes it. `--version` and `--help` take no value there.
+fn word(flag: String, value: &OsString) -> Option<OsString> {
+    let mut word = OsString::from(flag);
+    if word == "--version" || word == "--help" {
+        return (value == "true").then_some(word);
+    }
+    word.push("=");
+    word.push(value);
+    Some(word)
 }
 
 fn find(name: &str) -> Result<&'static Spelling, Exit> {

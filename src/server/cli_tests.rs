@@ -60,6 +60,7 @@ fn switches_combine_and_switch_off() {
     assert_eq!(both(&["-DV"]), (true, true));
     assert_eq!(both(&["--DV=T"]), (true, true));
     assert_eq!(both(&["-DV", "-D=false"]), (false, true));
+    assert_eq!(both(&["-v", "-v=false", "-h=0"]), (false, false));
     assert_eq!(both(&["-D", "-D", "-V=1"]), (true, true));
     // The word after a switch is not its value.
     assert!(

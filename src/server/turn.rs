@@ -200,7 +200,7 @@ impl Core {
             match acceptor.accept(now, &self.shared) {
                 Step::For(core, accepted) => self.hand_over(now, core, accepted),
                 Step::Idle => return Ok(()),
-                Step::Paused(_) => return Ok(self.poller.remove(acceptor.listener())?),
+                Step::Paused => return Ok(self.poller.remove(acceptor.listener())?),
             }
         }
         Ok(())

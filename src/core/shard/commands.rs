@@ -35,6 +35,11 @@ impl Shard {
                     self.close(index, CloseReason::ProtocolViolation);
                 }
             }
+            Command::ForeignMessage => {
+                if self.connections[index].options.verbose {
+                    self.send(index, encode::OK);
+                }
+            }
             Command::Ok => {}
             Command::Err(text) => {
                 let text = String::from_utf8_lossy(text);

@@ -72,6 +72,8 @@ pub enum Command<'a> {
     Info(&'a [u8]),
     /// `PUB` or `HPUB`.
     Publish(Publish<'a>),
+    /// `HMSG` with a payload of no bytes: a message to nobody.
+    ForeignMessage,
     /// `SUB subject [queue] sid`.
     Subscribe {
         /// Subject, not yet validated.
@@ -271,7 +273,9 @@ pub(super) fn argument<'a>(
     }
     let newline = memchr(b'\n', &input[begin + 1..]).map(|at| begin + 1 + at);
     let Some(newline) = newline else {
-        if input.len() - begin > grammar.max_control_line {
+        // The carriage return before the missing newline does not count.
+        let begun = input.strip_suffix(b"\r").unwrap_or(input);
+        if begun.len().saturating_sub(begin) > grammar.max_control_line {
             return Err(Err(Violation::ControlLineExceeded));
         }
         return Err(Ok(input.len()));

@@ -200,7 +200,10 @@ pub(super) fn parse_message_from_client<'a>(
                 tail: argument.line_len,
                 end: argument.line_len,
             };
-            finish(input, &line, grammar)
+            match finish(input, &line, grammar)? {
+                Parsed::Command(_, taken) => Ok(Parsed::Command(Command::ForeignMessage, taken)),
+                unfinished => Ok(unfinished),
+            }
         }
         Err(Ok(keep)) => Ok(Parsed::Incomplete { keep }),
         Err(Err(violation)) => Err(violation),

@@ -37,8 +37,8 @@ pub enum Step {
     For(usize, Accepted),
     /// Nobody else is waiting.
     Idle,
-    /// Accepting failed: the listener must not be polled until then.
-    Paused(Nanos),
+    /// Accepting failed: the listener must not be polled until the pause ends.
+    Paused,
 }
 
 impl Acceptor {
@@ -138,8 +138,7 @@ impl Acceptor {
             }
         );
         self.pause_ns = (pause_ns * 2).min(PAUSE_NS.1);
-        let until = now.after_ns(pause_ns);
-        self.paused_until = Some(until);
-        Step::Paused(until)
+        self.paused_until = Some(now.after_ns(pause_ns));
+        Step::Paused
     }
 }
