@@ -16,9 +16,10 @@ use trunkline_core::base::limits::Limits;
 use trunkline_core::shard::{Credentials, Shard, ShardConfig};
 use trunkline_core::wire::info::{NATS_VERSION, ServerInfo};
 
+use crate::cli::Start;
 use crate::mesh::{self, CoreRings, Shared};
 use crate::net::accept::Acceptor;
-use crate::options::{Authorization, Options};
+use crate::options::{Authorization, Options, join_host_port};
 use crate::topology::CpuId;
 use crate::turn::Core;
 
@@ -29,9 +30,11 @@ const RING_MEMORY_BYTES: usize = 64 << 10;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs the server on these CPUs, one shard each, until a signal stops it.
-pub fn run(options: &Options, cpus: &[CpuId], listener: TcpListener) -> Result<(), Failure> {
+pub fn run(start: &Start, cpus: &[CpuId], listener: TcpListener) -> Result<(), Failure> {
+    let options = &start.options;
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    let server = server_info(options, listener.local_addr()?.port())?;
+    let port = listener.local_addr()?.port();
+    let server = server_info(options, port)?;
     info!("Starting trunkline");
     info!(
         "  Version:  {} (NATS {NATS_VERSION})",
@@ -40,8 +43,10 @@ pub fn run(options: &Options, cpus: &[CpuId], listener: TcpListener) -> Result<(
     info!("  Name:     {}", server.server_name);
     info!("  ID:       {}", server.server_id);
     let numbers: Vec<String> = cpus.iter().map(|cpu| cpu.0.to_string()).collect();
+    if let Some(file) = &start.config_file {
+        info!("Using configuration file: {}", file.display());
+    }
     info!("  Cores:    {} (CPU {})", cpus.len(), numbers.join(", "));
-    let address = listener.local_addr()?;
     let connections_max = options.max_connections.unwrap_or(usize::MAX);
     let mut acceptor = Some(Acceptor::new(listener, connections_max)?);
     let (shared, rings) = mesh::connect(cpus.len())?;
@@ -64,6 +69,7 @@ pub fn run(options: &Options, cpus: &[CpuId], listener: TcpListener) -> Result<(
     for _ in cpus {
         starts.recv()?;
     }
+    let address = join_host_port(&options.host, port);
     info!("Listening for client connections on {address}");
     info!("Server is ready");
     wait_for_signal(&mut signals);

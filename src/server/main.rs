@@ -52,7 +52,7 @@ fn serve(start: &Start) -> Result<(), Box<dyn std::error::Error + Send + Sync>> 
         tracing::warn!("{warning}");
     }
     let listener = preflight::listen(&options.host, options.port)?;
-    boot::run(options, &cpus, listener)
+    boot::run(start, &cpus, listener)
 }
 
 /// A panic in any thread ends the process with a message: a core that is gone

@@ -32,6 +32,9 @@ use crate::park::Park;
 const LISTENER: u64 = u64::MAX;
 const DOORBELL: u64 = u64::MAX - 1;
 
+/// How long a core sleeps in its poller before it sleeps in the executor.
+const SHALLOW_SLEEP_NS: u64 = 20_000_000;
+
 /// A client's socket with what is known of it.
 struct Socket {
     fd: OwnedFd,
@@ -90,23 +93,47 @@ impl Core {
     /// Runs until the server stops.
     pub async fn run(mut self) -> std::io::Result<()> {
         let mut park = Park::new(self.poller.descriptor()?)?;
-        let doorbell = self.id.index();
-        while !self.shared.is_stopping.load(Ordering::Relaxed) {
+        let mut events = 0;
+        while !self.is_stopping() {
             let now = self.now();
-            self.turn(now)?;
+            self.turn(now, events)?;
             if self.has_work() {
                 glommio::yield_if_needed().await;
+                events = self.poller.take(Duration::ZERO)?;
                 continue;
             }
-            self.shared.doorbells[doorbell].park();
-            if !self.rings.has_work() && !self.shared.is_stopping.load(Ordering::Relaxed) {
-                let wait_ns = self.next_deadline().since_ns(self.now());
-                park.wait(Duration::from_nanos(wait_ns)).await?;
-            }
-            self.shared.doorbells[doorbell].unpark();
+            events = self.sleep(&mut park).await?;
         }
         self.stop();
         Ok(())
+    }
+
+    /// Sleeps until there is something to do; returns the number of events.
+    /// The first moment of sleep is in the poller: waking from there is one
+    /// system call, which brings the events, where waking from the executor's
+    /// rings takes six (see `tuning/`). Only a core that stays idle, and then
+    /// does not mind, sleeps in the executor.
+    async fn sleep(&mut self, park: &mut Park) -> std::io::Result<usize> {
+        let bell = Arc::clone(&self.shared);
+        let bell = &bell.doorbells[self.id.index()];
+        bell.park();
+        let mut events = 0;
+        if !self.rings.has_work() && !self.is_stopping() {
+            let wait_ns = self.next_deadline().since_ns(self.now());
+            let shallow_ns = wait_ns.min(SHALLOW_SLEEP_NS);
+            events = self.poller.take(Duration::from_nanos(shallow_ns))?;
+            if events == 0 && wait_ns > shallow_ns && !self.rings.has_work() {
+                park.wait(Duration::from_nanos(wait_ns - shallow_ns))
+                    .await?;
+                events = self.poller.take(Duration::ZERO)?;
+            }
+        }
+        bell.unpark();
+        Ok(events)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.shared.is_stopping.load(Ordering::Relaxed)
     }
 
     fn now(&self) -> Nanos {
@@ -125,8 +152,8 @@ impl Core {
         self.shard.next_deadline().min(accept)
     }
 
-    fn turn(&mut self, now: Nanos) -> std::io::Result<()> {
-        self.take_events(now)?;
+    fn turn(&mut self, now: Nanos, events: usize) -> std::io::Result<()> {
+        self.take_events(now, events)?;
         self.take_handovers(now);
         self.take_batches(now);
         self.read_sockets(now);
@@ -143,9 +170,9 @@ impl Core {
         Ok(())
     }
 
-    fn take_events(&mut self, now: Nanos) -> std::io::Result<()> {
+    fn take_events(&mut self, now: Nanos, events: usize) -> std::io::Result<()> {
         let mut accepts = false;
-        for at in 0..self.poller.take()? {
+        for at in 0..events {
             let ready = self.poller.ready(at);
             match ready.token {
                 LISTENER => accepts = true,

@@ -62,6 +62,10 @@ impl Shard {
         connection.connected = true;
         connection.echo = connection.options.echo;
         connection.headers = self.config.server.headers && connection.options.headers;
+        #[cfg(feature = "mutants")]
+        if self.mutant == Some(super::mutants::Mutant::KeepHeaders) {
+            connection.headers = true;
+        }
         // The first PING comes soon and spread out, to measure the round trip.
         let first_ping_ns = self.config.limits.ping_interval_ns.min(FIRST_PING_NS);
         let spread_ns = self.rng.below(first_ping_ns / 5 + 1);
@@ -109,6 +113,11 @@ impl Shard {
         if self.connections[index].interest_unconfirmed {
             self.connections[index].interest_unconfirmed = false;
             let cores_left = self.begin_barrier(index);
+            #[cfg(feature = "mutants")]
+            let cores_left = match self.is_mutant(super::mutants::Mutant::SkipBarrier) {
+                true => 0,
+                false => cores_left,
+            };
             if cores_left > 0 {
                 self.connections[index].hold = Hold::Barrier { cores_left };
                 return Outcome::Done;
@@ -189,6 +198,8 @@ impl Shard {
             return Outcome::Postponed;
         }
         self.connections[index].heartbeat.last_input = self.now;
+        #[cfg(feature = "mutants")]
+        let max = max + u64::from(max > 0 && self.is_mutant(super::mutants::Mutant::UnsubscribeLate));
         if let Some(number) = self.find_subscription(index, sid) {
             let account = self.connections[index].account;
             let subscription = self.interests[account.index()].subscription_mut(number);

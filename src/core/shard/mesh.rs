@@ -34,9 +34,9 @@ pub struct MeshBatch {
     /// The sender waits for the return and must be woken by it.
     wants_return: bool,
     /// Interest and stalls.
-    control: Vec<u8>,
+    pub(super) control: Vec<u8>,
     /// Messages.
-    data: Vec<u8>,
+    pub(super) data: Vec<u8>,
     /// Bytes that the batch carried, still known when it returns empty.
     weight: usize,
 }
@@ -102,7 +102,12 @@ impl Link {
     }
 
     fn is_full(&self) -> bool {
-        self.in_flight_bytes + self.open.bytes() >= LINK_BYTES_MAX
+        self.bytes_under_way() >= LINK_BYTES_MAX
+    }
+
+    /// Bytes said to the peer and not confirmed by it.
+    pub(super) fn bytes_under_way(&self) -> usize {
+        self.in_flight_bytes + self.open.bytes()
     }
 
     fn take(&mut self) -> Option<MeshBatch> {

@@ -17,6 +17,8 @@ mod fanout;
 mod input;
 mod liveness;
 pub mod mesh;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 
 use std::rc::Rc;
 
@@ -108,6 +110,8 @@ pub struct Shard {
     now: Nanos,
     effects: Effects,
     scratch: Scratch,
+    #[cfg(feature = "mutants")]
+    mutant: Option<mutants::Mutant>,
 }
 
 /// What the shell has to do; drained by it.
@@ -166,6 +170,8 @@ impl Shard {
             now: Nanos(0),
             effects: Effects::default(),
             scratch: Scratch::default(),
+            #[cfg(feature = "mutants")]
+            mutant: None,
         }
     }
 

@@ -2,13 +2,16 @@
 //!
 //! One epoll set per core, edge-triggered, so that a socket is registered once
 //! and costs nothing while it is idle; the set itself is one descriptor that
-//! the executor's io_uring waits for. A poll operation per socket in the ring
-//! was the alternative: it is armed anew after every event, which costs more
-//! than the read itself (see `tuning/`).
+//! the executor's io_uring can wait for. A poll operation per socket in the
+//! ring was the alternative: it is armed anew after every event, which costs
+//! more than the read itself (see `tuning/`).
+
+use std::time::Duration;
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
+use rustix::time::Timespec;
 
 /// Events taken at once.
 const EVENTS_MAX: usize = 512;
@@ -62,15 +65,13 @@ impl Poller {
         epoll::delete(&self.set, fd)
     }
 
-    /// Takes pending events without waiting; returns how many.
-    pub fn take(&mut self) -> rustix::io::Result<usize> {
+    /// Takes pending events, waiting for the first one at most this long;
+    /// returns how many.
+    pub fn take(&mut self, wait_at_most: Duration) -> rustix::io::Result<usize> {
         self.events.clear();
-        let no_wait = rustix::time::Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
+        let wait = Timespec::try_from(wait_at_most).ok();
         let spare = rustix::buffer::spare_capacity(&mut self.events);
-        match epoll::wait(&self.set, spare, Some(&no_wait)) {
+        match epoll::wait(&self.set, spare, wait.as_ref()) {
             Ok(_) | Err(Errno::INTR) => Ok(self.events.len()),
             Err(error) => Err(error),
         }
