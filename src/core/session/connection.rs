@@ -148,8 +148,9 @@ pub struct Connection {
     pub awaiting_credentials: bool,
     /// The first PONG is sent.
     pub first_pong_sent: bool,
-    /// The interest has changed since the last confirmation by all cores.
-    pub interest_unconfirmed: bool,
+    /// It has changed interest or published to other cores since they last
+    /// confirmed everything.
+    pub has_unconfirmed: bool,
     /// Is in the shard's list of connections with something to send.
     pub is_dirty: bool,
     /// The socket refused bytes: nothing is sent until it is writable.
@@ -208,7 +209,7 @@ impl Connection {
             connected: false,
             awaiting_credentials: false,
             first_pong_sent: false,
-            interest_unconfirmed: false,
+            has_unconfirmed: false,
             is_dirty: false,
             is_blocked: false,
             closing: None,

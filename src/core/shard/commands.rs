@@ -105,13 +105,13 @@ impl Shard {
         self.close(index, CloseReason::AuthenticationFailure);
     }
 
-    /// Answers a PING; after new subscriptions only when every core knows of
-    /// them, since PONG tells the client that they are live. What the client
-    /// sends meanwhile waits.
+    /// Answers a PING; after new subscriptions or messages for other cores only
+    /// when those have dealt with them, since PONG tells the client that its
+    /// subscriptions are live and its messages are out. What the client sends
+    /// meanwhile waits.
     fn ping(&mut self, index: u32) -> Outcome {
         self.connections[index].heartbeat.last_input = self.now;
-        if self.connections[index].interest_unconfirmed {
-            self.connections[index].interest_unconfirmed = false;
+        if std::mem::take(&mut self.connections[index].has_unconfirmed) {
             let cores_left = self.begin_barrier(index);
             #[cfg(feature = "mutants")]
             let cores_left = match self.is_mutant(super::mutants::Mutant::SkipBarrier) {
@@ -240,7 +240,7 @@ impl Shard {
             super::mesh::announce(links, core, account, announcement);
         });
         let connection = &mut self.connections[index];
-        connection.interest_unconfirmed = true;
+        connection.has_unconfirmed = true;
         connection
             .subscriptions
             .insert_unique(hasher.hash_one(sid), number, |&other| {

@@ -200,11 +200,15 @@ impl Shard {
             delivered |= receivers.deliver(route, subscriptions, target, message);
         }
         let picks = &mut self.scratch.picks;
+        #[cfg(feature = "mutants")]
+        let is_twice = self.mutant == Some(super::mutants::Mutant::QueueTwice);
         for queue in &route.queues {
             let members = queue.local.len() as u64 + u64::from(queue.remote_members);
             let chosen = self.rng.below(members) as usize;
             let local = chosen < queue.local.len()
                 && receivers.deliver_to_one(route, subscriptions, &queue.local, chosen, message);
+            #[cfg(feature = "mutants")]
+            let local = local && !is_twice;
             if local {
                 delivered = true;
             } else if let Some(core) = choose_core(queue, chosen, self.config.core) {
@@ -229,10 +233,8 @@ impl Shard {
         for &(core, _) in &self.scratch.picks {
             cores.insert(core);
         }
-        let publisher = match message.publisher {
-            NONE => u64::MAX,
-            index => self.connections.key(index).to_bits(),
-        };
+        self.connections[message.publisher].has_unconfirmed = true;
+        let publisher = self.connections.key(message.publisher).to_bits();
         for core in cores.iter() {
             let frame = MessageFrame {
                 account,

@@ -273,9 +273,8 @@ pub(super) fn argument<'a>(
     }
     let newline = memchr(b'\n', &input[begin + 1..]).map(|at| begin + 1 + at);
     let Some(newline) = newline else {
-        // The carriage return before the missing newline does not count.
-        let begun = input.strip_suffix(b"\r").unwrap_or(input);
-        if begun.len().saturating_sub(begin) > grammar.max_control_line {
+        let dropped = usize::from(memchr(b'\r', &input[begin + 1..]).is_some());
+        if input.len() - begin - dropped > grammar.max_control_line {
             return Err(Err(Violation::ControlLineExceeded));
         }
         return Err(Ok(input.len()));

@@ -1,0 +1,226 @@
+//! The command line.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::compare::CompareArgs;
+use crate::parse::{self, Amount, SizeSpec};
+use crate::pin::{self, CpuList};
+
+/// Load generator for NATS servers.
+#[derive(Debug, Parser)]
+#[command(name = "loadgen", version, about, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to run.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The plans, and the comparison of two servers.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Publish only; nobody subscribes.
+    Pub(PlanArgs),
+    /// Subscribe only: wait for --count messages that someone else publishes.
+    Sub(PlanArgs),
+    /// p publishers × s subscribers, all on the same subjects.
+    Pubsub(PlanArgs),
+    /// Independent pairs of one publisher and one subscriber, each pair on its own subjects.
+    Pairs(PlanArgs),
+    /// One publisher, many subscribers.
+    Fanout(PlanArgs),
+    /// Telemetry: many connections publish, one message per write; one wildcard subscriber.
+    Fanin(PlanArgs),
+    /// Publishers and a queue group: each message must reach exactly one member.
+    Queue(PlanArgs),
+    /// Requests and replies, one outstanding per client.
+    Reqrep(PlanArgs),
+    /// Open connections and hold them.
+    Idle(PlanArgs),
+    /// Many subscriptions, literal and wildcard, and published messages that match some.
+    Subs(PlanArgs),
+    /// Run plans against two servers started here, and compare.
+    Compare(Box<CompareArgs>),
+}
+
+/// Options of all plans.
+#[derive(Debug, Clone, Args)]
+pub struct PlanArgs {
+    /// Server as host:port.
+    #[arg(long, default_value = "127.0.0.1:4222")]
+    pub server: String,
+    /// Allow a server that is not on a loopback address.
+    #[arg(long)]
+    pub allow_remote: bool,
+    /// User name.
+    #[arg(long)]
+    pub user: Option<String>,
+    /// Password.
+    #[arg(long)]
+    pub password: Option<String>,
+    /// Token, instead of user and password.
+    #[arg(long)]
+    pub token: Option<String>,
+    /// Payload size: 128, 64KiB, uniform:16..1024, choice:16,128,4096 or zipf:16..64KiB.
+    #[arg(long, default_value = "128", value_parser = parse::size_spec)]
+    pub size: SizeSpec,
+    /// Distinct subjects per group of publishers.
+    #[arg(long, default_value_t = 1)]
+    pub subjects: usize,
+    /// First token of all subjects.
+    #[arg(long, default_value = "lg")]
+    pub prefix: String,
+    /// Subscribe with one wildcard instead of once per subject.
+    #[arg(long)]
+    pub wildcard: bool,
+    /// Connections (fanin, idle, subs) or pairs (pairs).
+    #[arg(long)]
+    pub connections: Option<usize>,
+    /// Publishers (pub, pubsub, queue).
+    #[arg(long)]
+    pub publishers: Option<usize>,
+    /// Subscribers (sub, pubsub, fanout), or members of the queue group.
+    #[arg(long)]
+    pub subscribers: Option<usize>,
+    /// Requesting clients (reqrep).
+    #[arg(long, default_value_t = 1)]
+    pub clients: usize,
+    /// Responders (reqrep).
+    #[arg(long, default_value_t = 1)]
+    pub responders: usize,
+    /// Literal subscriptions (subs).
+    #[arg(long, default_value_t = 1_000_000)]
+    pub literals: usize,
+    /// Wildcard subscriptions (subs).
+    #[arg(long, default_value_t = 10_000)]
+    pub wildcards: usize,
+    /// Messages in all (100000, 5M).
+    #[arg(long, value_parser = parse::count, conflicts_with = "duration")]
+    pub count: Option<u64>,
+    /// Time to publish (5s, 200ms); the default is 5 s.
+    #[arg(long, value_parser = parse::duration)]
+    pub duration: Option<Duration>,
+    /// Unmeasured work before: a count or a duration.
+    #[arg(long, value_parser = parse::amount)]
+    pub warmup: Option<Amount>,
+    /// Open loop: messages per second in all, at fixed times; latency counts from those times.
+    #[arg(long, value_parser = rate)]
+    pub rate: Option<f64>,
+    /// Check every payload for loss, duplication, order and damage (payloads of 16 bytes or more).
+    #[arg(long)]
+    pub verify: bool,
+    /// Most deliveries under way; the default suits the plan.
+    #[arg(long, value_parser = parse::count)]
+    pub window: Option<u64>,
+    /// Most messages in one write (the default for fanin is 1).
+    #[arg(long)]
+    pub messages_per_write: Option<u64>,
+    /// Give up after this long without progress.
+    #[arg(long, default_value = "5s", value_parser = parse::duration)]
+    pub drain_timeout: Duration,
+    /// Worker threads; by default one per CPU of --pin, or half of the CPUs.
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// CPUs for the worker threads: 1 or 1,3-5.
+    #[arg(long, value_parser = pin::cpu_list)]
+    pub pin: Option<CpuList>,
+    /// Process id of the server, for its CPU time and memory.
+    #[arg(long)]
+    pub server_pid: Option<i32>,
+    /// Print one JSON object instead of the table.
+    #[arg(long)]
+    pub json: bool,
+    /// No progress bar.
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// Most connections of one kind; bounds memory and descriptors.
+const CONNECTIONS_MAX: usize = 500_000;
+
+impl PlanArgs {
+    /// The amount asked for, 5 seconds by default.
+    pub fn amount(&self) -> Amount {
+        match (self.count, self.duration) {
+            (Some(count), _) => Amount::Count(count),
+            (None, time) => Amount::Time(time.unwrap_or(Duration::from_secs(5))),
+        }
+    }
+
+    /// Number of worker threads for so many connections.
+    pub fn thread_count(&self, connections: usize) -> usize {
+        let wanted = self.threads.unwrap_or_else(|| {
+            self.pin
+                .as_ref()
+                .map_or(pin::available().div_ceil(2), CpuList::len)
+        });
+        wanted.clamp(1, connections.clamp(1, 1024))
+    }
+
+    /// Rejects values that make no sense before anything is opened.
+    pub fn check(&self) -> Result<(), String> {
+        let numbers = [
+            ("--subjects", Some(self.subjects)),
+            ("--connections", self.connections),
+            ("--publishers", self.publishers),
+            ("--subscribers", self.subscribers),
+            ("--clients", Some(self.clients)),
+            ("--responders", Some(self.responders)),
+            ("--threads", self.threads),
+        ];
+        for (name, value) in numbers {
+            let limit = if name == "--subjects" {
+                4_000_000
+            } else {
+                CONNECTIONS_MAX
+            };
+            if let Some(value) = value
+                && !(1..=limit).contains(&value)
+            {
+                return Err(format!("{name} must be between 1 and {limit}"));
+            }
+        }
+        if self.count == Some(0) {
+            return Err("--count must be at least 1".into());
+        }
+        let clean = !self.prefix.is_empty()
+            && self
+                .prefix
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && !b"*>".contains(&byte));
+        if !clean {
+            return Err("--prefix must be a plain subject token".into());
+        }
+        Ok(())
+    }
+
+    /// The server's address; anything but loopback only with --allow-remote.
+    pub fn address(&self) -> Result<SocketAddr, String> {
+        let mut addresses = self
+            .server
+            .to_socket_addrs()
+            .map_err(|error| format!("--server {}: {error}", self.server))?;
+        let address = addresses
+            .next()
+            .ok_or_else(|| format!("--server {} has no address", self.server))?;
+        if !address.ip().is_loopback() && !self.allow_remote {
+            return Err(format!(
+                "{address} is not a loopback address; loading a remote server needs --allow-remote"
+            ));
+        }
+        Ok(address)
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = parse::count(text)
+        .map(|rate| rate as f64)
+        .or_else(|_| text.parse::<f64>().map_err(|error| error.to_string()))?;
+    if (0.001..=1e9).contains(&rate) {
+        Ok(rate)
+    } else {
+        Err("the rate must be between 0.001 and 1e9 per second".into())
+    }
+}

@@ -1,0 +1,151 @@
+//! A server process of ours to start and to stop: pinned, on a free loopback port, its output kept for error messages.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::conn::{self, Target};
+use crate::pin::{self, CpuList};
+use crate::wire::encode::Credentials;
+
+/// How long a server may take until it answers.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long it may take to end after SIGTERM.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Lines of its output shown when it fails.
+const LOG_LINES: usize = 15;
+
+/// How to start one of the two servers.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// `ours` or `theirs`.
+    pub label: &'static str,
+    /// The binary.
+    pub path: PathBuf,
+    /// Further arguments.
+    pub arguments: Vec<String>,
+    /// CPUs it runs on.
+    pub cpus: CpuList,
+}
+
+/// A running server; it is stopped when this is dropped.
+pub struct Server {
+    child: Child,
+    log: PathBuf,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it calls its version.
+    pub version: String,
+}
+
+impl Server {
+    /// Starts a server and waits until it answers a PING.
+    pub fn start(launch: &Launch) -> Result<Self, String> {
+        let name = launch.path.display();
+        let address = free_address()?;
+        let log = std::env::temp_dir().join(format!(
+            "loadgen-{}-{}-{}.log",
+            std::process::id(),
+            launch.label,
+            address.port()
+        ));
+        let output = File::create(&log)
+            .map_err(|error| format!("cannot write {}: {error}", log.display()))?;
+        let errors = output
+            .try_clone()
+            .map_err(|error| format!("cannot write {}: {error}", log.display()))?;
+        let mut command = Command::new(&launch.path);
+        command
+            .args(["-a", "127.0.0.1", "-p", &address.port().to_string()])
+            .args(&launch.arguments);
+        // Go takes its number of running threads from the mask at start anyway; this makes it independent of the version.
+        command.env("GOMAXPROCS", launch.cpus.len().to_string());
+        command.stdin(Stdio::null()).stdout(output).stderr(errors);
+        let spawned = pin::with_affinity(&launch.cpus, || command.spawn());
+        let child = spawned.and_then(|child| child).map_err(|error| {
+            let _ = fs::remove_file(&log);
+            format!("cannot start {name}: {error}")
+        })?;
+        let mut server = Server {
+            child,
+            log,
+            address,
+            version: String::new(),
+        };
+        server.version = server
+            .wait_until_ready()
+            .map_err(|text| format!("{name}: {text}\n{}", server.log_tail()))?;
+        Ok(server)
+    }
+
+    /// Process id.
+    pub fn pid(&self) -> i32 {
+        self.child.id() as i32
+    }
+
+    /// The last lines it printed.
+    pub fn log_tail(&self) -> String {
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+    }
+
+    fn wait_until_ready(&mut self) -> Result<String, String> {
+        let target = Target {
+            address: self.address,
+            credentials: Credentials::default(),
+        };
+        let begin = Instant::now();
+        loop {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(format!("ended at once, {status}"));
+            }
+            match conn::connect_all(&target, "loadgen probe", 1) {
+                Ok((_, info)) => return Ok(info.version),
+                Err(text) if begin.elapsed() > START_TIMEOUT => {
+                    return Err(format!("not ready after {START_TIMEOUT:?}: {text}"));
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+
+    /// Ends the process: SIGTERM, and SIGKILL if that does not help; false if it had ended before by itself.
+    pub fn stop(&mut self) -> bool {
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return false;
+        }
+        if let Some(pid) = Pid::from_raw(self.pid()) {
+            // Still our child and not yet waited for: the id cannot belong to anyone else.
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let begin = Instant::now();
+        while begin.elapsed() < STOP_TIMEOUT {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        true
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+        let _ = fs::remove_file(&self.log);
+    }
+}
+
+fn free_address() -> Result<SocketAddr, String> {
+    // Bound and let go: the kernel does not hand out the same port again soon.
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .map_err(|error| format!("no free port on 127.0.0.1: {error}"))
+}

@@ -1,0 +1,100 @@
+//! CPU lists, and threads bound to them.
+
+use std::io;
+
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+/// Parses `1`, `1,3-5`. Every CPU must be one this process may run on.
+pub fn cpu_list(text: &str) -> Result<CpuList, String> {
+    let wrong = |part: &str| format!("{part:?} is not a CPU or a range of CPUs (write 1 or 1,3-5)");
+    let mut cpus = Vec::new();
+    for part in text.split(',') {
+        let (low, high) = part.split_once('-').unwrap_or((part, part));
+        let low: usize = low.trim().parse().map_err(|_| wrong(part))?;
+        let high: usize = high.trim().parse().map_err(|_| wrong(part))?;
+        if low > high || high >= CpuSet::MAX_CPU {
+            return Err(wrong(part));
+        }
+        cpus.extend(low..=high);
+    }
+    cpus.sort_unstable();
+    cpus.dedup();
+    Ok(CpuList(cpus))
+}
+
+/// CPUs in ascending order, at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CpuList(Vec<usize>);
+
+impl CpuList {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The CPU for the `index`th thread, going round.
+    pub fn cpu(&self, index: usize) -> usize {
+        self.0[index % self.0.len()]
+    }
+
+    fn as_set(&self) -> CpuSet {
+        let mut set = CpuSet::new();
+        self.0.iter().for_each(|cpu| set.set(*cpu));
+        set
+    }
+}
+
+/// Binds the calling thread to one CPU.
+pub fn pin_current_thread(cpu: usize) -> io::Result<()> {
+    let mut set = CpuSet::new();
+    set.set(cpu);
+    Ok(sched_setaffinity(None, &set)?)
+}
+
+/// Runs `action` with the calling thread bound to `cpus`, then takes the old mask back. A child process started by
+/// `action` keeps the mask: that is how servers are pinned without any code between fork and exec.
+pub fn with_affinity<T>(cpus: &CpuList, action: impl FnOnce() -> T) -> io::Result<T> {
+    let before = sched_getaffinity(None)?;
+    sched_setaffinity(None, &cpus.as_set())?;
+    let result = action();
+    sched_setaffinity(None, &before)?;
+    Ok(result)
+}
+
+/// How many CPUs the calling thread may use.
+pub fn available() -> usize {
+    sched_getaffinity(None).map_or(1, |set| set.count().max(1) as usize)
+}
+
+/// How many CPUs process `pid` may use.
+pub fn available_to(pid: i32) -> Option<usize> {
+    let set = sched_getaffinity(Some(rustix::process::Pid::from_raw(pid)?)).ok()?;
+    Some(set.count() as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists() {
+        assert_eq!(cpu_list("1"), Ok(CpuList(vec![1])));
+        assert_eq!(cpu_list("5,1,3-5"), Ok(CpuList(vec![1, 3, 4, 5])));
+        for wrong in ["", "a", "3-1", "1,", "-1", "99999"] {
+            assert!(cpu_list(wrong).is_err(), "{wrong}");
+        }
+        let list = cpu_list("2,4").unwrap();
+        assert_eq!([list.cpu(0), list.cpu(1), list.cpu(2)], [2, 4, 2]);
+    }
+
+    #[test]
+    fn affinity_is_taken_back() {
+        let before = sched_getaffinity(None).unwrap();
+        let cpu = (0..CpuSet::MAX_CPU)
+            .find(|cpu| before.is_set(*cpu))
+            .unwrap();
+        let inside = with_affinity(&CpuList(vec![cpu]), available).unwrap();
+        assert_eq!(inside, 1);
+        assert!(sched_getaffinity(None).unwrap() == before);
+    }
+}

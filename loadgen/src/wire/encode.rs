@@ -1,0 +1,121 @@
+//! Client verbs as bytes: CONNECT, SUB, PUB.
+
+use std::io::Write;
+
+/// Credentials for CONNECT; all optional.
+#[derive(Debug, Clone, Default)]
+pub struct Credentials {
+    /// User name.
+    pub user: Option<String>,
+    /// Password that belongs to the user name.
+    pub password: Option<String>,
+    /// Token, instead of user and password.
+    pub token: Option<String>,
+}
+
+/// Appends `CONNECT {...}` as the official clients send it: not verbose, not pedantic, headers and no-responders on.
+pub fn connect(out: &mut Vec<u8>, name: &str, credentials: &Credentials) {
+    let mut options = serde_json::json!({
+        "verbose": false, "pedantic": false, "tls_required": false, "name": name, "lang": "rust",
+        "version": env!("CARGO_PKG_VERSION"), "protocol": 1, "echo": true, "headers": true, "no_responders": true,
+    });
+    let fields = [
+        ("user", &credentials.user),
+        ("pass", &credentials.password),
+        ("auth_token", &credentials.token),
+    ];
+    for (key, value) in fields {
+        if let Some(value) = value {
+            options[key] = value.as_str().into();
+        }
+    }
+    write!(out, "CONNECT {options}\r\n").expect("a Vec takes every write");
+}
+
+/// Appends `SUB subject [queue] sid`.
+pub fn subscribe(out: &mut Vec<u8>, subject: &str, queue: Option<&str>, sid: u64) {
+    match queue {
+        Some(queue) => write!(out, "SUB {subject} {queue} {sid}\r\n"),
+        None => write!(out, "SUB {subject} {sid}\r\n"),
+    }
+    .expect("a Vec takes every write");
+}
+
+/// Appends `PUB subject [reply] size`, the payload and its line end.
+pub fn publish(out: &mut Vec<u8>, subject: &[u8], reply: &[u8], payload: &[u8]) {
+    out.extend_from_slice(b"PUB ");
+    out.extend_from_slice(subject);
+    out.push(b' ');
+    if !reply.is_empty() {
+        out.extend_from_slice(reply);
+        out.push(b' ');
+    }
+    decimal(out, payload.len() as u64);
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(payload);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends `number` in decimal, without going through the formatter (requests are built one by one).
+pub fn decimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verbs_look_as_the_protocol_says() {
+        let mut out = Vec::new();
+        subscribe(&mut out, "a.*", None, 7);
+        subscribe(&mut out, "a.*", Some("q"), 8);
+        publish(&mut out, b"a.b", b"", b"hey");
+        publish(&mut out, b"a.b", b"r", b"");
+        assert_eq!(
+            out,
+            b"SUB a.* 7\r\nSUB a.* q 8\r\nPUB a.b 3\r\nhey\r\nPUB a.b r 0\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn decimals() {
+        for number in [0, 9, 10, 4096, u64::MAX] {
+            let mut out = Vec::new();
+            decimal(&mut out, number);
+            assert_eq!(out, number.to_string().into_bytes());
+        }
+    }
+
+    #[test]
+    fn connect_carries_credentials_only_when_given() {
+        let mut out = Vec::new();
+        connect(
+            &mut out,
+            "n",
+            &Credentials {
+                token: Some("t\"x".into()),
+                ..Credentials::default()
+            },
+        );
+        let text = String::from_utf8(out).unwrap();
+        assert!(
+            text.starts_with("CONNECT {") && text.ends_with("}\r\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains(r#""auth_token":"t\"x""#) && !text.contains("pass"),
+            "{text}"
+        );
+    }
+}

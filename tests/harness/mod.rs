@@ -1,0 +1,9 @@
+//! The building blocks that all suites share; one file each.
+
+pub mod binary;
+pub mod client;
+pub mod frame;
+pub mod random;
+pub mod server;
+pub mod sockets;
+pub mod text;
