@@ -6,4 +6,5 @@ pub mod id;
 pub mod identity;
 pub mod limits;
 pub mod rng;
+pub mod short;
 pub mod slab;

@@ -19,6 +19,7 @@ use hashbrown::HashTable;
 use crate::base::core_set::CoreSet;
 use crate::base::id::CoreId;
 use crate::base::limits::{ROUTE_CACHE_MAX, ROUTE_CACHE_TARGETS_MAX};
+use crate::base::short;
 
 /// What every delivery begins with; MSG is the same without its first byte.
 const VERB: &[u8] = b"HMSG ";
@@ -147,7 +148,7 @@ impl RouteCache {
     pub fn find(&mut self, subject: &[u8], hint: u32) -> Lookup {
         if let Some(route) = self.routes.get(hint as usize)
             && route.generation == self.generation
-            && route.subject() == subject
+            && short::equal(route.subject(), subject)
         {
             return Lookup::Current(hint);
         }

@@ -12,6 +12,7 @@ use super::outbox::Outbox;
 use crate::base::id::{AccountId, ConnectionKind, CoreId, Nanos};
 use crate::base::slab::NONE;
 use crate::wire::connect::ConnectOptions;
+use crate::wire::repeat::LastLine;
 
 /// Why a connection ends; the texts are those of the reference server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -142,6 +143,8 @@ pub struct Connection {
     pub headers: bool,
     /// Copy of `options.echo` for the fan-out.
     pub echo: bool,
+    /// Its messages are checked (`pedantic`) or confirmed (`verbose`).
+    pub checks_messages: bool,
     /// CONNECT has come.
     pub connected: bool,
     /// Credentials are required and have not come.
@@ -163,6 +166,8 @@ pub struct Connection {
     pub stalled_by: u32,
     /// Place of the route that it used last.
     pub last_route: u32,
+    /// The control line of its last message.
+    pub last_line: LastLine,
     /// What waits to be sent.
     pub outbox: Outbox,
     /// Input that is not parsed yet.
@@ -206,6 +211,7 @@ impl Connection {
             options: Box::default(),
             headers: false,
             echo: true,
+            checks_messages: true,
             connected: false,
             awaiting_credentials: false,
             first_pong_sent: false,
@@ -216,6 +222,7 @@ impl Connection {
             hold: Hold::None,
             stalled_by: NONE,
             last_route: NONE,
+            last_line: LastLine::default(),
             outbox: Outbox::default(),
             input: Vec::new(),
             large: None,

@@ -17,7 +17,7 @@ const SYSTEM_QUEUE: &[u8] = b"_sys_";
 
 impl Shard {
     /// Executes one command.
-    #[inline]
+    #[inline(always)]
     pub(super) fn execute(&mut self, index: u32, command: &Command<'_>) -> Outcome {
         match command {
             Command::Publish(message) => return self.publish(index, message),
@@ -61,6 +61,7 @@ impl Shard {
         }
         connection.connected = true;
         connection.echo = connection.options.echo;
+        connection.checks_messages = connection.options.pedantic || connection.options.verbose;
         connection.headers = self.config.server.headers && connection.options.headers;
         #[cfg(feature = "mutants")]
         if self.mutant == Some(super::mutants::Mutant::KeepHeaders) {

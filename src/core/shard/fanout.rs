@@ -19,6 +19,7 @@ use super::input::Outcome;
 use super::mesh::{Frame, MessageFrame};
 use crate::base::id::{AccountId, ConnectionKey, CoreId};
 use crate::base::limits::{QUEUE_HOPS_MAX, STALL_MAX_NS, STALL_PENDING_BYTES, STALL_WAITERS_MAX};
+use crate::base::short;
 use crate::base::slab::{NONE, Slab};
 use crate::route::cache::{QueueRoute, Route, Target};
 use crate::route::interest::Subscription;
@@ -89,9 +90,9 @@ impl Receivers<'_> {
         let room = connection.outbox.extend(len, self.pool);
         let (room_head, room) = room.split_at_mut(head.len());
         let (room_sid, room_tail) = room.split_at_mut(sid.len());
-        room_head.copy_from_slice(head);
-        room_sid.copy_from_slice(sid);
-        room_tail.copy_from_slice(tail);
+        short::copy(room_head, head);
+        short::copy(room_sid, sid);
+        short::copy(room_tail, tail);
         if !connection.is_dirty {
             connection.is_dirty = true;
             self.dirty.push(target.connection);
@@ -130,14 +131,13 @@ impl Shard {
     /// Publishes a message of a connection.
     #[inline]
     pub(super) fn publish(&mut self, index: u32, message: &Publish<'_>) -> Outcome {
+        let now = self.now;
         let connection = &mut self.connections[index];
-        let account = connection.account;
-        let hint = connection.last_route;
-        let (pedantic, verbose) = (connection.options.pedantic, connection.options.verbose);
+        let (account, checks) = (connection.account, connection.checks_messages);
         let interest = &mut self.interests[account.index()];
-        let at = interest.route(message.subject, hint);
+        let at = interest.route(message.subject, connection.last_route);
         connection.last_route = at;
-        connection.heartbeat.last_input = self.now;
+        connection.heartbeat.last_input = now;
         let route = interest.route_at(at);
         if (!route.remote.is_empty() || !route.queues.is_empty())
             && let Some(core) = self.full_link_of(account, at)
@@ -145,32 +145,61 @@ impl Shard {
             self.wait_for_link(index, core);
             return Outcome::Postponed;
         }
-        if (pedantic || verbose || is_reserved(message)) && !self.admit(index, message) {
+        if (checks || is_reserved(message)) && !self.admit(index, message) {
             return Outcome::Done;
         }
-        let (mut tail, mut stripped) = (message.tail, &[][..]);
-        let mut scratch_tail = std::mem::take(&mut self.scratch.tail);
-        let mut scratch_stripped = std::mem::take(&mut self.scratch.stripped);
-        if tail.is_empty() {
-            write_tail(message, &mut scratch_tail);
-            tail = &scratch_tail;
-        }
-        if message.header_len > 0 {
-            write_stripped(message, &mut scratch_stripped);
-            stripped = &scratch_stripped;
-        }
-        let delivery = Delivery {
-            tail,
-            stripped,
-            publisher: index,
+        let route = self.interests[account.index()].route_at(at);
+        let delivered = if route.is_empty() {
+            false
+        } else if message.header_len > 0 || message.tail.is_empty() {
+            self.fan_out_rewritten(account, at, message, index)
+        } else {
+            let delivery = Delivery {
+                tail: message.tail,
+                stripped: &[],
+                publisher: index,
+            };
+            self.fan_out(account, at, &delivery, message.reply)
         };
-        let delivered = self.fan_out(account, at, &delivery, message.reply);
-        self.scratch.tail = scratch_tail;
-        self.scratch.stripped = scratch_stripped;
         if !delivered && !message.reply.is_empty() {
             self.tell_no_responders(index, message);
         }
         Outcome::Done
+    }
+
+    /// Delivers a message that has headers or that did not come in the form in
+    /// which it is delivered.
+    #[inline(never)]
+    fn fan_out_rewritten(
+        &mut self,
+        account: AccountId,
+        at: u32,
+        message: &Publish<'_>,
+        index: u32,
+    ) -> bool {
+        let mut tail = std::mem::take(&mut self.scratch.tail);
+        let mut stripped = std::mem::take(&mut self.scratch.stripped);
+        tail.clear();
+        stripped.clear();
+        if message.tail.is_empty() {
+            write_tail(message, &mut tail);
+        }
+        if message.header_len > 0 {
+            write_stripped(message, &mut stripped);
+        }
+        let delivery = Delivery {
+            tail: if message.tail.is_empty() {
+                &tail
+            } else {
+                message.tail
+            },
+            stripped: &stripped,
+            publisher: index,
+        };
+        let delivered = self.fan_out(account, at, &delivery, message.reply);
+        self.scratch.tail = tail;
+        self.scratch.stripped = stripped;
+        delivered
     }
 
     /// Delivers to the receivers of a route on this core and hands the message
@@ -531,7 +560,6 @@ fn is_reserved_reply(reply: &[u8]) -> bool {
 /// Writes what follows the sid, for a control line in another form.
 #[cold]
 fn write_tail(message: &Publish<'_>, into: &mut Vec<u8>) {
-    into.clear();
     let header: &[u8] = if message.header_len > 0 {
         message.header_text
     } else {
@@ -549,9 +577,7 @@ fn write_tail(message: &Publish<'_>, into: &mut Vec<u8>) {
 }
 
 /// Writes what follows the sid for a receiver that cannot take headers.
-#[cold]
 fn write_stripped(message: &Publish<'_>, into: &mut Vec<u8>) {
-    into.clear();
     if !message.reply.is_empty() {
         into.extend_from_slice(message.reply);
         into.push(b' ');

@@ -148,34 +148,50 @@ impl Shard {
     fn consume(&mut self, index: u32, input: &[u8]) {
         let mut rest = input;
         let mut grammar = self.grammar(index);
+        let trace = self.config.trace;
         let keep = loop {
-            if rest.is_empty() || !self.connections[index].reads() {
+            let connection = &self.connections[index];
+            if rest.is_empty() || !connection.reads() {
                 break rest.len();
             }
-            match parse(rest, &grammar) {
+            if !trace && let Some((message, taken)) = &connection.last_line.recall(rest) {
+                match self.publish(index, message) {
+                    Outcome::Done => rest = &rest[*taken..],
+                    Outcome::Postponed => break rest.len(),
+                }
+                continue;
+            }
+            let input_before = rest;
+            // Matched in place: a message is too large to be moved for nothing.
+            match &parse(rest, &grammar) {
                 Ok(Parsed::Command(command, taken)) => {
-                    if self.config.trace {
-                        self.trace_in(index, &command, &rest[..taken]);
+                    if trace {
+                        self.trace_in(index, command, &rest[..*taken]);
                     }
-                    match self.execute(index, &command) {
-                        Outcome::Done => rest = &rest[taken..],
+                    match self.execute(index, command) {
+                        Outcome::Done => rest = &rest[*taken..],
                         Outcome::Postponed => break rest.len(),
                     }
-                    if matches!(command, Command::Connect(_)) {
-                        grammar = self.grammar(index);
+                    match command {
+                        Command::Publish(message) => {
+                            let last_line = &mut self.connections[index].last_line;
+                            last_line.learn(input_before, message, *taken);
+                        }
+                        Command::Connect(_) => grammar = self.grammar(index),
+                        _ => {}
                     }
                 }
-                Ok(Parsed::Incomplete { keep }) => break keep,
+                Ok(Parsed::Incomplete { keep }) => break *keep,
                 Ok(Parsed::PayloadPending {
                     line_len,
                     payload_len,
-                }) if payload_len >= OWN_BUFFER_PAYLOAD_BYTES => {
+                }) if *payload_len >= OWN_BUFFER_PAYLOAD_BYTES => {
                     self.begin_large(index, rest, line_len + payload_len);
                     break 0;
                 }
                 Ok(Parsed::PayloadPending { .. }) => break rest.len(),
                 Err(violation) => {
-                    self.violate(index, violation);
+                    self.violate(index, *violation);
                     break 0;
                 }
             }

@@ -5,3 +5,4 @@ pub mod encode;
 pub mod info;
 pub mod parse;
 mod publish;
+pub mod repeat;

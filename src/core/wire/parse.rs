@@ -142,7 +142,7 @@ pub enum Violation {
 ///
 /// # Errors
 /// The violation that ends the connection.
-#[inline]
+#[inline(always)]
 pub fn parse<'a>(input: &'a [u8], grammar: &Grammar) -> Result<Parsed<'a>, Violation> {
     if let Some(first) = input.first()
         && grammar.awaiting_credentials
@@ -157,6 +157,7 @@ pub fn parse<'a>(input: &'a [u8], grammar: &Grammar) -> Result<Parsed<'a>, Viola
     }
 }
 
+#[inline(never)]
 fn parse_any<'a>(input: &'a [u8], grammar: &Grammar) -> Result<Parsed<'a>, Violation> {
     let Some(first) = input.first() else {
         return Ok(Parsed::Incomplete { keep: 0 });
@@ -339,6 +340,7 @@ fn unsubscribe(argument: &[u8]) -> Result<Command<'_>, Violation> {
 }
 
 /// A decimal number of at most nine digits, as sizes and counts are written.
+#[inline]
 pub(super) fn number(text: &[u8]) -> Option<usize> {
     if text.is_empty() || text.len() > 9 {
         return None;

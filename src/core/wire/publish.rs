@@ -11,7 +11,7 @@
 use super::parse::{Command, Grammar, Parsed, Publish, Violation, argument, number};
 
 /// Parses the message whose arguments begin at or after `start`.
-#[inline]
+#[inline(always)]
 pub(super) fn parse<'a>(
     input: &'a [u8],
     start: usize,
@@ -45,7 +45,7 @@ struct Line<'a> {
 
 /// `SUBJECT [REPLY] [HEADER] SIZE\r\n` with single spaces, or `None` for
 /// everything else, unfinished lines included.
-#[inline]
+#[inline(always)]
 fn regular_line(input: &[u8], start: usize, with_header: bool) -> Option<Line<'_>> {
     let mut ends = [0usize; 4];
     let mut tokens = 0;
@@ -96,7 +96,7 @@ fn regular_line(input: &[u8], start: usize, with_header: bool) -> Option<Line<'_
 
 /// Eight bytes of the input; beyond its end they count as letters. `None`
 /// where there is no byte at all.
-#[inline]
+#[inline(always)]
 fn word_at(input: &[u8], at: usize) -> Option<u64> {
     let rest = input.get(at..)?;
     if let Some(word) = rest.first_chunk() {
@@ -152,7 +152,7 @@ fn odd_line<'a>(
 }
 
 /// Checks the sizes and looks for the payload behind the line.
-#[inline]
+#[inline(always)]
 fn finish<'a>(
     input: &'a [u8],
     line: &Line<'a>,
