@@ -191,7 +191,7 @@ struct StderrLog {
 impl Subscriber for StderrLog {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let target = metadata.target();
-        metadata.is_event()
+        !metadata.is_span()
             && (target == FATAL || target.starts_with(OWN_TARGET_PREFIX))
             && self.style.enables(*metadata.level())
     }

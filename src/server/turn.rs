@@ -17,6 +17,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tracing::error;
+use trunkline_core::base::core_set::CoreSet;
 use trunkline_core::base::id::{ConnectionKey, ConnectionKind, CoreId, Nanos};
 use trunkline_core::base::limits::{RECEIVE_BUFFER_BYTES, SEND_BLOCKS_MAX, TURN_INPUT_BYTES};
 use trunkline_core::session::connection::CloseReason;
@@ -56,6 +57,8 @@ pub struct Core {
     readable: VecDeque<ConnectionKey>,
     buffer: Box<[u8]>,
     rings: CoreRings,
+    /// Cores that have something to do since this turn.
+    to_ring: CoreSet,
     shared: Arc<Shared>,
     acceptor: Option<Acceptor>,
     clock: Instant,
@@ -84,6 +87,7 @@ impl Core {
             readable: VecDeque::new(),
             buffer: vec![0; RECEIVE_BUFFER_BYTES].into_boxed_slice(),
             rings,
+            to_ring: CoreSet::EMPTY,
             shared,
             acceptor,
             clock,
@@ -164,9 +168,11 @@ impl Core {
         while let Some(key) = self.shard.next_resumed() {
             self.queue_read(key);
         }
+        self.push_control();
         self.flush(now);
         self.close_finished();
         self.push_batches();
+        self.ring_doorbells();
         Ok(())
     }
 
@@ -411,21 +417,42 @@ impl Core {
         }
     }
 
+    fn peers(&self) -> impl Iterator<Item = CoreId> + use<> {
+        let own = self.id;
+        (0..self.rings.inbound.len() as u8)
+            .map(CoreId)
+            .filter(move |&core| core != own)
+    }
+
+    /// Tells the other cores of changes of interest, before anything else of
+    /// this turn leaves.
+    fn push_control(&mut self) {
+        for core in self.peers() {
+            if let Some(batch) = self.shard.take_control(core) {
+                self.to_ring.insert(core);
+                self.rings.push(core.index(), batch);
+            }
+        }
+    }
+
     fn push_batches(&mut self) {
-        let cores = self.rings.inbound.len();
-        for core in (0..cores).filter(|&core| core != self.id.index()) {
-            let mut rings = false;
-            while let Some(batch) = self.shard.take_done(CoreId(core as u8)) {
-                rings |= batch.wants_return();
-                self.rings.push_done(core, batch);
+        for core in self.peers() {
+            while let Some(batch) = self.shard.take_done(core) {
+                if batch.wants_return() {
+                    self.to_ring.insert(core);
+                }
+                self.rings.push_done(core.index(), batch);
             }
-            while let Some(batch) = self.shard.take_batch(CoreId(core as u8)) {
-                rings = true;
-                self.rings.push(core, batch);
+            while let Some(batch) = self.shard.take_batch(core) {
+                self.to_ring.insert(core);
+                self.rings.push(core.index(), batch);
             }
-            if rings {
-                self.shared.doorbells[core].ring();
-            }
+        }
+    }
+
+    fn ring_doorbells(&mut self) {
+        for core in std::mem::take(&mut self.to_ring).iter() {
+            self.shared.doorbells[core.index()].ring();
         }
     }
 

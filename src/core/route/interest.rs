@@ -354,6 +354,34 @@ impl Interest {
             .map(|target| target.subscription)
     }
 
+    /// Checks what must hold between the tables; for tests and debug builds.
+    ///
+    /// # Panics
+    /// If something does not hold.
+    pub fn check_invariants(&self) {
+        let mut listed = 0;
+        for (entry, pattern) in self.patterns.iter() {
+            let locals = pattern.groups.iter().map(|group| group.local);
+            for list in locals.chain([pattern.plain]) {
+                let mut members = Vec::new();
+                targets(&self.subscriptions, list, &mut members);
+                assert_eq!(members.len(), list.len as usize, "a list has its length");
+                for member in &members {
+                    let subscription = &self.subscriptions[member.subscription];
+                    assert_eq!(subscription.pattern, entry, "a member knows its pattern");
+                }
+                listed += members.len();
+            }
+            assert!(Pattern::parse(&pattern.text).is_some(), "only valid patterns");
+            let is_used = pattern.plain.len > 0
+                || !pattern.remote.is_empty()
+                || !pattern.groups.is_empty();
+            assert!(is_used, "an unused pattern is dropped");
+        }
+        assert_eq!(listed, self.subscriptions.len(), "every subscription is listed");
+        assert_eq!(self.texts.len(), self.patterns.len(), "every pattern is found");
+    }
+
     #[cold]
     fn match_route(&mut self, subject: &[u8], at: u32) -> u32 {
         let route = self.routes.get_mut(at);

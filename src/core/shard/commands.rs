@@ -8,7 +8,7 @@ use crate::base::id::Nanos;
 use crate::base::limits::FIRST_PING_NS;
 use crate::session::connection::{CloseReason, Hold};
 use crate::subject::pattern::{Pattern, tokens};
-use crate::wire::connect::object;
+use crate::wire::connect::fields;
 use crate::wire::encode;
 use crate::wire::parse::Command;
 
@@ -31,7 +31,7 @@ impl Shard {
             Command::Pong => self.pong(index),
             Command::Connect(json) => self.connect(index, json),
             Command::Info(json) => {
-                if object(json).is_err() {
+                if fields(json).is_err() {
                     self.close(index, CloseReason::ProtocolViolation);
                 }
             }
@@ -238,7 +238,7 @@ impl Shard {
         let (core, links, hasher) = (self.config.core, &mut self.links, &self.hasher);
         let interest = &mut self.interests[account.index()];
         let number = interest.subscribe(index, pattern, queue, sid, |announcement| {
-            super::mesh::announce(links, core, account, announcement);
+            super::frame::announce(links, core, account, announcement);
         });
         let connection = &mut self.connections[index];
         connection.has_unconfirmed = true;
@@ -264,7 +264,7 @@ impl Shard {
             .remove();
         let (core, links) = (self.config.core, &mut self.links);
         interest.unsubscribe(number, |announcement| {
-            super::mesh::announce(links, core, account, announcement);
+            super::frame::announce(links, core, account, announcement);
         });
     }
 
@@ -276,7 +276,7 @@ impl Shard {
         let (core, links) = (self.config.core, &mut self.links);
         for number in std::mem::take(&mut connection.subscriptions) {
             interest.unsubscribe(number, |announcement| {
-                super::mesh::announce(links, core, account, announcement);
+                super::frame::announce(links, core, account, announcement);
             });
         }
     }
@@ -313,10 +313,10 @@ pub(super) fn first_line(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
 
 /// The argument of CONNECT with its secrets replaced.
 fn without_secrets(json: &[u8]) -> String {
-    let Ok(Some(mut fields)) = object(json) else {
+    let Ok(mut fields) = fields(json) else {
         return "(not JSON)".into();
     };
-    for (name, value) in &mut fields {
+    for (name, value) in &mut fields.0 {
         let name = name.to_ascii_lowercase();
         if matches!(
             name.as_str(),
@@ -325,5 +325,5 @@ fn without_secrets(json: &[u8]) -> String {
             *value = "[REDACTED]".into();
         }
     }
-    serde_json::Value::Object(fields).to_string()
+    serde_json::Value::Object(fields.0.into_iter().collect()).to_string()
 }

@@ -16,7 +16,7 @@ use super::Shard;
 use super::commands::first_line;
 use super::connections::Connections;
 use super::input::Outcome;
-use super::mesh::{Frame, MessageFrame};
+use super::frame::{Frame, MessageFrame, put_stall};
 use crate::base::id::{AccountId, ConnectionKey, CoreId};
 use crate::base::limits::{QUEUE_HOPS_MAX, STALL_MAX_NS, STALL_PENDING_BYTES, STALL_WAITERS_MAX};
 use crate::base::short;
@@ -269,6 +269,7 @@ impl Shard {
                 account,
                 is_for_plain: route.remote.contains(core),
                 hops: 0,
+                origin: self.config.core,
                 publisher,
                 subject: route.subject(),
                 reply,
@@ -313,12 +314,20 @@ impl Shard {
     pub(super) fn deliver_frame(&mut self, frame: &Frame<'_>) {
         let message = &frame.message;
         let account = message.account;
+        // A message that was handed on may come home to a member that is its
+        // own publisher, and wants no echo.
+        let publisher = if message.origin == self.config.core {
+            let key = ConnectionKey::from_bits(message.publisher);
+            self.connections.find(key).unwrap_or(NONE)
+        } else {
+            NONE
+        };
         let interest = &mut self.interests[account.index()];
         let at = interest.route(message.subject, NONE);
         let delivery = Delivery {
             tail: message.tail,
             stripped: message.stripped,
-            publisher: NONE,
+            publisher,
         };
         let (route, subscriptions) = interest.route_parts(at);
         let mut receivers = Receivers {
@@ -341,7 +350,7 @@ impl Shard {
             self.deliver_pick(at, frame, name, &delivery);
         }
         self.after_fan_out(account, NONE, behind);
-        self.note_stall(message.publisher, behind);
+        self.note_stall(message, behind);
     }
 
     /// Delivers to one member of a queue group that another core has chosen
@@ -372,7 +381,7 @@ impl Shard {
         };
         if receivers.deliver_to_one(route, subscriptions, &queue.local, first, delivery) {
             let behind = receivers.behind;
-            self.note_stall(message.publisher, behind);
+            self.note_stall(message, behind);
             return;
         }
         if message.hops < QUEUE_HOPS_MAX
@@ -381,7 +390,6 @@ impl Shard {
             let onward = MessageFrame {
                 is_for_plain: false,
                 hops: message.hops + 1,
-                publisher: u64::MAX,
                 ..*message
             };
             self.links[core.index()].send_message(&onward, [name].into_iter());
@@ -455,9 +463,9 @@ impl Shard {
     /// Notes, once per batch, that a publisher of another core is ahead of a
     /// receiver.
     #[inline]
-    fn note_stall(&mut self, publisher: u64, behind: u32) {
-        let stall = (publisher, behind);
-        if behind != NONE && publisher != u64::MAX && !self.scratch.stalled.contains(&stall) {
+    fn note_stall(&mut self, message: &MessageFrame<'_>, behind: u32) {
+        let stall = (message.publisher, behind);
+        if behind != NONE && message.hops == 0 && !self.scratch.stalled.contains(&stall) {
             self.scratch.stalled.push(stall);
         }
     }
@@ -497,7 +505,8 @@ impl Shard {
             if core == self.config.core {
                 self.end_stall(ConnectionKey::from_bits(bits));
             } else {
-                self.links[core.index()].send_stall(bits, false);
+                let control = &mut self.links[core.index()].open.control;
+                put_stall(bits, false, control);
             }
         }
     }

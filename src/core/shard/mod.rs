@@ -14,7 +14,9 @@
 mod commands;
 mod connections;
 mod fanout;
+mod frame;
 mod input;
+mod link;
 mod liveness;
 pub mod mesh;
 #[cfg(feature = "mutants")]
@@ -100,7 +102,7 @@ pub struct Shard {
     config: Rc<ShardConfig>,
     connections: Connections,
     interests: Vec<Interest>,
-    links: Vec<mesh::Link>,
+    links: Vec<link::Link>,
     pool: BlockPool,
     deadlines: Deadlines,
     rng: Rng,
@@ -157,7 +159,7 @@ impl Shard {
         let mut rng = Rng::new(config.seed ^ u64::from(config.core.0) << 56);
         let accounts = [AccountId::GLOBAL, AccountId::SYSTEM];
         let interests = accounts.map(|_| Interest::new(rng.next_u64())).into();
-        let links = (0..config.cores).map(|_| mesh::Link::default()).collect();
+        let links = (0..config.cores).map(|_| link::Link::default()).collect();
         Self {
             config: Rc::new(config),
             connections: Connections::default(),
@@ -221,7 +223,28 @@ impl Shard {
             || !self.effects.released.is_empty()
             || !self.effects.resumed.is_empty()
             || !self.effects.closed.is_empty()
-            || self.links.iter().any(mesh::Link::has_work)
+            || self.links.iter().any(link::Link::has_work)
+    }
+
+    /// Checks what must hold between its parts after a turn; for tests and the
+    /// simulation.
+    ///
+    /// # Panics
+    /// If something does not hold.
+    pub fn check_invariants(&self) {
+        let mut subscriptions = 0;
+        for key in self.connections.keys() {
+            let connection = &self.connections[key.index];
+            subscriptions += connection.subscriptions.len();
+            let closes = connection.closing.is_some();
+            assert!(!closes || connection.subscriptions.is_empty());
+            assert!(!closes || connection.input.is_empty(), "nothing more is parsed");
+            let is_over = connection.hold == crate::session::connection::Hold::Over;
+            assert!(!is_over || self.effects.released.contains(&key));
+        }
+        assert_eq!(subscriptions, self.subscription_count());
+        self.interests.iter().for_each(Interest::check_invariants);
+        self.links.iter().for_each(link::Link::check_invariants);
     }
 
     /// When the shard wants to be called next, if nothing happens before.

@@ -2,7 +2,10 @@
 //! them: names in any case, unknown names ignored, `null` leaves a value as it
 //! is, absent values keep what an earlier CONNECT said.
 
-use serde_json::{Map, Value};
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 
 /// What a client said in CONNECT. Absent booleans are true to please telnet.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -60,17 +63,42 @@ impl Default for ConnectOptions {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BadJson;
 
-/// Reads a JSON object, or `None` for `null`.
+/// The fields of a JSON object in their order, those given twice included: the
+/// last one counts, and `null` does not undo an earlier one.
+pub struct Fields(pub Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Fields;
+
+            fn expecting(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
+                text.write_str("an object or null")
+            }
+
+            fn visit_unit<E>(self) -> Result<Fields, E> {
+                Ok(Fields(Vec::new()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+        json.deserialize_any(InOrder)
+    }
+}
+
+/// Reads the fields of a JSON object; `null` has none.
 ///
 /// # Errors
 /// [`BadJson`] for anything else.
-pub fn object(json: &[u8]) -> Result<Option<Map<String, Value>>, BadJson> {
-    let text = String::from_utf8_lossy(json);
-    match serde_json::from_str(&text) {
-        Ok(Value::Object(fields)) => Ok(Some(fields)),
-        Ok(Value::Null) => Ok(None),
-        _ => Err(BadJson),
-    }
+pub fn fields(json: &[u8]) -> Result<Fields, BadJson> {
+    serde_json::from_str(&String::from_utf8_lossy(json)).map_err(|_| BadJson)
 }
 
 impl ConnectOptions {
@@ -79,12 +107,9 @@ impl ConnectOptions {
     /// # Errors
     /// [`BadJson`] if it is no JSON object or a known field has another type.
     pub fn apply(&mut self, json: &[u8]) -> Result<(), BadJson> {
-        let Some(fields) = object(json)? else {
-            return Ok(());
-        };
         let mut new_account = false;
         let mut account = String::new();
-        for (name, value) in &fields {
+        for (name, value) in &fields(json)?.0 {
             match name.to_ascii_lowercase().as_str() {
                 "verbose" => boolean(value, &mut self.verbose)?,
                 "pedantic" => boolean(value, &mut self.pedantic)?,
@@ -152,6 +177,11 @@ mod tests {
             .apply(b"{\"VERBOSE\":false,\"Headers\":true,\"protocol\":1,\"x\":[1]}")
             .expect("an object");
         assert!(!options.verbose && options.headers && options.protocol == 1);
+        // The last one counts, and null undoes nothing.
+        options
+            .apply(b"{\"verbose\":true,\"Verbose\":false,\"verbose\":null}")
+            .expect("an object");
+        assert!(!options.verbose);
         // A later CONNECT changes only what it names.
         options
             .apply(b"{\"echo\":false,\"name\":null}")

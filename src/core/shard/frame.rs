@@ -1,0 +1,203 @@
+//! The bytes in a batch: changes of interest and stalls in its control part,
+//! messages in its data part. Written and read by the same build in the same
+//! process, so a mistake here is a bug and panics.
+
+use super::link::Link;
+use crate::base::id::{AccountId, ConnectionKey, CoreId};
+use crate::route::interest::Announcement;
+
+const PLAIN_GONE: u8 = 0;
+const PLAIN_HERE: u8 = 1;
+const QUEUE: u8 = 2;
+const STALL: u8 = 3;
+const RELEASE: u8 = 4;
+
+/// One entry of a control part.
+pub(super) enum Control<'a> {
+    /// The sender's interest changed.
+    Interest(AccountId, Announcement<'a>),
+    /// A publisher of the receiver is too fast: it is to be held back.
+    Stall(ConnectionKey),
+    /// It may go on.
+    Release(ConnectionKey),
+}
+
+/// Writes that a publisher is to be held back, or may go on.
+pub(super) fn put_stall(publisher: u64, is_stalled: bool, into: &mut Vec<u8>) {
+    into.push(if is_stalled { STALL } else { RELEASE });
+    into.extend_from_slice(&publisher.to_le_bytes());
+}
+
+/// Tells all other cores of a change of interest.
+pub(super) fn announce(
+    links: &mut [Link],
+    own: CoreId,
+    account: AccountId,
+    announcement: Announcement<'_>,
+) {
+    let peers = links.iter_mut().enumerate();
+    for (_, link) in peers.filter(|(core, _)| *core != own.index()) {
+        let control = &mut link.open.control;
+        let (kind, pattern, queue, members): (_, _, &[u8], _) = match announcement {
+            Announcement::Plain { pattern, present } => (
+                if present { PLAIN_HERE } else { PLAIN_GONE },
+                pattern,
+                b"",
+                0,
+            ),
+            Announcement::Queue {
+                pattern,
+                queue,
+                members,
+            } => (QUEUE, pattern, queue, members),
+        };
+        control.push(kind);
+        control.extend_from_slice(&account.0.to_le_bytes());
+        control.extend_from_slice(&members.to_le_bytes());
+        put(pattern, control);
+        put(queue, control);
+    }
+}
+
+fn put(bytes: &[u8], into: &mut Vec<u8>) {
+    into.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+    into.extend_from_slice(bytes);
+}
+
+/// Reads what this module has written.
+pub(super) struct Reader<'a>(pub &'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn bytes(&mut self, len: usize) -> &'a [u8] {
+        let (bytes, rest) = self.0.split_at(len);
+        self.0 = rest;
+        bytes
+    }
+
+    fn array<const N: usize>(&mut self) -> [u8; N] {
+        let (array, rest) = self.0.split_first_chunk().expect("frames are whole");
+        self.0 = rest;
+        *array
+    }
+
+    fn u32(&mut self) -> u32 {
+        u32::from_le_bytes(self.array())
+    }
+
+    fn text(&mut self) -> &'a [u8] {
+        let len = self.u32() as usize;
+        self.bytes(len)
+    }
+
+    /// The next entry of a control part.
+    pub fn control(&mut self) -> Option<Control<'a>> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let [kind] = self.array();
+        if kind == STALL || kind == RELEASE {
+            let key = ConnectionKey::from_bits(u64::from_le_bytes(self.array()));
+            return Some(if kind == STALL {
+                Control::Stall(key)
+            } else {
+                Control::Release(key)
+            });
+        }
+        let account = AccountId(u16::from_le_bytes(self.array()));
+        let members = self.u32();
+        let (pattern, queue) = (self.text(), self.text());
+        let announcement = if kind == QUEUE {
+            Announcement::Queue {
+                pattern,
+                queue,
+                members,
+            }
+        } else {
+            Announcement::Plain {
+                pattern,
+                present: kind == PLAIN_HERE,
+            }
+        };
+        Some(Control::Interest(account, announcement))
+    }
+}
+
+/// A message on its way to another core.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MessageFrame<'a> {
+    pub account: AccountId,
+    /// Whether plain subscriptions of that core get it.
+    pub is_for_plain: bool,
+    /// How often cores without a member have handed it on.
+    pub hops: u8,
+    /// The core that it was published on.
+    pub origin: CoreId,
+    /// The publisher's connection on that core.
+    pub publisher: u64,
+    pub subject: &'a [u8],
+    pub reply: &'a [u8],
+    pub tail: &'a [u8],
+    pub stripped: &'a [u8],
+}
+
+/// A message that came from another core.
+pub(super) struct Frame<'a> {
+    pub message: MessageFrame<'a>,
+    queues: &'a [u8],
+}
+
+impl<'a> Frame<'a> {
+    pub fn decode(reader: &mut Reader<'a>) -> Self {
+        let account = AccountId(u16::from_le_bytes(reader.array()));
+        let [is_for_plain, hops] = reader.array();
+        let publisher = u64::from_le_bytes(reader.array());
+        let [subject, reply, tail, stripped] = [(); 4].map(|()| reader.u32() as usize);
+        let [origin] = reader.array();
+        let message = MessageFrame {
+            account,
+            is_for_plain: is_for_plain == 1,
+            hops,
+            origin: CoreId(origin),
+            publisher,
+            subject: reader.bytes(subject),
+            reply: reader.bytes(reply),
+            tail: reader.bytes(tail),
+            stripped: reader.bytes(stripped),
+        };
+        let queues = reader.text();
+        Self { message, queues }
+    }
+
+    /// Names of the queue groups of which a member here was chosen.
+    pub fn queues(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let mut reader = Reader(self.queues);
+        std::iter::from_fn(move || (!reader.0.is_empty()).then(|| reader.text()))
+    }
+}
+
+impl MessageFrame<'_> {
+    pub fn encode<'q>(&self, queues: impl Iterator<Item = &'q [u8]>, into: &mut Vec<u8>) {
+        let mut head = [0u8; 29];
+        head[0..2].copy_from_slice(&self.account.0.to_le_bytes());
+        head[2] = u8::from(self.is_for_plain);
+        head[3] = self.hops;
+        head[4..12].copy_from_slice(&self.publisher.to_le_bytes());
+        head[12..16].copy_from_slice(&(self.subject.len() as u32).to_le_bytes());
+        head[16..20].copy_from_slice(&(self.reply.len() as u32).to_le_bytes());
+        head[20..24].copy_from_slice(&(self.tail.len() as u32).to_le_bytes());
+        head[24..28].copy_from_slice(&(self.stripped.len() as u32).to_le_bytes());
+        head[28] = self.origin.0;
+        into.extend_from_slice(&head);
+        into.extend_from_slice(self.subject);
+        into.extend_from_slice(self.reply);
+        into.extend_from_slice(self.tail);
+        into.extend_from_slice(self.stripped);
+        let len_at = into.len();
+        into.extend_from_slice(&[0; 4]);
+        for queue in queues {
+            put(queue, into);
+        }
+        let queues_len = (into.len() - len_at - 4) as u32;
+        into[len_at..len_at + 4].copy_from_slice(&queues_len.to_le_bytes());
+    }
+}

@@ -1,0 +1,14 @@
+//! Behaviours that need several connections, timing or the process itself. Every test starts its own
+//! server, so that none can spoil another.
+#![allow(clippy::unwrap_used, reason = "tests may unwrap")]
+
+#[path = "blackbox/crowds.rs"]
+mod crowds;
+#[path = "blackbox/delivery.rs"]
+mod delivery;
+#[path = "blackbox/process.rs"]
+mod process;
+#[path = "blackbox/slow.rs"]
+mod slow;
+#[path = "blackbox/support.rs"]
+mod support;
