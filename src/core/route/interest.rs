@@ -15,69 +15,12 @@ use ahash::RandomState;
 use hashbrown::HashTable;
 
 use super::cache::{Lookup, QueueRoute, Route, RouteCache, Target};
+use super::subscription::{List, Subscription};
 use crate::base::core_set::CoreSet;
 use crate::base::id::CoreId;
 use crate::base::slab::{NONE, Slab};
 use crate::subject::pattern::{Pattern, SEPARATOR};
 use crate::subject::trie::WildcardTrie;
-
-/// A subscription of a connection of this core.
-#[derive(Debug)]
-pub struct Subscription {
-    /// Slot of the connection.
-    pub connection: u32,
-    /// Messages delivered since the subscription was made.
-    pub delivered: u64,
-    /// Total of deliveries after which the subscription ends; zero: never.
-    pub delivered_max: u64,
-    /// The client's name for the subscription.
-    pub sid: Sid,
-    pattern: u32,
-    queue: u32,
-    previous: u32,
-    next: u32,
-}
-
-/// A client's name for a subscription, with the blank that follows it in every
-/// delivery. Nearly all are short numbers, which need no allocation.
-#[derive(Debug)]
-pub enum Sid {
-    /// Length and bytes.
-    Inline(u8, [u8; 14]),
-    /// A longer one.
-    Heap(Box<[u8]>),
-}
-
-impl Sid {
-    /// Keeps a sid.
-    #[must_use]
-    pub fn new(sid: &[u8]) -> Self {
-        let mut inline = [b' '; 14];
-        if sid.len() < inline.len() {
-            inline[..sid.len()].copy_from_slice(sid);
-            Self::Inline(sid.len() as u8 + 1, inline)
-        } else {
-            Self::Heap([sid, b" "].concat().into())
-        }
-    }
-
-    /// The sid and a blank.
-    #[must_use]
-    #[inline]
-    pub fn with_blank(&self) -> &[u8] {
-        match self {
-            Self::Inline(len, bytes) => &bytes[..usize::from(*len)],
-            Self::Heap(bytes) => bytes,
-        }
-    }
-
-    /// The sid.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        let all = self.with_blank();
-        &all[..all.len() - 1]
-    }
-}
 
 /// What other cores have to hear.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -116,17 +59,6 @@ struct Group {
     local: List,
     remote: Vec<(CoreId, u32)>,
 }
-
-#[derive(Clone, Copy, Debug)]
-struct List {
-    first: u32,
-    len: u32,
-}
-
-const EMPTY_LIST: List = List {
-    first: NONE,
-    len: 0,
-};
 
 #[derive(Debug)]
 struct QueueName {
@@ -212,23 +144,14 @@ impl Interest {
         announce: impl FnOnce(Announcement<'_>),
     ) -> u32 {
         let entry = self.pattern_or_new(pattern);
-        let number = self.subscriptions.insert(Subscription {
-            connection,
-            delivered: 0,
-            delivered_max: 0,
-            sid: Sid::new(sid),
-            pattern: entry,
-            queue: NONE,
-            previous: NONE,
-            next: NONE,
-        });
+        let number = self
+            .subscriptions
+            .insert(Subscription::new(connection, entry, sid));
         match queue {
             None => {
-                push(
-                    &mut self.subscriptions,
-                    &mut self.patterns[entry].plain,
-                    number,
-                );
+                self.patterns[entry]
+                    .plain
+                    .push(&mut self.subscriptions, number);
                 if self.patterns[entry].plain.len == 1 {
                     announce(Announcement::Plain {
                         pattern: pattern.text(),
@@ -240,7 +163,7 @@ impl Interest {
                 let (queue, at) = self.group_or_new(entry, name);
                 self.subscriptions[number].queue = queue;
                 let group = &mut self.patterns[entry].groups[at];
-                push(&mut self.subscriptions, &mut group.local, number);
+                group.local.push(&mut self.subscriptions, number);
                 announce(Announcement::Queue {
                     pattern: pattern.text(),
                     queue: name,
@@ -265,7 +188,7 @@ impl Interest {
         self.invalidate(entry);
         let pattern = &mut self.patterns[entry];
         if queue == NONE {
-            unlink(&mut self.subscriptions, &mut pattern.plain, number);
+            pattern.plain.unlink(&mut self.subscriptions, number);
             if pattern.plain.len == 0 {
                 announce(Announcement::Plain {
                     pattern: &pattern.text,
@@ -278,7 +201,7 @@ impl Interest {
                 .iter_mut()
                 .find(|group| group.queue == queue)
                 .expect("the group of a member exists");
-            unlink(&mut self.subscriptions, &mut group.local, number);
+            group.local.unlink(&mut self.subscriptions, number);
             announce(Announcement::Queue {
                 pattern: &pattern.text,
                 queue: &self.queue_names[queue].text,
@@ -364,7 +287,7 @@ impl Interest {
             let locals = pattern.groups.iter().map(|group| group.local);
             for list in locals.chain([pattern.plain]) {
                 let mut members = Vec::new();
-                targets(&self.subscriptions, list, &mut members);
+                list.targets(&self.subscriptions, &mut members);
                 assert_eq!(members.len(), list.len as usize, "a list has its length");
                 for member in &members {
                     let subscription = &self.subscriptions[member.subscription];
@@ -372,14 +295,24 @@ impl Interest {
                 }
                 listed += members.len();
             }
-            assert!(Pattern::parse(&pattern.text).is_some(), "only valid patterns");
-            let is_used = pattern.plain.len > 0
-                || !pattern.remote.is_empty()
-                || !pattern.groups.is_empty();
+            assert!(
+                Pattern::parse(&pattern.text).is_some(),
+                "only valid patterns"
+            );
+            let is_used =
+                pattern.plain.len > 0 || !pattern.remote.is_empty() || !pattern.groups.is_empty();
             assert!(is_used, "an unused pattern is dropped");
         }
-        assert_eq!(listed, self.subscriptions.len(), "every subscription is listed");
-        assert_eq!(self.texts.len(), self.patterns.len(), "every pattern is found");
+        assert_eq!(
+            listed,
+            self.subscriptions.len(),
+            "every subscription is listed"
+        );
+        assert_eq!(
+            self.texts.len(),
+            self.patterns.len(),
+            "every pattern is found"
+        );
     }
 
     #[cold]
@@ -429,7 +362,7 @@ impl Interest {
         let entry = self.patterns.insert(PatternEntry {
             text: pattern.text().into(),
             has_wildcard: pattern.has_wildcard(),
-            plain: EMPTY_LIST,
+            plain: List::EMPTY,
             remote: CoreSet::EMPTY,
             groups: Vec::new(),
         });
@@ -457,7 +390,7 @@ impl Interest {
         let groups = &mut self.patterns[entry].groups;
         groups.push(Group {
             queue,
-            local: EMPTY_LIST,
+            local: List::EMPTY,
             remote: Vec::new(),
         });
         (queue, groups.len() - 1)
@@ -528,46 +461,9 @@ fn has_empty_token(subject: &[u8]) -> bool {
             .any(|pair| pair == [SEPARATOR, SEPARATOR])
 }
 
-fn push(subscriptions: &mut Slab<Subscription>, list: &mut List, number: u32) {
-    if list.first != NONE {
-        subscriptions[list.first].previous = number;
-    }
-    subscriptions[number].next = list.first;
-    list.first = number;
-    list.len += 1;
-}
-
-fn unlink(subscriptions: &mut Slab<Subscription>, list: &mut List, number: u32) {
-    let (previous, next) = {
-        let subscription = &subscriptions[number];
-        (subscription.previous, subscription.next)
-    };
-    if previous == NONE {
-        list.first = next;
-    } else {
-        subscriptions[previous].next = next;
-    }
-    if next != NONE {
-        subscriptions[next].previous = previous;
-    }
-    list.len -= 1;
-}
-
-fn targets(subscriptions: &Slab<Subscription>, list: List, into: &mut Vec<Target>) {
-    let mut number = list.first;
-    while number != NONE {
-        let subscription = &subscriptions[number];
-        into.push(Target {
-            connection: subscription.connection,
-            subscription: number,
-        });
-        number = subscription.next;
-    }
-}
-
 /// Adds the receivers of one matching pattern to a route.
 fn collect(pattern: &PatternEntry, subscriptions: &Slab<Subscription>, route: &mut Route) {
-    targets(subscriptions, pattern.plain, &mut route.plain);
+    pattern.plain.targets(subscriptions, &mut route.plain);
     route.remote = route.remote.union(pattern.remote);
     for group in &pattern.groups {
         let known = route
@@ -582,7 +478,7 @@ fn collect(pattern: &PatternEntry, subscriptions: &Slab<Subscription>, route: &m
             route.queues.len() - 1
         });
         let queue = &mut route.queues[at];
-        targets(subscriptions, group.local, &mut queue.local);
+        group.local.targets(subscriptions, &mut queue.local);
         for &(core, members) in &group.remote {
             queue.remote_members += members;
             match queue.remote.iter_mut().find(|(other, _)| *other == core) {

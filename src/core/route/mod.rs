@@ -2,3 +2,4 @@
 
 pub mod cache;
 pub mod interest;
+pub mod subscription;

@@ -200,7 +200,8 @@ impl Shard {
         }
         self.connections[index].heartbeat.last_input = self.now;
         #[cfg(feature = "mutants")]
-        let max = max + u64::from(max > 0 && self.is_mutant(super::mutants::Mutant::UnsubscribeLate));
+        let max =
+            max + u64::from(max > 0 && self.is_mutant(super::mutants::Mutant::UnsubscribeLate));
         if let Some(number) = self.find_subscription(index, sid) {
             let account = self.connections[index].account;
             let subscription = self.interests[account.index()].subscription_mut(number);

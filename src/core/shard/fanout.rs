@@ -13,17 +13,18 @@
 //! them weigh the same.
 
 use super::Shard;
+use super::admit::is_reserved;
 use super::commands::first_line;
 use super::connections::Connections;
+use super::frame::{Frame, MessageFrame};
 use super::input::Outcome;
-use super::frame::{Frame, MessageFrame, put_stall};
 use crate::base::id::{AccountId, ConnectionKey, CoreId};
-use crate::base::limits::{QUEUE_HOPS_MAX, STALL_MAX_NS, STALL_PENDING_BYTES, STALL_WAITERS_MAX};
+use crate::base::limits::{QUEUE_HOPS_MAX, STALL_PENDING_BYTES};
 use crate::base::short;
 use crate::base::slab::{NONE, Slab};
 use crate::route::cache::{QueueRoute, Route, Target};
-use crate::route::interest::Subscription;
-use crate::session::connection::{CloseReason, Connection, Hold};
+use crate::route::subscription::Subscription;
+use crate::session::connection::{CloseReason, Connection};
 use crate::session::outbox::BlockPool;
 use crate::wire::encode;
 use crate::wire::parse::Publish;
@@ -50,6 +51,23 @@ struct Receivers<'a> {
     /// A receiver that has fallen behind.
     behind: u32,
     trace: bool,
+}
+
+/// The receivers of a shard: a macro, because the borrow must leave out the
+/// interest that is walked meanwhile.
+macro_rules! receivers {
+    ($shard:ident) => {
+        Receivers {
+            connections: &mut $shard.connections,
+            pool: &mut $shard.pool,
+            dirty: &mut $shard.effects.dirty,
+            finished: &mut $shard.scratch.finished,
+            overflowed: &mut $shard.scratch.overflowed,
+            pending_max: $shard.config.limits.max_pending_bytes,
+            behind: NONE,
+            trace: $shard.config.trace,
+        }
+    };
 }
 
 impl Receivers<'_> {
@@ -214,16 +232,7 @@ impl Shard {
     ) -> bool {
         let interest = &mut self.interests[account.index()];
         let (route, subscriptions) = interest.route_parts(at);
-        let mut receivers = Receivers {
-            connections: &mut self.connections,
-            pool: &mut self.pool,
-            dirty: &mut self.effects.dirty,
-            finished: &mut self.scratch.finished,
-            overflowed: &mut self.scratch.overflowed,
-            pending_max: self.config.limits.max_pending_bytes,
-            behind: NONE,
-            trace: self.config.trace,
-        };
+        let mut receivers = receivers!(self);
         let mut delivered = !route.remote.is_empty();
         for &target in &route.plain {
             delivered |= receivers.deliver(route, subscriptions, target, message);
@@ -330,16 +339,7 @@ impl Shard {
             publisher,
         };
         let (route, subscriptions) = interest.route_parts(at);
-        let mut receivers = Receivers {
-            connections: &mut self.connections,
-            pool: &mut self.pool,
-            dirty: &mut self.effects.dirty,
-            finished: &mut self.scratch.finished,
-            overflowed: &mut self.scratch.overflowed,
-            pending_max: self.config.limits.max_pending_bytes,
-            behind: NONE,
-            trace: self.config.trace,
-        };
+        let mut receivers = receivers!(self);
         if message.is_for_plain {
             for &target in &route.plain {
                 receivers.deliver(route, subscriptions, target, &delivery);
@@ -365,16 +365,7 @@ impl Shard {
         let Some(queue) = route.queues.iter().find(|queue| queue.queue == number) else {
             return;
         };
-        let mut receivers = Receivers {
-            connections: &mut self.connections,
-            pool: &mut self.pool,
-            dirty: &mut self.effects.dirty,
-            finished: &mut self.scratch.finished,
-            overflowed: &mut self.scratch.overflowed,
-            pending_max: self.config.limits.max_pending_bytes,
-            behind: NONE,
-            trace: self.config.trace,
-        };
+        let mut receivers = receivers!(self);
         let first = match queue.local.len() {
             0 => 0,
             members => self.rng.below(members as u64) as usize,
@@ -396,37 +387,6 @@ impl Shard {
         }
     }
 
-    /// Cold checks of a message; false if it must not be published.
-    #[cold]
-    fn admit(&mut self, index: u32, message: &Publish<'_>) -> bool {
-        let connection = &self.connections[index];
-        let (pedantic, verbose) = (connection.options.pedantic, connection.options.verbose);
-        if pedantic && !crate::subject::pattern::is_literal(message.subject) {
-            self.send_error(index, b"Invalid Publish Subject");
-        }
-        let refusal: Option<(&[u8], &[u8])> = if is_reserved_subject(message.subject) {
-            Some((b"Permissions Violation for Publish to ", message.subject))
-        } else if is_reserved_reply(message.reply) {
-            Some((
-                b"Permissions Violation for Publish with Reply of ",
-                message.reply,
-            ))
-        } else {
-            None
-        };
-        if let Some((text, subject)) = refusal {
-            let mut text = text.to_vec();
-            encode::quoted(subject, &mut text);
-            self.log_error(index, &String::from_utf8_lossy(&text));
-            self.send_error(index, &text);
-            return false;
-        }
-        if verbose {
-            self.send(index, encode::OK);
-        }
-        true
-    }
-
     /// Tells a requester that nobody listens, on its own subscription for the
     /// reply, if it wants to know.
     #[cold]
@@ -445,79 +405,6 @@ impl Shard {
         encode::no_responders(message.reply, sid, message.subject, &mut line);
         self.send(index, &line);
         self.scratch.line = line;
-    }
-
-    /// Holds a publisher back if one of its receivers has fallen behind.
-    pub(super) fn stall_if_ahead(&mut self, index: u32) {
-        let connection = &mut self.connections[index];
-        let behind = std::mem::replace(&mut connection.stalled_by, NONE);
-        if behind == NONE || !connection.reads() {
-            return;
-        }
-        let key = self.connections.key(index);
-        if self.add_stall_waiter(behind, self.config.core, key.to_bits()) {
-            self.stall(index);
-        }
-    }
-
-    /// Notes, once per batch, that a publisher of another core is ahead of a
-    /// receiver.
-    #[inline]
-    fn note_stall(&mut self, message: &MessageFrame<'_>, behind: u32) {
-        let stall = (message.publisher, behind);
-        if behind != NONE && message.hops == 0 && !self.scratch.stalled.contains(&stall) {
-            self.scratch.stalled.push(stall);
-        }
-    }
-
-    /// Stops reading from a publisher for a bounded time.
-    pub(super) fn stall(&mut self, index: u32) {
-        let until = self.now.after_ns(STALL_MAX_NS);
-        self.connections[index].hold = Hold::Stalled { until };
-        self.schedule(index);
-    }
-
-    /// Notes a publisher that waits for a receiver; false if the receiver has
-    /// caught up already.
-    pub(super) fn add_stall_waiter(&mut self, behind: u32, core: CoreId, publisher: u64) -> bool {
-        let Some(receiver) = self.connections.get_mut(behind) else {
-            return false;
-        };
-        if receiver.outbox.pending_bytes() <= STALL_PENDING_BYTES || receiver.closing.is_some() {
-            return false;
-        }
-        let waiter = (core, publisher);
-        let waiters = &mut receiver.stall_waiters;
-        if waiters.len() < STALL_WAITERS_MAX && !waiters.contains(&waiter) {
-            waiters.push(waiter);
-        }
-        true
-    }
-
-    /// Lets publishers go on that waited for a receiver.
-    #[inline]
-    pub(super) fn release_stall_waiters(&mut self, index: u32, pending: u64) {
-        let receiver = &mut self.connections[index];
-        if receiver.stall_waiters.is_empty() || pending > STALL_PENDING_BYTES / 2 {
-            return;
-        }
-        for (core, bits) in std::mem::take(&mut receiver.stall_waiters) {
-            if core == self.config.core {
-                self.end_stall(ConnectionKey::from_bits(bits));
-            } else {
-                let control = &mut self.links[core.index()].open.control;
-                put_stall(bits, false, control);
-            }
-        }
-    }
-
-    /// Goes on with a publisher that was held back, if it still is.
-    pub(super) fn end_stall(&mut self, key: ConnectionKey) {
-        if let Some(index) = self.connections.find(key)
-            && let Hold::Stalled { .. } = self.connections[index].hold
-        {
-            self.release(index);
-        }
     }
 }
 
@@ -538,32 +425,6 @@ fn choose_core(queue: &QueueRoute, drawn: usize, own: CoreId) -> Option<CoreId> 
         left -= members;
     }
     queue.remote.first().map(|&(core, _)| core)
-}
-
-/// Whether a subject or reply begins like one of the reserved ones.
-#[inline]
-fn is_reserved(message: &Publish<'_>) -> bool {
-    let suspicious = |text: &[u8]| matches!(text.first(), Some(b'_' | b'$'));
-    (suspicious(message.subject) && is_reserved_subject(message.subject))
-        || (suspicious(message.reply) && is_reserved_reply(message.reply))
-}
-
-fn begins_with_more(text: &[u8], prefix: &[u8]) -> bool {
-    text.len() > prefix.len() && text.starts_with(prefix)
-}
-
-fn is_gateway_reply(text: &[u8]) -> bool {
-    begins_with_more(text, b"_GR_.") || begins_with_more(text, b"$GR.")
-}
-
-/// Subjects that clients may not publish to (NATS 2.15).
-fn is_reserved_subject(subject: &[u8]) -> bool {
-    is_gateway_reply(subject) || subject.starts_with(b"$NRG.")
-}
-
-/// Replies that clients may not ask for (NATS 2.15).
-fn is_reserved_reply(reply: &[u8]) -> bool {
-    is_gateway_reply(reply) || reply.starts_with(b"_R_.") || begins_with_more(reply, b"$JS.ACK.")
 }
 
 /// Writes what follows the sid, for a control line in another form.

@@ -11,6 +11,7 @@
 //! `commands`, messages fanned out in `fanout`, other cores spoken to in
 //! `mesh`, time passes in `liveness`.
 
+mod admit;
 mod commands;
 mod connections;
 mod fanout;
@@ -21,6 +22,7 @@ mod liveness;
 pub mod mesh;
 #[cfg(feature = "mutants")]
 pub mod mutants;
+mod stall;
 
 use std::rc::Rc;
 
@@ -238,7 +240,10 @@ impl Shard {
             subscriptions += connection.subscriptions.len();
             let closes = connection.closing.is_some();
             assert!(!closes || connection.subscriptions.is_empty());
-            assert!(!closes || connection.input.is_empty(), "nothing more is parsed");
+            assert!(
+                !closes || connection.input.is_empty(),
+                "nothing more is parsed"
+            );
             let is_over = connection.hold == crate::session::connection::Hold::Over;
             assert!(!is_over || self.effects.released.contains(&key));
         }

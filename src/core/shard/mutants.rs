@@ -54,9 +54,9 @@ impl Shard {
     /// Why a connection's input waits, in words.
     #[must_use]
     pub fn hold_text(&self, key: ConnectionKey) -> String {
-        self.connections
-            .find(key)
-            .map_or("gone".into(), |index| format!("{:?}", self.connections[index].hold))
+        self.connections.find(key).map_or("gone".into(), |index| {
+            format!("{:?}", self.connections[index].hold)
+        })
     }
 
     /// Bytes on their way to a core, those not yet given to the shell included.
