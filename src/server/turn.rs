@@ -26,7 +26,7 @@ use trunkline_core::shard::{Opening, Shard};
 use crate::mesh::{CoreRings, Shared};
 use crate::net::accept::{Acceptor, Step};
 use crate::net::poller::{Poller, Ready};
-use crate::net::socket::{Accepted, Received, receive, send};
+use crate::net::socket::{Accepted, Received, receive, receive_into_two, send};
 use crate::park::Park;
 
 /// Tokens that no connection has, since generations do not reach them.
@@ -127,6 +127,7 @@ impl Core {
             let shallow_ns = wait_ns.min(SHALLOW_SLEEP_NS);
             events = self.poller.take(Duration::from_nanos(shallow_ns))?;
             if events == 0 && wait_ns > shallow_ns && !self.rings.has_work() {
+                self.shard.trim();
                 park.wait(Duration::from_nanos(wait_ns - shallow_ns))
                     .await?;
                 events = self.poller.take(Duration::ZERO)?;
@@ -335,12 +336,17 @@ impl Core {
             return 0;
         }
         let (received, room) = if let Some(space) = self.shard.large_space(key) {
-            let room = space.len();
-            let received = receive(&socket.fd, space);
+            // Whatever follows the large message comes with the same call.
+            let space_len = space.len();
+            let received = receive_into_two(&socket.fd, space, &mut self.buffer);
             if let Received::Bytes(len) = received {
-                self.shard.on_large_bytes(now, key, len);
+                let (large_len, rest_len) = (len.min(space_len), len.saturating_sub(space_len));
+                self.shard.on_large_bytes(now, key, large_len);
+                if rest_len > 0 {
+                    self.shard.on_bytes(now, key, &self.buffer[..rest_len]);
+                }
             }
-            (received, room)
+            (received, space_len + self.buffer.len())
         } else {
             let kept = self.shard.restore_input(key, &mut self.buffer);
             let room = self.buffer.len() - kept;

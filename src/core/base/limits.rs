@@ -25,11 +25,18 @@ pub const OWN_BUFFER_PAYLOAD_BYTES: usize = 16 << 10;
 /// First block of an outbox, in bytes: most connections never need a second.
 pub const OUTBOX_SMALL_BLOCK_BYTES: usize = 4 << 10;
 
-/// Further blocks of an outbox, in bytes.
+/// Second block of an outbox, in bytes.
 pub const OUTBOX_BLOCK_BYTES: usize = 64 << 10;
 
-/// Unused blocks that a core keeps for reuse, in bytes; beyond, they are freed.
-pub const OUTBOX_POOL_BYTES: usize = 8 << 20;
+/// Further blocks of an outbox, in bytes.
+pub const OUTBOX_LARGE_BLOCK_BYTES: usize = 256 << 10;
+
+/// Unused blocks that a busy core keeps for reuse, in bytes; beyond, they are
+/// freed. Enough for several receivers that are [`STALL_PENDING_BYTES`] behind.
+pub const OUTBOX_POOL_BYTES: usize = 32 << 20;
+
+/// The same for an idle core.
+pub const OUTBOX_POOL_IDLE_BYTES: usize = 1 << 20;
 
 /// Blocks offered to the kernel in one vectored send.
 pub const SEND_BLOCKS_MAX: usize = 16;
@@ -129,6 +136,8 @@ impl Default for Limits {
 
 const _: () = {
     assert!(OUTBOX_SMALL_BLOCK_BYTES < OUTBOX_BLOCK_BYTES);
+    assert!(OUTBOX_BLOCK_BYTES < OUTBOX_LARGE_BLOCK_BYTES);
+    assert!(OUTBOX_POOL_IDLE_BYTES < OUTBOX_POOL_BYTES);
     assert!(OWN_BUFFER_PAYLOAD_BYTES * 2 <= RECEIVE_BUFFER_BYTES);
     assert!(STALL_READ_BYTES < RECEIVE_BUFFER_BYTES);
     assert!(RECEIVE_BUFFER_BYTES <= TURN_INPUT_BYTES);

@@ -8,3 +8,4 @@ pub mod limits;
 pub mod rng;
 pub mod short;
 pub mod slab;
+pub mod text;

@@ -19,6 +19,7 @@ use super::subscription::{List, Subscription};
 use crate::base::core_set::CoreSet;
 use crate::base::id::CoreId;
 use crate::base::slab::{NONE, Slab};
+use crate::base::text::Text;
 use crate::subject::pattern::{Pattern, SEPARATOR};
 use crate::subject::trie::WildcardTrie;
 
@@ -46,7 +47,7 @@ pub enum Announcement<'a> {
 
 #[derive(Debug)]
 struct PatternEntry {
-    text: Box<[u8]>,
+    text: Text,
     has_wildcard: bool,
     plain: List,
     remote: CoreSet,
@@ -62,7 +63,7 @@ struct Group {
 
 #[derive(Debug)]
 struct QueueName {
-    text: Box<[u8]>,
+    text: Text,
     groups: u32,
 }
 
@@ -360,7 +361,7 @@ impl Interest {
             return entry;
         }
         let entry = self.patterns.insert(PatternEntry {
-            text: pattern.text().into(),
+            text: Text::new(pattern.text()),
             has_wildcard: pattern.has_wildcard(),
             plain: List::EMPTY,
             remote: CoreSet::EMPTY,
@@ -398,7 +399,7 @@ impl Interest {
 
     fn add_queue_name(&mut self, name: &[u8]) -> u32 {
         let queue = self.queue_names.insert(QueueName {
-            text: name.into(),
+            text: Text::new(name),
             groups: 0,
         });
         let (names, hasher) = (&self.queue_names, &self.hasher);

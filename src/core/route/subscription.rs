@@ -84,6 +84,9 @@ impl Subscription {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct List {
     first: u32,
+    /// The connection of the first: a list of one is walked without a look at
+    /// its subscription.
+    first_connection: u32,
     /// Number of subscriptions.
     pub len: u32,
 }
@@ -92,6 +95,7 @@ impl List {
     /// The list without subscriptions.
     pub const EMPTY: Self = Self {
         first: NONE,
+        first_connection: NONE,
         len: 0,
     };
 
@@ -102,6 +106,7 @@ impl List {
         }
         subscriptions[number].next = self.first;
         self.first = number;
+        self.first_connection = subscriptions[number].connection;
         self.len += 1;
     }
 
@@ -113,6 +118,8 @@ impl List {
         };
         if previous == NONE {
             self.first = next;
+            let first = subscriptions.get(next);
+            self.first_connection = first.map_or(NONE, |first| first.connection);
         } else {
             subscriptions[previous].next = next;
         }
@@ -124,6 +131,13 @@ impl List {
 
     /// Appends the subscriptions as receivers.
     pub fn targets(self, subscriptions: &Slab<Subscription>, into: &mut Vec<Target>) {
+        if self.len == 1 {
+            into.push(Target {
+                connection: self.first_connection,
+                subscription: self.first,
+            });
+            return;
+        }
         let mut number = self.first;
         while number != NONE {
             let subscription = &subscriptions[number];

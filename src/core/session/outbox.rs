@@ -2,10 +2,10 @@
 //!
 //! A row of blocks, filled at the back and sent from the front. An idle outbox
 //! holds none. The first block is small, so that ten thousand connections with
-//! one message each stay cheap; further ones are large, so that a busy one is
-//! sent in few pieces. Emptied blocks return to the core's pool, which keeps a
-//! bounded number of bytes. Blocks are zeroed once in their life and then only
-//! overwritten.
+//! one message each stay cheap; further ones are larger and larger, so that a
+//! busy one is sent in few pieces. Emptied blocks return to the core's pool,
+//! which keeps a bounded number of bytes and few of them while the core is
+//! idle. Blocks are zeroed once in their life and then only overwritten.
 //!
 //! Bound: the shard closes a connection whose pending bytes exceed
 //! `max_pending_bytes`. Not here: that decision, and the sending (shell).
@@ -14,7 +14,8 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use crate::base::limits::{
-    OUTBOX_BLOCK_BYTES, OUTBOX_POOL_BYTES, OUTBOX_SMALL_BLOCK_BYTES, SEND_BLOCKS_MAX,
+    OUTBOX_BLOCK_BYTES, OUTBOX_LARGE_BLOCK_BYTES, OUTBOX_POOL_BYTES, OUTBOX_POOL_IDLE_BYTES,
+    OUTBOX_SMALL_BLOCK_BYTES, SEND_BLOCKS_MAX,
 };
 
 #[derive(Debug, Default)]
@@ -24,43 +25,73 @@ struct Block {
     filled: usize,
 }
 
+/// Sizes of blocks: an outbox begins with the first and goes on with larger
+/// ones; a message that fits into none gets a block of its own size.
+const CLASSES: [usize; 3] = [
+    OUTBOX_SMALL_BLOCK_BYTES,
+    OUTBOX_BLOCK_BYTES,
+    OUTBOX_LARGE_BLOCK_BYTES,
+];
+
 /// Unused blocks of one core.
 #[derive(Debug, Default)]
 pub struct BlockPool {
-    small: Vec<Box<[u8]>>,
-    large: Vec<Box<[u8]>>,
+    classes: [Vec<Box<[u8]>>; CLASSES.len()],
+    /// Blocks for single messages.
+    huge: Vec<Box<[u8]>>,
+    bytes: usize,
 }
 
 impl BlockPool {
-    fn take(&mut self, len_min: usize, first: bool) -> Block {
-        let bytes = if first && len_min <= OUTBOX_SMALL_BLOCK_BYTES {
-            take_or_new(&mut self.small, OUTBOX_SMALL_BLOCK_BYTES)
-        } else if len_min <= OUTBOX_BLOCK_BYTES {
-            take_or_new(&mut self.large, OUTBOX_BLOCK_BYTES)
-        } else {
-            vec![0; len_min].into_boxed_slice()
+    /// A block with room for `len_min` bytes, of this class if that is large
+    /// enough.
+    fn take(&mut self, len_min: usize, class_min: usize) -> Block {
+        let fitting = (class_min..CLASSES.len()).find(|&class| CLASSES[class] >= len_min);
+        let pooled = match fitting {
+            Some(class) => self.classes[class].pop(),
+            None => {
+                let fits = self.huge.iter().position(|block| block.len() >= len_min);
+                fits.map(|at| self.huge.swap_remove(at))
+            }
+        };
+        let bytes = match pooled {
+            Some(bytes) => {
+                self.bytes -= bytes.len();
+                bytes
+            }
+            None => {
+                let exact = len_min.next_multiple_of(OUTBOX_BLOCK_BYTES);
+                vec![0; fitting.map_or(exact, |class| CLASSES[class])].into_boxed_slice()
+            }
         };
         Block { bytes, filled: 0 }
     }
 
     fn give(&mut self, bytes: Box<[u8]>) {
-        let (list, kept_max) = match bytes.len() {
-            OUTBOX_SMALL_BLOCK_BYTES => (
-                &mut self.small,
-                OUTBOX_POOL_BYTES / 4 / OUTBOX_SMALL_BLOCK_BYTES,
-            ),
-            OUTBOX_BLOCK_BYTES => (&mut self.large, OUTBOX_POOL_BYTES / OUTBOX_BLOCK_BYTES),
-            _ => return,
-        };
-        if list.len() < kept_max {
-            list.push(bytes);
+        if bytes.is_empty() || self.bytes + bytes.len() > OUTBOX_POOL_BYTES {
+            return;
+        }
+        self.bytes += bytes.len();
+        match CLASSES.iter().position(|&class| class == bytes.len()) {
+            Some(class) => self.classes[class].push(bytes),
+            None => self.huge.push(bytes),
         }
     }
-}
 
-fn take_or_new(list: &mut Vec<Box<[u8]>>, len: usize) -> Box<[u8]> {
-    list.pop()
-        .unwrap_or_else(|| vec![0; len].into_boxed_slice())
+    /// Frees what an idle core does not need.
+    pub fn trim(&mut self) {
+        if self.bytes <= OUTBOX_POOL_IDLE_BYTES {
+            return;
+        }
+        self.huge = Vec::new();
+        let mut left = OUTBOX_POOL_IDLE_BYTES;
+        for (list, len) in self.classes.iter_mut().zip(CLASSES) {
+            list.truncate(left / len);
+            list.shrink_to_fit();
+            left -= list.len() * len;
+        }
+        self.bytes = OUTBOX_POOL_IDLE_BYTES - left;
+    }
 }
 
 /// What waits to be sent to one peer.
@@ -153,7 +184,12 @@ impl Outbox {
     #[cold]
     fn next_block(&mut self, len_min: usize, pool: &mut BlockPool) {
         let first = self.back.bytes.is_empty();
-        let block = pool.take(len_min, first);
+        let class = match (first, self.full.is_empty()) {
+            (true, _) => 0,
+            (false, true) => 1,
+            (false, false) => 2,
+        };
+        let block = pool.take(len_min, class);
         let previous = std::mem::replace(&mut self.back, block);
         if first {
             return;
@@ -209,7 +245,14 @@ mod tests {
             outbox.back.bytes.is_empty(),
             "an idle outbox holds no block"
         );
-        let kept = pool.large.len() * OUTBOX_BLOCK_BYTES;
-        assert!(kept <= OUTBOX_POOL_BYTES);
+        let kept = |pool: &BlockPool| -> usize {
+            let blocks = pool.classes.iter().flatten().chain(&pool.huge);
+            blocks.map(|block| block.len()).sum()
+        };
+        assert_eq!(kept(&pool), pool.bytes);
+        assert!(pool.bytes > 0 && pool.bytes <= OUTBOX_POOL_BYTES);
+        pool.trim();
+        assert_eq!(kept(&pool), pool.bytes);
+        assert!(pool.bytes <= OUTBOX_POOL_IDLE_BYTES);
     }
 }

@@ -48,6 +48,8 @@ struct Receivers<'a> {
     finished: &'a mut Vec<u32>,
     overflowed: &'a mut Vec<u32>,
     pending_max: u64,
+    /// Pending bytes at which a receiver deserves a closer look.
+    pending_noticed: u64,
     /// A receiver that has fallen behind.
     behind: u32,
     trace: bool,
@@ -64,6 +66,11 @@ macro_rules! receivers {
             finished: &mut $shard.scratch.finished,
             overflowed: &mut $shard.scratch.overflowed,
             pending_max: $shard.config.limits.max_pending_bytes,
+            pending_noticed: $shard
+                .config
+                .limits
+                .max_pending_bytes
+                .min(STALL_PENDING_BYTES),
             behind: NONE,
             trace: $shard.config.trace,
         }
@@ -116,7 +123,7 @@ impl Receivers<'_> {
             self.dirty.push(target.connection);
         }
         let pending = connection.outbox.pending_bytes();
-        if pending > STALL_PENDING_BYTES {
+        if pending > self.pending_noticed {
             self.behind = target.connection;
             if pending > self.pending_max {
                 self.overflowed.push(target.connection);

@@ -33,6 +33,7 @@ use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
 use crate::base::limits::Limits;
 use crate::base::rng::Rng;
 use crate::route::interest::Interest;
+use crate::session::connection::CloseReason;
 use crate::session::outbox::BlockPool;
 use crate::wire::connect::ConnectOptions;
 use crate::wire::info::ServerInfo;
@@ -198,8 +199,16 @@ impl Shard {
             let Some(connection) = self.connections.get_mut(index) else {
                 continue;
             };
-            if std::mem::take(&mut connection.is_dirty) && !connection.is_blocked {
+            if !std::mem::take(&mut connection.is_dirty) {
+                continue;
+            }
+            if !connection.is_blocked {
                 return Some(self.connections.key(index));
+            }
+            // Answers count too, not only messages: a client may ask for ever
+            // and never read.
+            if connection.outbox.pending_bytes() > self.config.limits.max_pending_bytes {
+                self.close_slow_consumer(index, CloseReason::SlowConsumerPendingBytes);
             }
         }
         None
@@ -250,6 +259,13 @@ impl Shard {
         assert_eq!(subscriptions, self.subscription_count());
         self.interests.iter().for_each(Interest::check_invariants);
         self.links.iter().for_each(link::Link::check_invariants);
+    }
+
+    /// Frees memory that only a busy core needs; to be called before a longer
+    /// sleep.
+    pub fn trim(&mut self) {
+        self.pool.trim();
+        self.scratch.large = Vec::new();
     }
 
     /// When the shard wants to be called next, if nothing happens before.

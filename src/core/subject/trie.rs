@@ -17,8 +17,9 @@
 use ahash::RandomState;
 use hashbrown::HashTable;
 
-use super::pattern::tokens;
+use super::pattern::{SEPARATOR, tokens};
 use crate::base::slab::{NONE, Slab};
+use crate::base::text::Text;
 
 /// Patterns with wildcards, each with the number that its owner gave it.
 #[derive(Debug)]
@@ -28,12 +29,15 @@ pub struct WildcardTrie {
     hasher: RandomState,
     root: u32,
     patterns: usize,
+    /// Branches of a walk that are still to be taken: a node, and where the
+    /// rest of the subject begins.
+    branches: Vec<(u32, usize)>,
 }
 
 #[derive(Debug)]
 struct Node {
     parent: u32,
-    token: Box<[u8]>,
+    token: Text,
     /// Child for the token `*`.
     star: u32,
     /// Number of the pattern that ends in `>` after this node.
@@ -48,7 +52,7 @@ impl Node {
     fn new(parent: u32, token: &[u8]) -> Self {
         Self {
             parent,
-            token: token.into(),
+            token: Text::new(token),
             star: NONE,
             rest: NONE,
             pattern: NONE,
@@ -73,6 +77,7 @@ impl WildcardTrie {
             hasher: RandomState::with_seeds(seed, 1, 2, 3),
             root,
             patterns: 0,
+            branches: Vec::new(),
         }
     }
 
@@ -133,16 +138,31 @@ impl WildcardTrie {
 
     /// Calls `found` with the number of every pattern that matches a subject
     /// without empty tokens.
-    pub fn matches(&self, subject: &[u8], mut found: impl FnMut(u32)) {
-        if self.patterns > 0 {
-            self.walk(self.root, Some(subject), &mut found);
+    pub fn matches(&mut self, subject: &[u8], mut found: impl FnMut(u32)) {
+        if self.patterns == 0 {
+            return;
         }
+        // A list instead of recursion: a subject may have any number of tokens.
+        let mut branches = std::mem::take(&mut self.branches);
+        branches.push((self.root, 0));
+        while let Some((node, start)) = branches.pop() {
+            self.step(node, subject, start, &mut branches, &mut found);
+        }
+        self.branches = branches;
     }
 
-    /// `rest` is what is left of the subject, `None` at its end.
-    fn walk(&self, node: u32, rest: Option<&[u8]>, found: &mut impl FnMut(u32)) {
+    /// Visits a node; `start` is beyond the subject if nothing of it is left.
+    #[inline]
+    fn step(
+        &self,
+        node: u32,
+        subject: &[u8],
+        start: usize,
+        branches: &mut Vec<(u32, usize)>,
+        found: &mut impl FnMut(u32),
+    ) {
         let here = &self.nodes[node];
-        let Some(rest) = rest else {
+        let Some(rest) = subject.get(start..) else {
             if here.pattern != NONE {
                 found(here.pattern);
             }
@@ -151,17 +171,15 @@ impl WildcardTrie {
         if here.rest != NONE {
             found(here.rest);
         }
-        let (token, rest) = match memchr::memchr(b'.', rest) {
-            Some(dot) => (&rest[..dot], Some(&rest[dot + 1..])),
-            None => (rest, None),
-        };
-        if here.literal_children > 0
-            && let Some(child) = self.child(node, token)
-        {
-            self.walk(child, rest, found);
-        }
+        let len = memchr::memchr(SEPARATOR, rest).unwrap_or(rest.len());
+        let next = start + len + 1;
         if here.star != NONE {
-            self.walk(here.star, rest, found);
+            branches.push((here.star, next));
+        }
+        if here.literal_children > 0
+            && let Some(child) = self.child(node, &rest[..len])
+        {
+            branches.push((child, next));
         }
     }
 
@@ -272,6 +290,13 @@ mod tests {
         for pattern in model.iter().flatten() {
             trie.remove(pattern);
         }
+        // As deep as a control line can be configured to be.
+        let deep = "a.".repeat(500_000);
+        trie.insert(format!("{deep}*").as_bytes(), 1);
+        let mut found = 0;
+        trie.matches(format!("{deep}b").as_bytes(), |_| found += 1);
+        assert_eq!(found, 1);
+        trie.remove(format!("{deep}*").as_bytes());
         assert!(trie.is_empty());
         assert_eq!((trie.nodes.len(), trie.edges.len()), (1, 0));
     }

@@ -4,12 +4,12 @@
 //! the shard's outboxes: they cost one system call and no buffer per socket.
 //! Only waiting goes through the poller.
 
-use std::io::IoSlice;
+use std::io::{IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
+use rustix::net::{RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendFlags};
 
 /// A connection that was just accepted.
 pub struct Accepted {
@@ -41,6 +41,22 @@ pub fn receive(fd: &OwnedFd, buffer: &mut [u8]) -> Received {
         return match rustix::net::recv(fd, &mut *buffer, RecvFlags::empty()) {
             Ok((0, _)) => Received::End,
             Ok((len, _)) => Received::Bytes(len),
+            Err(Errno::INTR) => continue,
+            Err(Errno::AGAIN) => Received::WouldBlock,
+            Err(_) => Received::Failed,
+        };
+    }
+}
+
+/// Reads what is there into two buffers, the second after the first is full.
+pub fn receive_into_two(fd: &OwnedFd, first: &mut [u8], second: &mut [u8]) -> Received {
+    loop {
+        let mut slices = [IoSliceMut::new(first), IoSliceMut::new(second)];
+        let mut no_control = RecvAncillaryBuffer::default();
+        let received = rustix::net::recvmsg(fd, &mut slices, &mut no_control, RecvFlags::empty());
+        return match received {
+            Ok(message) if message.bytes == 0 => Received::End,
+            Ok(message) => Received::Bytes(message.bytes),
             Err(Errno::INTR) => continue,
             Err(Errno::AGAIN) => Received::WouldBlock,
             Err(_) => Received::Failed,

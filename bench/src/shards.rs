@@ -1,0 +1,92 @@
+//! Shards with clients and without sockets, driven as the shell drives them.
+
+use std::collections::VecDeque;
+use std::hint::black_box;
+use std::io::IoSlice;
+
+use trunkline_core::base::id::{ConnectionKey, ConnectionKind, CoreId, Nanos};
+use trunkline_core::base::limits::{Limits, SEND_BLOCKS_MAX};
+use trunkline_core::shard::mesh::{Inbound, MeshBatch};
+use trunkline_core::shard::{Credentials, Opening, Shard, ShardConfig};
+use trunkline_core::wire::info::ServerInfo;
+
+/// The moment at which everything happens.
+pub const NOW: Nanos = Nanos(1);
+
+/// What all clients say.
+const CONNECT: &[u8] = b"CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true}\r\n";
+
+/// Batches on their way.
+#[derive(Default)]
+pub struct Queue(pub VecDeque<MeshBatch>);
+
+impl Inbound for Queue {
+    fn visible(&self) -> usize {
+        self.0.len()
+    }
+
+    fn pop(&mut self) -> Option<MeshBatch> {
+        self.0.pop_front()
+    }
+}
+
+/// A shard without connections.
+pub fn shard(core: u8, cores: usize) -> Shard {
+    Shard::new(ShardConfig {
+        core: CoreId(core),
+        cores,
+        limits: Limits::default(),
+        server: ServerInfo {
+            server_id: "N".repeat(56),
+            server_name: "bench".into(),
+            host: "0.0.0.0".into(),
+            port: 4222,
+            headers: true,
+            auth_required: false,
+        },
+        credentials: Credentials::NotRequired,
+        seed: 1,
+        trace: false,
+    })
+}
+
+/// Opens a connection that says CONNECT and more.
+pub fn connect(shard: &mut Shard, more: &[u8]) -> ConnectionKey {
+    let opening = Opening {
+        client_id: shard.connection_count() as u64 + 1,
+        kind: ConnectionKind::Client,
+        peer: ([127, 0, 0, 1], 4000).into(),
+        is_over_limit: false,
+    };
+    let key = shard.open(NOW, opening);
+    shard.on_bytes(NOW, key, &[CONNECT, more].concat());
+    flush(shard);
+    key
+}
+
+/// Ends a turn: sends everything that waits; returns the bytes.
+pub fn flush(shard: &mut Shard) -> usize {
+    let mut total = 0;
+    shard.settle(NOW);
+    while shard.next_resumed().is_some() {}
+    while let Some(key) = shard.next_dirty() {
+        loop {
+            let mut slices = [IoSlice::new(&[]); SEND_BLOCKS_MAX];
+            let slices = black_box(shard.pending_slices(key, &mut slices));
+            if slices.is_empty() {
+                break;
+            }
+            let sent = slices.iter().map(|slice| slice.len()).sum();
+            shard.on_sent(NOW, key, sent, false);
+            total += sent;
+        }
+    }
+    assert!(shard.next_closed().is_none(), "no client misbehaves");
+    total
+}
+
+/// A publish of `len` bytes.
+pub fn publish(subject: &str, len: usize) -> Vec<u8> {
+    let line = format!("PUB {subject} {len}\r\n");
+    [line.as_bytes(), &vec![b'x'; len], b"\r\n"].concat()
+}

@@ -1,0 +1,64 @@
+//! The argument of CONNECT: what is accepted, what a second CONNECT changes, what closes.
+
+use trunkline_core::base::limits::Limits;
+use trunkline_core::shard::Credentials;
+use trunkline_core::wire::connect::ConnectOptions;
+
+use super::shards::Shards;
+
+/// Input: the argument of CONNECT.
+pub fn connect(data: &[u8]) {
+    let mut options = ConnectOptions::default();
+    let outcome = options.apply(data);
+    let text = data.trim_ascii();
+    let is_object = text.starts_with(b"{") && text.ends_with(b"}");
+    assert!(
+        outcome.is_err() || is_object || text == b"null",
+        "accepts nothing but an object or null"
+    );
+    if outcome.is_ok() {
+        let mut twice = options.clone();
+        assert_eq!(twice.apply(data), Ok(()));
+        assert_eq!(twice, options, "saying it twice changes nothing");
+        let mut untouched = options.clone();
+        assert_eq!(untouched.apply(b"{}"), Ok(()));
+        assert_eq!(untouched, options, "saying nothing changes nothing");
+    }
+    // As a line it ends at the first newline, so only what has none can be compared.
+    let fits = data.len() < Limits::default().max_control_line as usize;
+    let begins_well = !matches!(data.first(), None | Some(b' ' | b'\t' | b'\r' | b'\n'));
+    if fits && begins_well && !data.contains(&b'\n') && !data.contains(&b'\r') {
+        check_line(data, outcome.is_ok().then_some(&options));
+    }
+}
+
+fn check_line(data: &[u8], options: Option<&ConnectOptions>) {
+    let user = Credentials::User {
+        user: "u".into(),
+        password: "p".into(),
+    };
+    for credentials in [Credentials::NotRequired, user] {
+        let limits = Limits::default();
+        let mut shards = Shards::with_credentials(1, &limits, true, &credentials);
+        let client = shards.connect(0);
+        shards.send(client, &[b"CONNECT ", data, b"\r\n"].concat());
+        let accepted = options.is_some_and(|options| {
+            let knows = options.user == "u" && options.password == "p";
+            (knows || credentials == Credentials::NotRequired)
+                && !options.names_account
+                && (0..=1).contains(&options.protocol)
+                && (options.headers || !options.no_responders)
+        });
+        assert_eq!(shards.peer(client).is_open, accepted, "open or closed");
+        if !accepted {
+            assert_eq!(shards.counts(), (0, 0));
+            continue;
+        }
+        let verbose = options.is_some_and(|options| options.verbose);
+        let ok: &[u8] = if verbose { b"+OK\r\n" } else { b"" };
+        assert_eq!(shards.peer(client).output, ok);
+        shards.send(client, b"PING\r\n");
+        let output = &shards.peer(client).output[ok.len()..];
+        assert!(output.starts_with(b"PONG\r\n"), "answers afterwards");
+    }
+}

@@ -1,0 +1,298 @@
+//! Shards driven as the shell drives them, without sockets: bytes in, bytes out, batches carried
+//! between cores. Time stands still unless a test moves it.
+//!
+//! In the steady state driving allocates nothing itself, so that allocations can be counted.
+#![allow(
+    dead_code,
+    reason = "each test that includes this file uses a part of it"
+)]
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use trunkline_core::base::id::{ConnectionKey, ConnectionKind, CoreId, Nanos};
+use trunkline_core::base::limits::{Limits, RECEIVE_BUFFER_BYTES, SEND_BLOCKS_MAX};
+use trunkline_core::session::connection::CloseReason;
+use trunkline_core::shard::mesh::{Inbound, MeshBatch};
+use trunkline_core::shard::{Credentials, Opening, Shard, ShardConfig};
+use trunkline_core::wire::info::ServerInfo;
+
+/// What a client says that wants neither `+OK` nor checks.
+pub const QUIET: &[u8] =
+    b"CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,\"no_responders\":true}\r\n";
+
+/// The same without headers.
+pub const QUIET_WITHOUT_HEADERS: &[u8] = b"CONNECT {\"verbose\":false,\"pedantic\":false}\r\n";
+
+#[derive(Default)]
+struct Queue(VecDeque<MeshBatch>);
+
+impl Inbound for Queue {
+    fn visible(&self) -> usize {
+        self.0.len()
+    }
+
+    fn pop(&mut self) -> Option<MeshBatch> {
+        self.0.pop_front()
+    }
+}
+
+struct Core {
+    shard: Shard,
+    inbound: Vec<Queue>,
+    returned: Vec<Queue>,
+}
+
+/// The client's end of a connection.
+pub struct Peer {
+    core: usize,
+    key: ConnectionKey,
+    /// Sent by the client, not yet read by the shard.
+    unread: VecDeque<u8>,
+    /// Everything that the server has sent, if it is kept.
+    pub output: Vec<u8>,
+    /// Bytes that the server has sent.
+    pub output_bytes: u64,
+    /// False once the server has closed the connection.
+    pub is_open: bool,
+}
+
+/// Some cores and their clients.
+pub struct Shards {
+    cores: Vec<Core>,
+    peers: Vec<Peer>,
+    buffer: Box<[u8]>,
+    now: Nanos,
+    keeps_output: bool,
+}
+
+impl Shards {
+    /// Cores without connections. Output is kept per client, or only counted.
+    pub fn new(cores: usize, limits: &Limits, keeps_output: bool) -> Self {
+        let credentials = Credentials::NotRequired;
+        Self::with_credentials(cores, limits, keeps_output, &credentials)
+    }
+
+    /// The same for clients who have to say who they are.
+    pub fn with_credentials(
+        cores: usize,
+        limits: &Limits,
+        keeps_output: bool,
+        credentials: &Credentials,
+    ) -> Self {
+        let make = |core| Core {
+            shard: Shard::new(ShardConfig {
+                core: CoreId(core as u8),
+                cores,
+                limits: limits.clone(),
+                server: ServerInfo {
+                    server_id: "N".repeat(56),
+                    server_name: "shards".into(),
+                    host: "0.0.0.0".into(),
+                    port: 4222,
+                    headers: true,
+                    auth_required: *credentials != Credentials::NotRequired,
+                },
+                credentials: credentials.clone(),
+                seed: 7,
+                trace: false,
+            }),
+            inbound: (0..cores).map(|_| Queue::default()).collect(),
+            returned: (0..cores).map(|_| Queue::default()).collect(),
+        };
+        Self {
+            cores: (0..cores).map(make).collect(),
+            peers: Vec::new(),
+            buffer: vec![0; RECEIVE_BUFFER_BYTES].into(),
+            now: Nanos(1),
+            keeps_output,
+        }
+    }
+
+    /// Opens a connection on a core and forgets its greeting; returns the client's number.
+    pub fn connect(&mut self, core: usize) -> usize {
+        let opening = Opening {
+            client_id: self.peers.len() as u64 + 1,
+            kind: ConnectionKind::Client,
+            peer: ([127, 0, 0, 1], 4000).into(),
+            is_over_limit: false,
+        };
+        let key = self.cores[core].shard.open(self.now, opening);
+        self.peers.push(Peer {
+            core,
+            key,
+            unread: VecDeque::new(),
+            output: Vec::new(),
+            output_bytes: 0,
+            is_open: true,
+        });
+        self.run();
+        let number = self.peers.len() - 1;
+        self.forget_output(number);
+        number
+    }
+
+    /// A client.
+    pub fn peer(&self, number: usize) -> &Peer {
+        &self.peers[number]
+    }
+
+    /// Forgets what a client has received.
+    pub fn forget_output(&mut self, number: usize) {
+        self.peers[number].output.clear();
+        self.peers[number].output_bytes = 0;
+    }
+
+    /// A client sends bytes, which arrive in one piece; everything that follows from them happens.
+    pub fn send(&mut self, number: usize, bytes: &[u8]) {
+        if self.peers[number].is_open {
+            self.peers[number].unread.extend(bytes);
+            self.run();
+        }
+    }
+
+    /// A client goes away.
+    pub fn hang_up(&mut self, number: usize) {
+        let peer = &self.peers[number];
+        let shard = &mut self.cores[peer.core].shard;
+        shard.on_hangup(self.now, peer.key, CloseReason::ClientClosed);
+        self.run();
+    }
+
+    /// Connections and subscriptions of all cores.
+    pub fn counts(&self) -> (usize, usize) {
+        let shards = self.cores.iter().map(|core| &core.shard);
+        shards.fold((0, 0), |(connections, subscriptions), shard| {
+            (
+                connections + shard.connection_count(),
+                subscriptions + shard.subscription_count(),
+            )
+        })
+    }
+
+    /// Bytes of input that a shard keeps for a client between two reads, announced payloads included.
+    pub fn kept_input_bytes(&mut self, number: usize) -> usize {
+        let peer = &self.peers[number];
+        let (key, now) = (peer.key, self.now);
+        if !peer.is_open {
+            return 0;
+        }
+        let shard = &mut self.cores[peer.core].shard;
+        if let Some(space) = shard.large_space(key) {
+            return space.len();
+        }
+        let kept = shard.restore_input(key, &mut self.buffer);
+        shard.on_bytes(now, key, &self.buffer[..kept]);
+        self.run();
+        kept
+    }
+
+    /// Takes turns until nothing is left to do.
+    pub fn run(&mut self) {
+        for _ in 0..100_000 {
+            for core in 0..self.cores.len() {
+                self.turn(core);
+            }
+            if !self.has_work() {
+                return;
+            }
+        }
+        panic!("the shards never come to rest");
+    }
+
+    fn has_work(&self) -> bool {
+        let core_has_work = |core: &Core| {
+            let waits = |queue: &Queue| queue.visible() > 0;
+            core.shard.has_work()
+                || core.inbound.iter().any(waits)
+                || core.returned.iter().any(waits)
+        };
+        let is_readable =
+            |peer: &Peer| !peer.unread.is_empty() && self.cores[peer.core].shard.reads(peer.key);
+        self.cores.iter().any(core_has_work) || self.peers.iter().any(is_readable)
+    }
+
+    fn turn(&mut self, number: usize) {
+        let now = self.now;
+        let core = &mut self.cores[number];
+        for (from, queue) in core.returned.iter_mut().enumerate() {
+            while let Some(batch) = queue.pop() {
+                core.shard.on_return(now, CoreId(from as u8), batch);
+            }
+        }
+        core.shard.on_mesh(now, &mut core.inbound);
+        for peer in self.peers.iter_mut().filter(|peer| peer.core == number) {
+            if !peer.unread.is_empty() && core.shard.reads(peer.key) {
+                read(now, &mut core.shard, peer, &mut self.buffer);
+            }
+        }
+        core.shard.settle(now);
+        while core.shard.next_resumed().is_some() {}
+        self.flush(number);
+        let core = &mut self.cores[number];
+        while let Some(key) = core.shard.next_closed() {
+            let peer = find(&mut self.peers, number, key);
+            peer.is_open = false;
+            peer.unread.clear();
+        }
+        self.push_batches(number);
+    }
+
+    fn flush(&mut self, number: usize) {
+        let shard = &mut self.cores[number].shard;
+        while let Some(key) = shard.next_dirty() {
+            let peer = find(&mut self.peers, number, key);
+            loop {
+                let mut slices = [IoSlice::new(&[]); SEND_BLOCKS_MAX];
+                let slices = shard.pending_slices(key, &mut slices);
+                if slices.is_empty() {
+                    break;
+                }
+                let len: usize = slices.iter().map(|slice| slice.len()).sum();
+                peer.output_bytes += len as u64;
+                if self.keeps_output {
+                    for slice in slices {
+                        peer.output.extend_from_slice(slice);
+                    }
+                }
+                shard.on_sent(self.now, key, len, false);
+            }
+        }
+    }
+
+    fn push_batches(&mut self, number: usize) {
+        for other in (0..self.cores.len()).filter(|&other| other != number) {
+            while let Some(batch) = self.cores[number].shard.take_done(CoreId(other as u8)) {
+                self.cores[other].returned[number].0.push_back(batch);
+            }
+            while let Some(batch) = self.cores[number].shard.take_batch(CoreId(other as u8)) {
+                self.cores[other].inbound[number].0.push_back(batch);
+            }
+        }
+    }
+}
+
+/// One read of a client's socket.
+fn read(now: Nanos, shard: &mut Shard, peer: &mut Peer, buffer: &mut [u8]) {
+    if let Some(space) = shard.large_space(peer.key) {
+        let len = space.len().min(peer.unread.len());
+        for (to, from) in space.iter_mut().zip(peer.unread.drain(..len)) {
+            *to = from;
+        }
+        shard.on_large_bytes(now, peer.key, len);
+        return;
+    }
+    let kept = shard.restore_input(peer.key, buffer);
+    let len = (buffer.len() - kept).min(peer.unread.len());
+    for (to, from) in buffer[kept..].iter_mut().zip(peer.unread.drain(..len)) {
+        *to = from;
+    }
+    shard.on_bytes(now, peer.key, &buffer[..kept + len]);
+}
+
+fn find(peers: &mut [Peer], core: usize, key: ConnectionKey) -> &mut Peer {
+    peers
+        .iter_mut()
+        .find(|peer| peer.core == core && peer.key == key)
+        .expect("every connection has a client")
+}
