@@ -53,6 +53,8 @@ pub struct QueueRoute {
 #[derive(Clone, Default, Debug)]
 pub struct Route {
     generation: u64,
+    /// Hash of the subject: it spares looking at the subject itself.
+    hash: u64,
     head: Vec<u8>,
     /// Subscriptions of this core without a queue group.
     pub plain: Vec<Target>,
@@ -63,12 +65,18 @@ pub struct Route {
 }
 
 impl Route {
-    fn reset(&mut self, subject: &[u8]) {
+    fn reset(&mut self, subject: &[u8], hash: u64) {
+        self.hash = hash;
         self.head.clear();
         self.head.extend_from_slice(VERB);
         self.head.extend_from_slice(subject);
         self.head.push(b' ');
         self.forget_receivers();
+    }
+
+    #[inline]
+    fn is_of(&self, subject: &[u8], hash: u64) -> bool {
+        self.hash == hash && short::equal(self.subject(), subject)
     }
 
     fn forget_receivers(&mut self) {
@@ -156,7 +164,7 @@ impl RouteCache {
         let routes = &self.routes;
         let known = self
             .table
-            .find(hash, |&at| routes[at as usize].subject() == subject);
+            .find(hash, |&at| routes[at as usize].is_of(subject, hash));
         match known {
             Some(&at) if self.routes[at as usize].generation == self.generation => {
                 Lookup::Current(at)
@@ -195,9 +203,8 @@ impl RouteCache {
         self.table.clear();
         self.victim = 0;
         self.weight = route.weight();
-        let hash = self.hasher.hash_one(route.subject());
+        self.table.insert_unique(route.hash, 0, |_| route.hash);
         self.routes.push(route);
-        self.table.insert_unique(hash, 0, |_| hash);
         0
     }
 
@@ -207,7 +214,7 @@ impl RouteCache {
         let routes = &self.routes;
         if let Some(&at) = self
             .table
-            .find(hash, |&at| routes[at as usize].subject() == subject)
+            .find(hash, |&at| routes[at as usize].is_of(subject, hash))
         {
             self.routes[at as usize].generation = STALE;
         }
@@ -225,11 +232,10 @@ impl RouteCache {
         } else {
             self.take_victim()
         };
-        self.routes[at as usize].reset(subject);
-        let (routes, hasher) = (&self.routes, &self.hasher);
-        self.table.insert_unique(hash, at, |&other| {
-            hasher.hash_one(routes[other as usize].subject())
-        });
+        self.routes[at as usize].reset(subject, hash);
+        let routes = &self.routes;
+        self.table
+            .insert_unique(hash, at, |&other| routes[other as usize].hash);
         at
     }
 
@@ -238,9 +244,8 @@ impl RouteCache {
         self.victim = (at + 1) % self.routes.len() as u32;
         let route = &self.routes[at as usize];
         self.weight -= route.weight();
-        let hash = self.hasher.hash_one(route.subject());
         self.table
-            .find_entry(hash, |&other| other == at)
+            .find_entry(route.hash, |&other| other == at)
             .expect("every route is in the table")
             .remove();
         at

@@ -18,6 +18,7 @@ use super::cache::{Lookup, QueueRoute, Route, RouteCache, Target};
 use super::subscription::{List, Subscription};
 use crate::base::core_set::CoreSet;
 use crate::base::id::CoreId;
+use crate::base::short;
 use crate::base::slab::{NONE, Slab};
 use crate::base::text::Text;
 use crate::subject::pattern::{Pattern, SEPARATOR};
@@ -322,7 +323,7 @@ impl Interest {
         if !has_empty_token(subject) {
             let (patterns, subscriptions) = (&self.patterns, &self.subscriptions);
             let literal = self.texts.find(self.hasher.hash_one(subject), |&entry| {
-                *patterns[entry].text == *subject
+                short::equal(&patterns[entry].text, subject)
             });
             // In a message wildcards are letters: a subject that reads like a
             // pattern is matched by the trie alone.
@@ -351,7 +352,7 @@ impl Interest {
         let patterns = &self.patterns;
         self.texts
             .find(self.hasher.hash_one(text), |&entry| {
-                *patterns[entry].text == *text
+                short::equal(&patterns[entry].text, text)
             })
             .copied()
     }

@@ -18,6 +18,7 @@ use ahash::RandomState;
 use hashbrown::HashTable;
 
 use super::pattern::{SEPARATOR, tokens};
+use crate::base::short;
 use crate::base::slab::{NONE, Slab};
 use crate::base::text::Text;
 
@@ -191,7 +192,7 @@ impl WildcardTrie {
         self.edges
             .find(self.hash(parent, token), |&candidate| {
                 let node = &self.nodes[candidate];
-                node.parent == parent && *node.token == *token
+                node.parent == parent && short::equal(&node.token, token)
             })
             .copied()
     }
