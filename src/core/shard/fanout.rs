@@ -184,7 +184,7 @@ impl Shard {
                 stripped: &[],
                 publisher: index,
             };
-            self.fan_out(account, at, &delivery, message.reply)
+            self.fan_out(account, at, &delivery)
         };
         if !delivered && !message.reply.is_empty() {
             self.tell_no_responders(index, message);
@@ -221,7 +221,7 @@ impl Shard {
             stripped: &stripped,
             publisher: index,
         };
-        let delivered = self.fan_out(account, at, &delivery, message.reply);
+        let delivered = self.fan_out(account, at, &delivery);
         self.scratch.tail = tail;
         self.scratch.stripped = stripped;
         delivered
@@ -230,13 +230,7 @@ impl Shard {
     /// Delivers to the receivers of a route on this core and hands the message
     /// to the other cores; false if nobody got it.
     #[inline]
-    fn fan_out(
-        &mut self,
-        account: AccountId,
-        at: u32,
-        message: &Delivery<'_>,
-        reply: &[u8],
-    ) -> bool {
+    fn fan_out(&mut self, account: AccountId, at: u32, message: &Delivery<'_>) -> bool {
         let interest = &mut self.interests[account.index()];
         let (route, subscriptions) = interest.route_parts(at);
         let mut receivers = receivers!(self);
@@ -263,15 +257,15 @@ impl Shard {
         }
         let behind = receivers.behind;
         if !route.remote.is_empty() || !picks.is_empty() {
-            self.hand_to_cores(account, at, message, reply);
+            self.hand_to_cores(account, at, message);
         }
         self.after_fan_out(account, message.publisher, behind);
         delivered
     }
 
     /// Writes the message into the batches of the cores that want it.
-    #[cold]
-    fn hand_to_cores(&mut self, account: AccountId, at: u32, message: &Delivery<'_>, reply: &[u8]) {
+    #[inline(never)]
+    fn hand_to_cores(&mut self, account: AccountId, at: u32, message: &Delivery<'_>) {
         let interest = &self.interests[account.index()];
         let route = interest.route_at(at);
         let mut cores = route.remote;
@@ -288,7 +282,6 @@ impl Shard {
                 origin: self.config.core,
                 publisher,
                 subject: route.subject(),
-                reply,
                 tail: message.tail,
                 stripped: message.stripped,
             };
@@ -339,7 +332,8 @@ impl Shard {
             NONE
         };
         let interest = &mut self.interests[account.index()];
-        let at = interest.route(message.subject, NONE);
+        let at = interest.route(message.subject, self.last_mesh_route);
+        self.last_mesh_route = at;
         let delivery = Delivery {
             tail: message.tail,
             stripped: message.stripped,

@@ -135,8 +135,9 @@ pub(super) struct MessageFrame<'a> {
     /// The publisher's connection on that core.
     pub publisher: u64,
     pub subject: &'a [u8],
-    pub reply: &'a [u8],
+    /// Everything after the sid, as it is delivered.
     pub tail: &'a [u8],
+    /// The same without headers; empty if there are none.
     pub stripped: &'a [u8],
 }
 
@@ -146,25 +147,31 @@ pub(super) struct Frame<'a> {
     queues: &'a [u8],
 }
 
+/// Bytes of a frame before its texts.
+const HEAD_LEN: usize = 32;
+/// Where the length of the queues stands in them.
+const QUEUES_LEN_AT: usize = 28;
+
 impl<'a> Frame<'a> {
+    #[inline]
     pub fn decode(reader: &mut Reader<'a>) -> Self {
-        let account = AccountId(u16::from_le_bytes(reader.array()));
-        let [is_for_plain, hops] = reader.array();
-        let publisher = u64::from_le_bytes(reader.array());
-        let [subject, reply, tail, stripped] = [(); 4].map(|()| reader.u32() as usize);
-        let [origin] = reader.array();
-        let message = MessageFrame {
-            account,
-            is_for_plain: is_for_plain == 1,
-            hops,
-            origin: CoreId(origin),
-            publisher,
-            subject: reader.bytes(subject),
-            reply: reader.bytes(reply),
-            tail: reader.bytes(tail),
-            stripped: reader.bytes(stripped),
+        let head: [u8; HEAD_LEN] = reader.array();
+        let u32_at = |at: usize| {
+            let bytes = [head[at], head[at + 1], head[at + 2], head[at + 3]];
+            u32::from_le_bytes(bytes)
         };
-        let queues = reader.text();
+        let publisher = u64::from(u32_at(12)) << 32 | u64::from(u32_at(8));
+        let message = MessageFrame {
+            account: AccountId(u16::from_le_bytes([head[0], head[1]])),
+            is_for_plain: head[2] == 1,
+            hops: head[3],
+            origin: CoreId(head[4]),
+            publisher,
+            subject: reader.bytes(u32_at(16) as usize),
+            tail: reader.bytes(u32_at(20) as usize),
+            stripped: reader.bytes(u32_at(24) as usize),
+        };
+        let queues = reader.bytes(u32_at(QUEUES_LEN_AT) as usize);
         Self { message, queues }
     }
 
@@ -176,28 +183,30 @@ impl<'a> Frame<'a> {
 }
 
 impl MessageFrame<'_> {
+    #[inline]
     pub fn encode<'q>(&self, queues: impl Iterator<Item = &'q [u8]>, into: &mut Vec<u8>) {
-        let mut head = [0u8; 29];
+        let start = into.len();
+        let mut head = [0u8; HEAD_LEN];
         head[0..2].copy_from_slice(&self.account.0.to_le_bytes());
         head[2] = u8::from(self.is_for_plain);
         head[3] = self.hops;
-        head[4..12].copy_from_slice(&self.publisher.to_le_bytes());
-        head[12..16].copy_from_slice(&(self.subject.len() as u32).to_le_bytes());
-        head[16..20].copy_from_slice(&(self.reply.len() as u32).to_le_bytes());
+        head[4] = self.origin.0;
+        head[8..16].copy_from_slice(&self.publisher.to_le_bytes());
+        head[16..20].copy_from_slice(&(self.subject.len() as u32).to_le_bytes());
         head[20..24].copy_from_slice(&(self.tail.len() as u32).to_le_bytes());
         head[24..28].copy_from_slice(&(self.stripped.len() as u32).to_le_bytes());
-        head[28] = self.origin.0;
+        let texts_len = self.subject.len() + self.tail.len() + self.stripped.len();
+        into.reserve(HEAD_LEN + texts_len);
         into.extend_from_slice(&head);
         into.extend_from_slice(self.subject);
-        into.extend_from_slice(self.reply);
         into.extend_from_slice(self.tail);
         into.extend_from_slice(self.stripped);
-        let len_at = into.len();
-        into.extend_from_slice(&[0; 4]);
+        let queues_start = into.len();
         for queue in queues {
             put(queue, into);
         }
-        let queues_len = (into.len() - len_at - 4) as u32;
+        let queues_len = (into.len() - queues_start) as u32;
+        let len_at = start + QUEUES_LEN_AT;
         into[len_at..len_at + 4].copy_from_slice(&queues_len.to_le_bytes());
     }
 }

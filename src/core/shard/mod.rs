@@ -32,6 +32,7 @@ use crate::base::deadlines::Deadlines;
 use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
 use crate::base::limits::Limits;
 use crate::base::rng::Rng;
+use crate::base::slab::NONE;
 use crate::route::interest::Interest;
 use crate::session::connection::CloseReason;
 use crate::session::outbox::BlockPool;
@@ -112,6 +113,8 @@ pub struct Shard {
     /// Spreads the sids of a connection; seeded, so that no client can pick
     /// sids that collide.
     hasher: RandomState,
+    /// Place of the route of the last message from another core.
+    last_mesh_route: u32,
     now: Nanos,
     effects: Effects,
     scratch: Scratch,
@@ -172,6 +175,7 @@ impl Shard {
             deadlines: Deadlines::default(),
             hasher: RandomState::with_seeds(rng.next_u64(), 13, 14, 15),
             rng,
+            last_mesh_route: NONE,
             now: Nanos(0),
             effects: Effects::default(),
             scratch: Scratch::default(),
