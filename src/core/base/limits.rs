@@ -66,8 +66,10 @@ pub const LINK_BYTES_MAX: usize = 1 << 20;
 pub const LINK_BATCHES_MAX: usize = 64;
 
 /// Times a message for a queue group is handed on by cores whose member has
-/// just left; then it is dropped, as by a group without members.
-pub const QUEUE_HOPS_MAX: u8 = 3;
+/// just left; then it is dropped, as by a group without members. A core that
+/// hands on has said before that it has no member, so no core is visited twice
+/// unless it got a new one.
+pub const QUEUE_HOPS_MAX: u8 = CORES_MAX as u8;
 
 /// Subjects whose receivers a core remembers per account; beyond, the oldest
 /// are forgotten.

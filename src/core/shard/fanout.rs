@@ -27,15 +27,15 @@ use crate::route::subscription::Subscription;
 use crate::session::connection::{CloseReason, Connection};
 use crate::session::outbox::BlockPool;
 use crate::wire::encode;
-use crate::wire::parse::Publish;
+use crate::wire::parse::{Publish, number};
 
 /// A message in the form in which it is delivered.
 #[derive(Clone, Copy)]
 pub(super) struct Delivery<'a> {
     /// Everything after the sid.
     pub tail: &'a [u8],
-    /// The same without headers; empty if there are none.
-    pub stripped: &'a [u8],
+    /// Whether the tail has a header block.
+    pub has_header: bool,
     /// Slot of the publisher if it is on this core, else [`NONE`].
     pub publisher: u32,
 }
@@ -53,6 +53,8 @@ struct Receivers<'a> {
     /// A receiver that has fallen behind.
     behind: u32,
     trace: bool,
+    /// Room for a message without its headers.
+    stripped: &'a mut Vec<u8>,
 }
 
 /// The receivers of a shard: a macro, because the borrow must leave out the
@@ -73,6 +75,7 @@ macro_rules! receivers {
                 .min(STALL_PENDING_BYTES),
             behind: NONE,
             trace: $shard.config.trace,
+            stripped: &mut $shard.scratch.stripped,
         }
     };
 }
@@ -103,13 +106,14 @@ impl Receivers<'_> {
                 self.finished.push(target.subscription);
             }
         }
-        let with_header = !message.stripped.is_empty() && connection.headers;
+        let with_header = message.has_header && connection.headers;
         let head = route.head(with_header);
         let sid = subscription.sid.with_blank();
-        let tail = if with_header || message.stripped.is_empty() {
+        let tail = if with_header || !message.has_header {
             message.tail
         } else {
-            message.stripped
+            strip(message.tail, self.stripped);
+            &self.stripped[..]
         };
         let len = head.len() + sid.len() + tail.len();
         let room = connection.outbox.extend(len, self.pool);
@@ -176,12 +180,12 @@ impl Shard {
         let route = self.interests[account.index()].route_at(at);
         let delivered = if route.is_empty() {
             false
-        } else if message.header_len > 0 || message.tail.is_empty() {
+        } else if message.tail.is_empty() {
             self.fan_out_rewritten(account, at, message, index)
         } else {
             let delivery = Delivery {
                 tail: message.tail,
-                stripped: &[],
+                has_header: message.header_len > 0,
                 publisher: index,
             };
             self.fan_out(account, at, &delivery)
@@ -192,8 +196,8 @@ impl Shard {
         Outcome::Done
     }
 
-    /// Delivers a message that has headers or that did not come in the form in
-    /// which it is delivered.
+    /// Delivers a message that did not come in the form in which it is
+    /// delivered.
     #[inline(never)]
     fn fan_out_rewritten(
         &mut self,
@@ -203,27 +207,15 @@ impl Shard {
         index: u32,
     ) -> bool {
         let mut tail = std::mem::take(&mut self.scratch.tail);
-        let mut stripped = std::mem::take(&mut self.scratch.stripped);
         tail.clear();
-        stripped.clear();
-        if message.tail.is_empty() {
-            write_tail(message, &mut tail);
-        }
-        if message.header_len > 0 {
-            write_stripped(message, &mut stripped);
-        }
+        write_tail(message, &mut tail);
         let delivery = Delivery {
-            tail: if message.tail.is_empty() {
-                &tail
-            } else {
-                message.tail
-            },
-            stripped: &stripped,
+            tail: &tail,
+            has_header: message.header_len > 0,
             publisher: index,
         };
         let delivered = self.fan_out(account, at, &delivery);
         self.scratch.tail = tail;
-        self.scratch.stripped = stripped;
         delivered
     }
 
@@ -283,7 +275,7 @@ impl Shard {
                 publisher,
                 subject: route.subject(),
                 tail: message.tail,
-                stripped: message.stripped,
+                has_header: message.has_header,
             };
             let queues = self.scratch.picks.iter().filter(|pick| pick.0 == core);
             let names = queues.map(|&(_, queue)| interest.queue_name(queue));
@@ -336,7 +328,7 @@ impl Shard {
         self.last_mesh_route = at;
         let delivery = Delivery {
             tail: message.tail,
-            stripped: message.stripped,
+            has_header: message.has_header,
             publisher,
         };
         let (route, subscriptions) = interest.route_parts(at);
@@ -447,13 +439,38 @@ fn write_tail(message: &Publish<'_>, into: &mut Vec<u8>) {
     into.extend_from_slice(message.payload);
 }
 
-/// Writes what follows the sid for a receiver that cannot take headers.
-fn write_stripped(message: &Publish<'_>, into: &mut Vec<u8>) {
-    if !message.reply.is_empty() {
-        into.extend_from_slice(message.reply);
+/// Writes a tail without its header block, for receivers that cannot take one.
+/// They are rare, so this is done for each of them.
+#[cold]
+fn strip(tail: &[u8], into: &mut Vec<u8>) {
+    into.clear();
+    let line_end = memchr::memchr(b'\r', tail).expect("a tail begins with a line");
+    let (line, payload) = (&tail[..line_end], &tail[line_end + 2..]);
+    let mut words = line.rsplitn(3, |&byte| byte == b' ');
+    let size = words.next().and_then(number);
+    let header_len = words.next().and_then(number);
+    let (Some(size), Some(header_len)) = (size, header_len) else {
+        unreachable!("the line of a message with headers ends in two numbers");
+    };
+    if let Some(reply) = words.next() {
+        into.extend_from_slice(reply);
         into.push(b' ');
     }
-    encode::decimal(message.size() - message.header_len, into);
+    encode::decimal(size - header_len, into);
     into.extend_from_slice(b"\r\n");
-    into.extend_from_slice(&message.payload[message.header_len..]);
+    into.extend_from_slice(&payload[header_len..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strips_header_blocks() {
+        let mut stripped = Vec::new();
+        strip(b"r.x 012 014\r\nNATS/1.0\r\n\r\nhi\r\n", &mut stripped);
+        assert_eq!(stripped, b"r.x 2\r\nhi\r\n");
+        strip(b"2 2\r\nab\r\n", &mut stripped);
+        assert_eq!(stripped, b"0\r\n\r\n");
+    }
 }

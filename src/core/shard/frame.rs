@@ -137,8 +137,8 @@ pub(super) struct MessageFrame<'a> {
     pub subject: &'a [u8],
     /// Everything after the sid, as it is delivered.
     pub tail: &'a [u8],
-    /// The same without headers; empty if there are none.
-    pub stripped: &'a [u8],
+    /// Whether the tail has a header block.
+    pub has_header: bool,
 }
 
 /// A message that came from another core.
@@ -148,9 +148,9 @@ pub(super) struct Frame<'a> {
 }
 
 /// Bytes of a frame before its texts.
-const HEAD_LEN: usize = 32;
+const HEAD_LEN: usize = 28;
 /// Where the length of the queues stands in them.
-const QUEUES_LEN_AT: usize = 28;
+const QUEUES_LEN_AT: usize = 24;
 
 impl<'a> Frame<'a> {
     #[inline]
@@ -169,7 +169,7 @@ impl<'a> Frame<'a> {
             publisher,
             subject: reader.bytes(u32_at(16) as usize),
             tail: reader.bytes(u32_at(20) as usize),
-            stripped: reader.bytes(u32_at(24) as usize),
+            has_header: head[5] == 1,
         };
         let queues = reader.bytes(u32_at(QUEUES_LEN_AT) as usize);
         Self { message, queues }
@@ -191,16 +191,15 @@ impl MessageFrame<'_> {
         head[2] = u8::from(self.is_for_plain);
         head[3] = self.hops;
         head[4] = self.origin.0;
+        head[5] = u8::from(self.has_header);
         head[8..16].copy_from_slice(&self.publisher.to_le_bytes());
         head[16..20].copy_from_slice(&(self.subject.len() as u32).to_le_bytes());
         head[20..24].copy_from_slice(&(self.tail.len() as u32).to_le_bytes());
-        head[24..28].copy_from_slice(&(self.stripped.len() as u32).to_le_bytes());
-        let texts_len = self.subject.len() + self.tail.len() + self.stripped.len();
+        let texts_len = self.subject.len() + self.tail.len();
         into.reserve(HEAD_LEN + texts_len);
         into.extend_from_slice(&head);
         into.extend_from_slice(self.subject);
         into.extend_from_slice(self.tail);
-        into.extend_from_slice(self.stripped);
         let queues_start = into.len();
         for queue in queues {
             put(queue, into);

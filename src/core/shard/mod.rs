@@ -140,7 +140,7 @@ struct Effects {
 struct Scratch {
     /// A message whose control line had to be written anew.
     tail: Vec<u8>,
-    /// The same message for receivers without headers.
+    /// A message for a receiver without headers.
     stripped: Vec<u8>,
     /// Lines other than messages.
     line: Vec<u8>,

@@ -341,7 +341,7 @@ fn unsubscribe(argument: &[u8]) -> Result<Command<'_>, Violation> {
 
 /// A decimal number of at most nine digits, as sizes and counts are written.
 #[inline]
-pub(super) fn number(text: &[u8]) -> Option<usize> {
+pub(crate) fn number(text: &[u8]) -> Option<usize> {
     if text.is_empty() || text.len() > 9 {
         return None;
     }
