@@ -1,0 +1,134 @@
+//! What must be true of a message when it arrives at a client.
+
+use crate::history::{self, History};
+use crate::protocol::{Message, reaches};
+
+/// Judges a message that a connection got; the message's number and hops if it
+/// is one that a client has sent.
+pub fn learn(
+    history: &mut History,
+    conn: usize,
+    message: &Message,
+) -> Result<Option<(usize, u8)>, String> {
+    let tick = history.next_tick();
+    let record = &history.conns[conn];
+    let Some(&sub) = record.sids.get(&message.sid) else {
+        return Err(format!("connection {conn} has no sid {}", message.sid));
+    };
+    if message.header.is_some() && !record.options.headers {
+        return Err(format!(
+            "connection {conn} cannot take headers and got some"
+        ));
+    }
+    let about = &history.subs[sub];
+    if !reaches(&about.pattern, &message.subject) {
+        return Err(format!("{about:?} got a message for {}", message.subject));
+    }
+    if let Some(header) = &message.header
+        && header.starts_with(b"NATS/1.0 503")
+    {
+        return nobody_answers(history, conn, sub, message).map(|()| None);
+    }
+    let Some((number, hops)) = history::read_payload(&message.payload) else {
+        return Err(format!("{about:?} got a damaged payload"));
+    };
+    compare(history, conn, number, message)?;
+    let about = &history.subs[sub];
+    let sent = &history.sent[number];
+    if about.end_confirmed {
+        return Err(format!("{about:?} is over and confirmed, yet got {sent:?}"));
+    }
+    if sent.conn == conn && !record_echo(history, conn) {
+        return Err(format!("connection {conn} wants no echo and got {sent:?}"));
+    }
+    if sent.deliveries.contains(&sub) {
+        return Err(format!("{about:?} got {sent:?} twice"));
+    }
+    if about.queue.is_some()
+        && let Some(&other) = sent
+            .deliveries
+            .iter()
+            .find(|&&other| history.subs[other].queue == about.queue)
+    {
+        let other = &history.subs[other];
+        return Err(format!("{about:?} and {other:?} both got {sent:?}"));
+    }
+    history.sent[number].deliveries.push(sub);
+    history.conns[conn].heard.push((number, sub, tick));
+    Ok(Some((number, hops)))
+}
+
+fn record_echo(history: &History, conn: usize) -> bool {
+    history.conns[conn].options.echo
+}
+
+/// The message is the one that was sent.
+fn compare(history: &History, conn: usize, number: usize, message: &Message) -> Result<(), String> {
+    let Some(sent) = history.sent.get(number) else {
+        return Err(format!("message {number} was never sent"));
+    };
+    let header =
+        (sent.with_header && history.conns[conn].options.headers).then(|| history::header(number));
+    if message.subject != sent.subject
+        || message.reply != sent.reply
+        || message.payload.len() != sent.payload_len
+        || message.header != header
+    {
+        return Err(format!(
+            "connection {conn} got {} {:?} {:?} of {} bytes instead of {sent:?}",
+            message.subject,
+            message.reply,
+            message.header,
+            message.payload.len()
+        ));
+    }
+    Ok(())
+}
+
+/// A status 503: nobody listens to a request.
+fn nobody_answers(
+    history: &mut History,
+    conn: usize,
+    sub: usize,
+    message: &Message,
+) -> Result<(), String> {
+    let tick = history.tick;
+    let Some(&number) = history.requests.get(&message.subject) else {
+        return Err(format!("503 for no request: {}", message.subject));
+    };
+    let header = message.header.as_deref().unwrap_or_default();
+    let header = String::from_utf8_lossy(header);
+    let options = history.conns[conn].options;
+    let about = &history.subs[sub];
+    // A request that was passed on carries the reply of the one that began it.
+    let subject = header
+        .strip_prefix("NATS/1.0 503\r\nNats-Subject: ")
+        .and_then(|rest| rest.strip_suffix("\r\n\r\n"))
+        .ok_or("503 of another form")?
+        .to_owned();
+    if !options.no_responders || !message.payload.is_empty() || about.queue.is_some() {
+        return Err(format!("{about:?} got a 503 that it must not get"));
+    }
+    let sent = &history.sent[number];
+    if sent.conn != conn || sent.subject != subject {
+        // The answerer's own subscription may match the reply of another's
+        // request that it passed on in vain.
+        return Ok(());
+    }
+    let eligible = history.subs.iter().find(|sub| {
+        reaches(&sub.pattern, &sent.subject)
+            && sub.confirmed.is_some_and(|confirmed| confirmed < sent.made)
+            && sub.ended.is_none()
+            && sub.max.is_none()
+            && history.conns[sub.conn].is_alive()
+            && (sub.conn != conn || options.echo)
+    });
+    if let Some(eligible) = eligible {
+        return Err(format!("503 for {sent:?} although there is {eligible:?}"));
+    }
+    if !sent.unheard.is_empty() {
+        return Err(format!("two 503 for {sent:?}"));
+    }
+    history.sent[number].unheard.push(tick);
+    Ok(())
+}

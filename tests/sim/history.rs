@@ -1,0 +1,240 @@
+//! What the clients did and saw, in the one order in which it happened.
+//!
+//! `made` is the moment at which a client decided to do something, before any
+//! byte of it could reach the server; `confirmed` the moment at which it knew.
+
+use std::collections::{HashMap, VecDeque};
+
+/// A moment: every act and every sight has its own.
+pub type Tick = u64;
+
+/// What a connection asked for in CONNECT.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    pub verbose: bool,
+    pub echo: bool,
+    pub headers: bool,
+    pub no_responders: bool,
+}
+
+/// A connection of a client.
+pub struct Conn {
+    pub client: usize,
+    pub core: usize,
+    pub options: Options,
+    pub sids: HashMap<String, usize>,
+    pub subs: Vec<usize>,
+    pub sent: Vec<usize>,
+    /// Moments of PINGs that are not answered.
+    pub pings: VecDeque<Tick>,
+    pub oks_expected: u64,
+    pub oks: u64,
+    /// What was delivered: the message, the subscription, the moment.
+    pub heard: Vec<(usize, usize, Tick)>,
+    /// The client began to end it.
+    pub ended: Option<Tick>,
+    /// The client saw the server end it.
+    pub ended_by_server: Option<Tick>,
+    /// The server has forgotten it.
+    pub gone: Option<Tick>,
+    /// It has ever stopped reading.
+    pub has_paused: bool,
+}
+
+impl Conn {
+    /// Whether it lives from beginning to end of the run.
+    pub fn is_alive(&self) -> bool {
+        self.ended.is_none() && self.ended_by_server.is_none() && self.gone.is_none()
+    }
+}
+
+/// A subscription.
+#[derive(Debug)]
+pub struct Sub {
+    pub conn: usize,
+    pub sid: String,
+    pub pattern: String,
+    pub queue: Option<String>,
+    pub made: Tick,
+    pub confirmed: Option<Tick>,
+    /// Last deliveries that it may have, said right after its making.
+    pub max: Option<u64>,
+    /// UNSUB was decided.
+    pub ended: Option<Tick>,
+    pub end_confirmed: bool,
+}
+
+/// A message of a client.
+#[derive(Debug)]
+pub struct Sent {
+    pub conn: usize,
+    pub subject: String,
+    pub reply: String,
+    pub with_header: bool,
+    pub payload_len: usize,
+    pub made: Tick,
+    /// When a PONG told that the server has dealt with it.
+    pub flushed: Option<Tick>,
+    /// What led to it: subscriptions that these connections had made before
+    /// these moments must get it, confirmed or not.
+    pub causes: Vec<(usize, Tick)>,
+    /// Times that the client heard that nobody listens.
+    pub unheard: Vec<Tick>,
+    /// Deliveries, as subscriptions.
+    pub deliveries: Vec<usize>,
+}
+
+/// All of it.
+#[derive(Default)]
+pub struct History {
+    pub tick: Tick,
+    pub conns: Vec<Conn>,
+    pub subs: Vec<Sub>,
+    pub sent: Vec<Sent>,
+    /// Requests by their reply subject.
+    pub requests: HashMap<String, usize>,
+}
+
+/// The byte that fills a message's payload: now and then one that means
+/// something in the protocol.
+fn fill(number: usize) -> u8 {
+    *[b'x', b'\r', b'\n', b' ', b'y', 0, b'z', 0xff]
+        .get(number % 16)
+        .unwrap_or(&b'f')
+}
+
+/// The payload of a message: its number, the hops left to a relay, filling.
+pub fn payload(number: usize, hops: u8, len: usize) -> Vec<u8> {
+    let mut payload = format!("{number:08x}{hops}").into_bytes();
+    payload.resize(len.max(payload.len()), fill(number));
+    payload
+}
+
+/// Its header block.
+pub fn header(number: usize) -> Vec<u8> {
+    format!("NATS/1.0\r\nId: {number:08x}\r\n\r\n").into_bytes()
+}
+
+/// The number and hops of a payload, if it is whole.
+pub fn read_payload(payload: &[u8]) -> Option<(usize, u8)> {
+    let text = std::str::from_utf8(payload.get(..9)?).ok()?;
+    let number = usize::from_str_radix(&text[..8], 16).ok()?;
+    let hops = text[8..].parse().ok()?;
+    let filling = fill(number);
+    let is_whole = payload[9..].is_empty()
+        || (payload[9] == filling && payload[9..payload.len() - 1] == payload[10..]);
+    is_whole.then_some((number, hops))
+}
+
+impl History {
+    pub fn next_tick(&mut self) -> Tick {
+        self.tick += 1;
+        self.tick
+    }
+
+    pub fn open(&mut self, client: usize, core: usize, options: Options) -> usize {
+        self.conns.push(Conn {
+            client,
+            core,
+            options,
+            sids: HashMap::new(),
+            subs: Vec::new(),
+            sent: Vec::new(),
+            pings: VecDeque::new(),
+            oks_expected: u64::from(options.verbose),
+            oks: 0,
+            heard: Vec::new(),
+            ended: None,
+            ended_by_server: None,
+            gone: None,
+            has_paused: false,
+        });
+        self.conns.len() - 1
+    }
+
+    pub fn subscribe(
+        &mut self,
+        conn: usize,
+        pattern: &str,
+        queue: Option<&str>,
+        max: Option<u64>,
+    ) -> usize {
+        let made = self.next_tick();
+        let number = self.subs.len();
+        let record = &mut self.conns[conn];
+        let sid = format!("{}", record.subs.len() + 1);
+        record.subs.push(number);
+        record.sids.insert(sid.clone(), number);
+        record.oks_expected += u64::from(record.options.verbose);
+        if max.is_some() {
+            record.oks_expected += u64::from(record.options.verbose);
+        }
+        self.subs.push(Sub {
+            conn,
+            sid,
+            pattern: pattern.into(),
+            queue: queue.map(Into::into),
+            made,
+            confirmed: None,
+            max,
+            ended: None,
+            end_confirmed: false,
+        });
+        number
+    }
+
+    pub fn unsubscribe(&mut self, sub: usize) {
+        let tick = self.next_tick();
+        self.subs[sub].ended = Some(tick);
+        let record = &mut self.conns[self.subs[sub].conn];
+        record.oks_expected += u64::from(record.options.verbose);
+    }
+
+    pub fn publish(&mut self, conn: usize, subject: &str, reply: &str, len: usize) -> usize {
+        let made = self.next_tick();
+        let number = self.sent.len();
+        let record = &mut self.conns[conn];
+        record.sent.push(number);
+        record.oks_expected += u64::from(record.options.verbose);
+        self.sent.push(Sent {
+            conn,
+            subject: subject.into(),
+            reply: reply.into(),
+            with_header: false,
+            payload_len: len,
+            made,
+            flushed: None,
+            causes: vec![(conn, made)],
+            unheard: Vec::new(),
+            deliveries: Vec::new(),
+        });
+        number
+    }
+
+    pub fn ping(&mut self, conn: usize) {
+        let tick = self.next_tick();
+        self.conns[conn].pings.push_back(tick);
+    }
+
+    /// A PONG: everything that its connection said before the PING is done.
+    pub fn pong(&mut self, conn: usize) -> Result<(), String> {
+        let now = self.next_tick();
+        let record = &mut self.conns[conn];
+        let asked = record.pings.pop_front().ok_or("a PONG without a PING")?;
+        for &number in &record.subs {
+            let sub = &mut self.subs[number];
+            if sub.made < asked && sub.confirmed.is_none() {
+                sub.confirmed = Some(now);
+            }
+            sub.end_confirmed |= sub.ended.is_some_and(|ended| ended < asked);
+        }
+        for &number in record.sent.iter().rev() {
+            let sent = &mut self.sent[number];
+            if sent.flushed.is_some() {
+                break;
+            }
+            sent.flushed = (sent.made < asked).then_some(now);
+        }
+        Ok(())
+    }
+}

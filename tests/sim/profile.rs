@@ -1,0 +1,112 @@
+//! What differs between seeds: sizes, speeds, limits and habits.
+
+use trunkline_core::base::limits::Limits;
+
+use crate::clock::{MICROSECOND, MILLISECOND, Time};
+use crate::dice::Dice;
+
+/// The circumstances of one run.
+#[derive(Debug)]
+pub struct Profile {
+    pub cores: usize,
+    pub clients: usize,
+    /// Things that each client does.
+    pub acts: u64,
+    /// Longest pause between two of them.
+    pub act_gap_max: Time,
+    /// Payloads up to this size now and then.
+    pub payload_max: u64,
+    pub large_percent: u64,
+    /// Largest pieces in which bytes travel.
+    pub pieces: &'static [u64],
+    /// Sizes of kernel buffers.
+    pub capacities: &'static [usize],
+    /// Longest time until a pushed batch is seen, unless causality says so.
+    pub visibility_max: Time,
+    /// Longest time until a core that was woken runs.
+    pub wake_max: Time,
+    /// How often a core loses its processor between two steps, and for how long.
+    pub preempt_percent: u64,
+    pub preempt_max: Time,
+    /// How often it does so where causality is at stake, and for how long:
+    /// before the batch for another core, and between rings and sockets.
+    /// Only one core does: if all of them did, none would overtake another.
+    pub torn_core: usize,
+    pub torn_percent: u64,
+    pub torn_max: Time,
+    /// How rarely it does so for really long.
+    pub starve_one_in: u64,
+    pub starve_max: Time,
+    pub buffer_bytes: usize,
+    pub turn_input: usize,
+    /// Percent of acts that stop reading, and that end the connection.
+    pub pause_percent: u64,
+    pub pause_max: Time,
+    pub leave_percent: u64,
+    pub churn_percent: u64,
+    /// Percent of acts that ask a service.
+    pub request_percent: u64,
+    /// The server sends PINGs.
+    pub heartbeats: bool,
+    /// Limits are so small that the server may close connections.
+    pub is_tight: bool,
+    pub limits: Limits,
+}
+
+impl Profile {
+    pub fn new(dice: &mut Dice) -> Self {
+        let is_large = dice.percent(20);
+        let is_tight = dice.percent(20);
+        let heartbeats = dice.percent(10) && !is_large;
+        let mut limits = Limits::default();
+        if is_tight {
+            limits.max_pending_bytes = dice.between(8 << 10, 4 << 20);
+            limits.write_deadline_ns = dice.between(5, 200) * MILLISECOND;
+        }
+        if heartbeats {
+            limits.ping_interval_ns = dice.between(10, 40) * MILLISECOND;
+            limits.ping_max = 1_000;
+        }
+        let (pieces, capacities): (&[u64], &[usize]) = if is_large {
+            (&[3_000, 20_000, 500_000], &[20_000, 200_000, 3_000_000])
+        } else {
+            let pieces: [&[u64]; 2] = [&[1, 4, 20, 300, 10_000], &[10_000]];
+            (*dice.pick(&pieces), &[60, 400, 4_000, 100_000])
+        };
+        let starves = dice.percent(40);
+        let cores = *dice.pick(&[1, 2, 2, 3, 3, 3, 4, 4, 8]);
+        Self {
+            cores,
+            clients: dice.between(3, if is_large { 8 } else { 22 }) as usize,
+            acts: dice.between(10, if is_large { 25 } else { 40 }),
+            act_gap_max: *dice.pick(&[20, 200, 2_000]) * MICROSECOND,
+            payload_max: if is_large { 300_000 } else { 400 },
+            large_percent: if is_large { 30 } else { 3 },
+            pieces,
+            capacities,
+            visibility_max: *dice.pick(&[0, 5, 50, 500]) * MICROSECOND,
+            wake_max: *dice.pick(&[2, 20, 100]) * MICROSECOND,
+            preempt_percent: *dice.pick(&[0, 5, 20]),
+            preempt_max: *dice.pick(&[5, 50, 500]) * MICROSECOND,
+            torn_core: dice.between(0, cores as u64 - 1) as usize,
+            torn_percent: *dice.pick(&[0, 5, 25]),
+            torn_max: *dice.pick(&[100, 3_000]) * MICROSECOND,
+            starve_one_in: if starves {
+                dice.between(20, 400)
+            } else {
+                u64::MAX
+            },
+            starve_max: *dice.pick(&[2, 20]) * MILLISECOND,
+            buffer_bytes: *dice.pick(&[256, 4 << 10, 128 << 10]),
+            turn_input: *dice.pick(&[100, 8 << 10, 512 << 10]),
+            pause_percent: *dice.pick(&[0, 2, 6]),
+            pause_max: *dice.pick(&[1, 30]) * MILLISECOND,
+            leave_percent: *dice.pick(&[0, 1, 4]),
+            churn_percent: *dice.pick(&[2, 10, 25]),
+            request_percent: *dice.pick(&[10, 10, 50]),
+            heartbeats,
+            is_tight,
+            limits,
+        }
+    }
+}
