@@ -220,7 +220,9 @@ fn reconnect(tool: &Tool, server: &mut Server) {
     let subscriber = tool.start(&["sub", "cli.again", "--count", "3", "--raw"]);
     tool.wait_until_live("cli.again");
     // A killed server may take a message with it that has not been sent yet.
-    let left = subscriber.deadline.saturating_duration_since(Instant::now());
+    let left = subscriber
+        .deadline
+        .saturating_duration_since(Instant::now());
     assert_eq!(subscriber.stdout.recv_timeout(left).unwrap(), PROBE);
     server.restart();
     tool.wait_until_live("cli.again");
