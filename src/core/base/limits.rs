@@ -22,6 +22,11 @@ pub const TURN_INPUT_BYTES: usize = 512 << 10;
 /// its own, which the socket is then read into directly.
 pub const OWN_BUFFER_PAYLOAD_BYTES: usize = 16 << 10;
 
+/// A message of at least this size, its subject not counted, is shared by the
+/// outboxes of its receivers instead of being copied into each. A piece of its
+/// own costs a send more than a copy of fewer bytes would.
+pub const SHARED_TAIL_BYTES: usize = 16 << 10;
+
 /// First block of an outbox, in bytes: most connections never need a second.
 pub const OUTBOX_SMALL_BLOCK_BYTES: usize = 4 << 10;
 

@@ -5,13 +5,17 @@
 //! one message each stay cheap; further ones are larger and larger, so that a
 //! busy one is sent in few pieces. Emptied blocks return to the core's pool,
 //! which keeps a bounded number of bytes and few of them while the core is
-//! idle. Blocks are zeroed once in their life and then only overwritten.
+//! idle. Blocks are zeroed once in their life and then only overwritten. A
+//! large message for several peers is not copied into their blocks: their
+//! outboxes share it.
 //!
 //! Bound: the shard closes a connection whose pending bytes exceed
 //! `max_pending_bytes`. Not here: that decision, and the sending (shell).
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
+
+use bytes::Bytes;
 
 use crate::base::limits::{
     OUTBOX_BLOCK_BYTES, OUTBOX_LARGE_BLOCK_BYTES, OUTBOX_POOL_BYTES, OUTBOX_POOL_IDLE_BYTES,
@@ -94,14 +98,32 @@ impl BlockPool {
     }
 }
 
+/// A piece of what waits.
+#[derive(Debug)]
+enum Piece {
+    /// Bytes copied for this peer.
+    Own(Block),
+    /// A large message that several peers get.
+    Shared(Bytes),
+}
+
+impl Piece {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Own(block) => &block.bytes[..block.filled],
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
 /// What waits to be sent to one peer.
 #[derive(Debug, Default)]
 pub struct Outbox {
     /// The block being filled; without bytes while nothing waits.
     back: Block,
-    /// Full blocks, the oldest first.
-    full: VecDeque<Block>,
-    /// Bytes of the front block that are sent already.
+    /// Pieces before it, the oldest first.
+    full: VecDeque<Piece>,
+    /// Bytes of the oldest piece that are sent already.
     sent: usize,
     pending: u64,
 }
@@ -132,6 +154,14 @@ impl Outbox {
         self.extend(bytes.len(), pool).copy_from_slice(bytes);
     }
 
+    /// Appends a large message without copying it.
+    pub fn push_shared(&mut self, bytes: Bytes, pool: &mut BlockPool) {
+        let back = std::mem::take(&mut self.back);
+        self.keep(back, pool);
+        self.pending += bytes.len() as u64;
+        self.full.push_back(Piece::Shared(bytes));
+    }
+
     /// The waiting bytes, or the first of them, as slices for one vectored
     /// send.
     pub fn slices<'a, 'b>(
@@ -140,10 +170,12 @@ impl Outbox {
     ) -> &'b [IoSlice<'a>] {
         let mut skip = self.sent;
         let mut count = 0;
-        let blocks = self.full.iter().chain([&self.back]);
-        for (slice, block) in into.iter_mut().zip(blocks) {
-            if block.filled > skip {
-                *slice = IoSlice::new(&block.bytes[skip..block.filled]);
+        let pieces = self.full.iter().map(Piece::bytes);
+        let back = &self.back.bytes[..self.back.filled];
+        for (slice, bytes) in into.iter_mut().zip(pieces.chain([back])) {
+            // Only the last one can be empty.
+            if bytes.len() > skip {
+                *slice = IoSlice::new(&bytes[skip..]);
                 count += 1;
             }
             skip = 0;
@@ -156,14 +188,14 @@ impl Outbox {
         assert!(accepted as u64 <= self.pending, "more sent than waited");
         self.pending -= accepted as u64;
         while let Some(front) = self.full.front() {
-            let left = front.filled - self.sent;
+            let left = front.bytes().len() - self.sent;
             if accepted < left {
                 self.sent += accepted;
                 return;
             }
             accepted -= left;
             self.sent = 0;
-            if let Some(front) = self.full.pop_front() {
+            if let Some(Piece::Own(front)) = self.full.pop_front() {
                 pool.give(front.bytes);
             }
         }
@@ -191,15 +223,20 @@ impl Outbox {
         };
         let block = pool.take(len_min, class);
         let previous = std::mem::replace(&mut self.back, block);
-        if first {
-            return;
-        }
-        // A block whose bytes are all sent would be an empty front.
-        if self.full.is_empty() && self.sent == previous.filled {
+        self.keep(previous, pool);
+    }
+
+    /// Puts a block that is filled no further behind the other pieces.
+    fn keep(&mut self, block: Block, pool: &mut BlockPool) {
+        // A block whose bytes are all sent would be an empty piece.
+        let is_sent = self.full.is_empty() && self.sent == block.filled;
+        if is_sent {
             self.sent = 0;
-            pool.give(previous.bytes);
+        }
+        if is_sent || block.filled == 0 {
+            pool.give(block.bytes);
         } else {
-            self.full.push_back(previous);
+            self.full.push_back(Piece::Own(block));
         }
     }
 }
@@ -228,7 +265,11 @@ mod tests {
                 _ => rng.below(300),
             };
             let bytes: Vec<u8> = (0..len).map(|_| rng.below(256) as u8).collect();
-            outbox.push(&bytes, &mut pool);
+            if rng.below(5) == 0 && !bytes.is_empty() {
+                outbox.push_shared(Bytes::copy_from_slice(&bytes), &mut pool);
+            } else {
+                outbox.push(&bytes, &mut pool);
+            }
             model.extend(&bytes);
             while rng.below(3) > 0 && !model.is_empty() {
                 let sent = waiting(&outbox);

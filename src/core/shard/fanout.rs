@@ -4,13 +4,15 @@
 //! then copy three pieces per receiver into its outbox: `MSG subject ` from
 //! the route, the receiver's sid, and the rest of the publisher's own bytes
 //! (`[reply ]size\r\npayload\r\n`), which are delivered as they came. Nothing is
-//! formatted, allocated or counted atomically. Tried and rejected numbers are
-//! in `bench/RESULTS.md`.
+//! formatted, allocated or counted atomically. Only a large message for several
+//! receivers is copied once into memory that their outboxes share.
 //!
 //! Per interested core the message is written once into the batch for it; that
 //! core fans out to its own connections through the same function. One member
 //! of a queue group is chosen here, wherever the members are, so that all of
 //! them weigh the same.
+
+use bytes::Bytes;
 
 use super::Shard;
 use super::admit::is_reserved;
@@ -18,8 +20,9 @@ use super::commands::first_line;
 use super::connections::Connections;
 use super::frame::{Frame, MessageFrame};
 use super::input::Outcome;
+use super::rewrite::{strip, write_tail};
 use crate::base::id::{AccountId, ConnectionKey, CoreId};
-use crate::base::limits::{QUEUE_HOPS_MAX, STALL_PENDING_BYTES};
+use crate::base::limits::{QUEUE_HOPS_MAX, SHARED_TAIL_BYTES, STALL_PENDING_BYTES};
 use crate::base::short;
 use crate::base::slab::{NONE, Slab};
 use crate::route::cache::{QueueRoute, Route, Target};
@@ -27,7 +30,7 @@ use crate::route::subscription::Subscription;
 use crate::session::connection::{CloseReason, Connection};
 use crate::session::outbox::BlockPool;
 use crate::wire::encode;
-use crate::wire::parse::{Publish, number};
+use crate::wire::parse::Publish;
 
 /// A message in the form in which it is delivered.
 #[derive(Clone, Copy)]
@@ -44,17 +47,41 @@ pub(super) struct Delivery<'a> {
 struct Receivers<'a> {
     connections: &'a mut Connections,
     pool: &'a mut BlockPool,
-    dirty: &'a mut Vec<u32>,
     finished: &'a mut Vec<u32>,
+    marks: Marks<'a>,
+    trace: bool,
+    /// Room for a message without its headers.
+    stripped: &'a mut Vec<u8>,
+    /// The tail of a large message that several receivers get.
+    shared: Option<Bytes>,
+}
+
+/// What is noted of receivers that got something.
+struct Marks<'a> {
+    dirty: &'a mut Vec<u32>,
     overflowed: &'a mut Vec<u32>,
     pending_max: u64,
     /// Pending bytes at which a receiver deserves a closer look.
     pending_noticed: u64,
     /// A receiver that has fallen behind.
     behind: u32,
-    trace: bool,
-    /// Room for a message without its headers.
-    stripped: &'a mut Vec<u8>,
+}
+
+impl Marks<'_> {
+    #[inline]
+    fn note(&mut self, connection: &mut Connection, index: u32) {
+        if !connection.is_dirty {
+            connection.is_dirty = true;
+            self.dirty.push(index);
+        }
+        let pending = connection.outbox.pending_bytes();
+        if pending > self.pending_noticed {
+            self.behind = index;
+            if pending > self.pending_max {
+                self.overflowed.push(index);
+            }
+        }
+    }
 }
 
 /// The receivers of a shard: a macro, because the borrow must leave out the
@@ -64,18 +91,21 @@ macro_rules! receivers {
         Receivers {
             connections: &mut $shard.connections,
             pool: &mut $shard.pool,
-            dirty: &mut $shard.effects.dirty,
             finished: &mut $shard.scratch.finished,
-            overflowed: &mut $shard.scratch.overflowed,
-            pending_max: $shard.config.limits.max_pending_bytes,
-            pending_noticed: $shard
-                .config
-                .limits
-                .max_pending_bytes
-                .min(STALL_PENDING_BYTES),
-            behind: NONE,
+            marks: Marks {
+                dirty: &mut $shard.effects.dirty,
+                overflowed: &mut $shard.scratch.overflowed,
+                pending_max: $shard.config.limits.max_pending_bytes,
+                pending_noticed: $shard
+                    .config
+                    .limits
+                    .max_pending_bytes
+                    .min(STALL_PENDING_BYTES),
+                behind: NONE,
+            },
             trace: $shard.config.trace,
             stripped: &mut $shard.scratch.stripped,
+            shared: None,
         }
     };
 }
@@ -115,6 +145,10 @@ impl Receivers<'_> {
             strip(message.tail, self.stripped);
             &self.stripped[..]
         };
+        if self.shared.is_some() && with_header == message.has_header {
+            self.append_shared(target.connection, head, sid);
+            return true;
+        }
         let len = head.len() + sid.len() + tail.len();
         let room = connection.outbox.extend(len, self.pool);
         let (room_head, room) = room.split_at_mut(head.len());
@@ -122,21 +156,34 @@ impl Receivers<'_> {
         short::copy(room_head, head);
         short::copy(room_sid, sid);
         short::copy(room_tail, tail);
-        if !connection.is_dirty {
-            connection.is_dirty = true;
-            self.dirty.push(target.connection);
-        }
-        let pending = connection.outbox.pending_bytes();
-        if pending > self.pending_noticed {
-            self.behind = target.connection;
-            if pending > self.pending_max {
-                self.overflowed.push(target.connection);
-            }
-        }
         if self.trace {
             trace_delivery(connection, [head, sid, tail]);
         }
+        self.marks.note(connection, target.connection);
         true
+    }
+
+    /// Makes the receivers of a large message share one copy of it.
+    #[inline]
+    fn share_if_large(&mut self, message: &Delivery<'_>, receivers: usize) {
+        if message.tail.len() >= SHARED_TAIL_BYTES && receivers > 1 {
+            self.shared = Some(Bytes::copy_from_slice(message.tail));
+        }
+    }
+
+    #[cold]
+    fn append_shared(&mut self, connection: u32, head: &[u8], sid: &[u8]) {
+        let Some(tail) = self.shared.clone() else {
+            return;
+        };
+        let receiver = &mut self.connections[connection];
+        if self.trace {
+            trace_delivery(receiver, [head, sid, &tail]);
+        }
+        receiver.outbox.push(head, self.pool);
+        receiver.outbox.push(sid, self.pool);
+        receiver.outbox.push_shared(tail, self.pool);
+        self.marks.note(receiver, connection);
     }
 
     /// Delivers to one of the members, beginning with a random one.
@@ -226,6 +273,7 @@ impl Shard {
         let interest = &mut self.interests[account.index()];
         let (route, subscriptions) = interest.route_parts(at);
         let mut receivers = receivers!(self);
+        receivers.share_if_large(message, route.plain.len());
         let mut delivered = !route.remote.is_empty();
         for &target in &route.plain {
             delivered |= receivers.deliver(route, subscriptions, target, message);
@@ -247,7 +295,7 @@ impl Shard {
                 delivered = true;
             }
         }
-        let behind = receivers.behind;
+        let behind = receivers.marks.behind;
         if !route.remote.is_empty() || !picks.is_empty() {
             self.hand_to_cores(account, at, message);
         }
@@ -334,11 +382,12 @@ impl Shard {
         let (route, subscriptions) = interest.route_parts(at);
         let mut receivers = receivers!(self);
         if message.is_for_plain {
+            receivers.share_if_large(&delivery, route.plain.len());
             for &target in &route.plain {
                 receivers.deliver(route, subscriptions, target, &delivery);
             }
         }
-        let behind = receivers.behind;
+        let behind = receivers.marks.behind;
         for name in frame.queues() {
             self.deliver_pick(at, frame, name, &delivery);
         }
@@ -364,7 +413,7 @@ impl Shard {
             members => self.rng.below(members as u64) as usize,
         };
         if receivers.deliver_to_one(route, subscriptions, &queue.local, first, delivery) {
-            let behind = receivers.behind;
+            let behind = receivers.marks.behind;
             self.note_stall(message, behind);
             return;
         }
@@ -418,59 +467,4 @@ fn choose_core(queue: &QueueRoute, drawn: usize, own: CoreId) -> Option<CoreId> 
         left -= members;
     }
     queue.remote.first().map(|&(core, _)| core)
-}
-
-/// Writes what follows the sid, for a control line in another form.
-#[cold]
-fn write_tail(message: &Publish<'_>, into: &mut Vec<u8>) {
-    let header: &[u8] = if message.header_len > 0 {
-        message.header_text
-    } else {
-        b""
-    };
-    for word in [message.reply, header] {
-        if !word.is_empty() {
-            into.extend_from_slice(word);
-            into.push(b' ');
-        }
-    }
-    into.extend_from_slice(message.size_text);
-    into.extend_from_slice(b"\r\n");
-    into.extend_from_slice(message.payload);
-}
-
-/// Writes a tail without its header block, for receivers that cannot take one.
-/// They are rare, so this is done for each of them.
-#[cold]
-fn strip(tail: &[u8], into: &mut Vec<u8>) {
-    into.clear();
-    let line_end = memchr::memchr(b'\r', tail).expect("a tail begins with a line");
-    let (line, payload) = (&tail[..line_end], &tail[line_end + 2..]);
-    let mut words = line.rsplitn(3, |&byte| byte == b' ');
-    let size = words.next().and_then(number);
-    let header_len = words.next().and_then(number);
-    let (Some(size), Some(header_len)) = (size, header_len) else {
-        unreachable!("the line of a message with headers ends in two numbers");
-    };
-    if let Some(reply) = words.next() {
-        into.extend_from_slice(reply);
-        into.push(b' ');
-    }
-    encode::decimal(size - header_len, into);
-    into.extend_from_slice(b"\r\n");
-    into.extend_from_slice(&payload[header_len..]);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn strips_header_blocks() {
-        let mut stripped = Vec::new();
-        strip(b"r.x 012 014\r\nNATS/1.0\r\n\r\nhi\r\n", &mut stripped);
-        assert_eq!(stripped, b"r.x 2\r\nhi\r\n");
-        strip(b"2 2\r\nab\r\n", &mut stripped);
-        assert_eq!(stripped, b"0\r\n\r\n");
-    }
 }

@@ -22,6 +22,7 @@ mod liveness;
 pub mod mesh;
 #[cfg(feature = "mutants")]
 pub mod mutants;
+mod rewrite;
 mod stall;
 
 use std::rc::Rc;

@@ -1,0 +1,60 @@
+//! Messages that are not delivered as they came: control lines in an odd form,
+//! and header blocks for receivers that cannot take them.
+
+use crate::wire::encode;
+use crate::wire::parse::{Publish, number};
+
+/// Writes what follows the sid, for a control line in another form.
+#[cold]
+pub(super) fn write_tail(message: &Publish<'_>, into: &mut Vec<u8>) {
+    let header: &[u8] = if message.header_len > 0 {
+        message.header_text
+    } else {
+        b""
+    };
+    for word in [message.reply, header] {
+        if !word.is_empty() {
+            into.extend_from_slice(word);
+            into.push(b' ');
+        }
+    }
+    into.extend_from_slice(message.size_text);
+    into.extend_from_slice(b"\r\n");
+    into.extend_from_slice(message.payload);
+}
+
+/// Writes a tail without its header block, for receivers that cannot take one.
+/// They are rare, so this is done for each of them.
+#[cold]
+pub(super) fn strip(tail: &[u8], into: &mut Vec<u8>) {
+    into.clear();
+    let line_end = memchr::memchr(b'\r', tail).expect("a tail begins with a line");
+    let (line, payload) = (&tail[..line_end], &tail[line_end + 2..]);
+    let mut words = line.rsplitn(3, |&byte| byte == b' ');
+    let size = words.next().and_then(number);
+    let header_len = words.next().and_then(number);
+    let (Some(size), Some(header_len)) = (size, header_len) else {
+        unreachable!("the line of a message with headers ends in two numbers");
+    };
+    if let Some(reply) = words.next() {
+        into.extend_from_slice(reply);
+        into.push(b' ');
+    }
+    encode::decimal(size - header_len, into);
+    into.extend_from_slice(b"\r\n");
+    into.extend_from_slice(&payload[header_len..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strips_header_blocks() {
+        let mut stripped = Vec::new();
+        strip(b"r.x 012 014\r\nNATS/1.0\r\n\r\nhi\r\n", &mut stripped);
+        assert_eq!(stripped, b"r.x 2\r\nhi\r\n");
+        strip(b"2 2\r\nab\r\n", &mut stripped);
+        assert_eq!(stripped, b"0\r\n\r\n");
+    }
+}
