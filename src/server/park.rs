@@ -24,18 +24,18 @@ impl Park {
         })
     }
 
-    /// Returns when the poller has events or after the time given.
-    pub async fn wait(&mut self, at_most: Duration) -> std::io::Result<()> {
+    /// Returns when the poller has events (true) or after the time given.
+    pub async fn wait(&mut self, at_most: Duration) -> std::io::Result<bool> {
         /// Beyond, a timer is not worth having.
         const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
         let mut timer = pin!((at_most < FOREVER).then(|| Timer::new(at_most)));
         std::future::poll_fn(|context| {
             let ready = self.poller.poll_readable(context, &mut self.registration);
             if let Poll::Ready(result) = ready {
-                return Poll::Ready(result.map_err(std::io::Error::from));
+                return Poll::Ready(result.map(|()| true).map_err(std::io::Error::from));
             }
             match timer.as_mut().as_pin_mut().map(|timer| timer.poll(context)) {
-                Some(Poll::Ready(_)) => Poll::Ready(Ok(())),
+                Some(Poll::Ready(_)) => Poll::Ready(Ok(false)),
                 _ => Poll::Pending,
             }
         })

@@ -36,6 +36,9 @@ const DOORBELL: u64 = u64::MAX - 1;
 /// How long a core sleeps in its poller before it sleeps in the executor.
 const SHALLOW_SLEEP_NS: u64 = 20_000_000;
 
+/// How long a core is idle before it gives back memory.
+const TRIM_AFTER_NS: u64 = 2_000_000_000;
+
 /// A client's socket with what is known of it.
 struct Socket {
     fd: OwnedFd,
@@ -127,14 +130,24 @@ impl Core {
             let shallow_ns = wait_ns.min(SHALLOW_SLEEP_NS);
             events = self.poller.take(Duration::from_nanos(shallow_ns))?;
             if events == 0 && wait_ns > shallow_ns && !self.rings.has_work() {
-                self.shard.trim();
-                park.wait(Duration::from_nanos(wait_ns - shallow_ns))
-                    .await?;
+                self.sleep_deeply(park, wait_ns - shallow_ns).await?;
                 events = self.poller.take(Duration::ZERO)?;
             }
         }
         bell.unpark();
         Ok(events)
+    }
+
+    /// Sleeps in the executor; a core that is still idle after a while gives
+    /// back the memory of its last busy time.
+    async fn sleep_deeply(&mut self, park: &mut Park, wait_ns: u64) -> std::io::Result<()> {
+        let first_ns = wait_ns.min(TRIM_AFTER_NS);
+        let is_over = park.wait(Duration::from_nanos(first_ns)).await?;
+        if !is_over && wait_ns > first_ns {
+            self.shard.trim();
+            park.wait(Duration::from_nanos(wait_ns - first_ns)).await?;
+        }
+        Ok(())
     }
 
     fn is_stopping(&self) -> bool {

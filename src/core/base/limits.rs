@@ -10,8 +10,8 @@ pub const CORES_MAX: usize = 128;
 pub const MAX_PAYLOAD_MAX: u32 = 64 << 20;
 
 /// Bytes read from one socket before its messages are delivered: the size of a
-/// core's shared receive buffer. Larger buffers save system calls but fall out
-/// of the second-level cache (see `bench/RESULTS.md`).
+/// core's shared receive buffer, which should stay in the second-level cache
+/// together with what is made of it.
 pub const RECEIVE_BUFFER_BYTES: usize = 128 << 10;
 
 /// Bytes read in one turn over all sockets before outboxes are flushed. The

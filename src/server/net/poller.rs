@@ -3,8 +3,8 @@
 //! One epoll set per core, edge-triggered, so that a socket is registered once
 //! and costs nothing while it is idle; the set itself is one descriptor that
 //! the executor's io_uring can wait for. A poll operation per socket in the
-//! ring was the alternative: it is armed anew after every event, which costs
-//! more than the read itself (see `tuning/`).
+//! ring was the alternative; it takes about twice the CPU time (see
+//! `tuning/`).
 
 use std::time::Duration;
 
