@@ -28,8 +28,9 @@ pub(super) fn write_tail(message: &Publish<'_>, into: &mut Vec<u8>) {
 #[cold]
 pub(super) fn strip(tail: &[u8], into: &mut Vec<u8>) {
     into.clear();
-    let line_end = memchr::memchr(b'\r', tail).expect("a tail begins with a line");
-    let (line, payload) = (&tail[..line_end], &tail[line_end + 2..]);
+    // A reply may hold a carriage return, but never a newline.
+    let newline = memchr::memchr(b'\n', tail).expect("a tail begins with a line");
+    let (line, payload) = (&tail[..newline - 1], &tail[newline + 1..]);
     let mut words = line.rsplitn(3, |&byte| byte == b' ');
     let size = words.next().and_then(number);
     let header_len = words.next().and_then(number);
@@ -54,6 +55,8 @@ mod tests {
         let mut stripped = Vec::new();
         strip(b"r.x 012 014\r\nNATS/1.0\r\n\r\nhi\r\n", &mut stripped);
         assert_eq!(stripped, b"r.x 2\r\nhi\r\n");
+        strip(b"r\rx 2 3\r\nabc\r\n", &mut stripped);
+        assert_eq!(stripped, b"r\rx 1\r\nc\r\n");
         strip(b"2 2\r\nab\r\n", &mut stripped);
         assert_eq!(stripped, b"0\r\n\r\n");
     }
