@@ -3,7 +3,8 @@
 //! The first core listens and gives each connection to the core that has the
 //! fewest, so that cores are evenly filled whatever ports the clients come
 //! from; `SO_REUSEPORT` would spread by hash and hide a second server on the
-//! same port. When the process runs out of descriptors accepting pauses, says
+//! same port. Connections go in twos: those that come one after the other often
+//! talk to each other, and between cores that takes two more wake-ups. When the process runs out of descriptors accepting pauses, says
 //! so, and goes on by itself.
 
 use std::net::{SocketAddr, TcpListener};
@@ -27,6 +28,8 @@ const PAUSE_NS: (u64, u64) = (10_000_000, 1_000_000_000);
 pub struct Acceptor {
     listener: TcpListener,
     connections_max: usize,
+    /// The core that got the last connection.
+    last_core: usize,
     paused_until: Option<Nanos>,
     pause_ns: u64,
 }
@@ -48,6 +51,7 @@ impl Acceptor {
         Ok(Self {
             listener,
             connections_max,
+            last_core: 0,
             paused_until: None,
             pause_ns: PAUSE_NS.0,
         })
@@ -102,28 +106,22 @@ impl Acceptor {
         }
     }
 
-    fn place(&self, shared: &Shared, fd: rustix::fd::OwnedFd, peer: SocketAddr) -> Step {
-        let counts = shared
-            .doorbells
+    fn place(&mut self, shared: &Shared, fd: rustix::fd::OwnedFd, peer: SocketAddr) -> Step {
+        let bells = &shared.doorbells;
+        let counts = bells
             .iter()
             .map(|bell| bell.connections.load(Ordering::Relaxed));
-        let (mut total, mut emptiest, mut fewest) = (0, 0, usize::MAX);
-        for (core, count) in counts.enumerate() {
-            total += count;
-            if count < fewest {
-                (emptiest, fewest) = (core, count);
-            }
-        }
-        shared.doorbells[emptiest]
-            .connections
-            .fetch_add(1, Ordering::Relaxed);
+        let total: usize = counts.clone().sum();
+        let core = choose_core(counts, self.last_core);
+        self.last_core = core;
+        bells[core].connections.fetch_add(1, Ordering::Relaxed);
         let accepted = Accepted {
             fd,
             peer,
             client_id: shared.last_client_id.fetch_add(1, Ordering::Relaxed) + 1,
             is_over_limit: total >= self.connections_max,
         };
-        Step::For(emptiest, accepted)
+        Step::For(core, accepted)
     }
 
     fn pause(&mut self, now: Nanos, failure: Errno) -> Step {
@@ -140,5 +138,43 @@ impl Acceptor {
         self.pause_ns = (pause_ns * 2).min(PAUSE_NS.1);
         self.paused_until = Some(now.after_ns(pause_ns));
         Step::Paused
+    }
+}
+
+/// The core with the fewest connections, unless the last one to get a
+/// connection can still make it a pair.
+fn choose_core(mut counts: impl Iterator<Item = usize> + Clone, last: usize) -> usize {
+    let (emptiest, fewest) = counts
+        .clone()
+        .enumerate()
+        .min_by_key(|&(_, count)| count)
+        .expect("there is at least one core");
+    let of_last = counts.nth(last).unwrap_or(0);
+    if of_last % 2 == 1 && of_last == fewest + 1 {
+        last
+    } else {
+        emptiest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_are_spread_evenly_in_pairs() {
+        let mut counts = [0usize; 3];
+        let mut last = 0;
+        let mut order = Vec::new();
+        for _ in 0..12 {
+            last = choose_core(counts.iter().copied(), last);
+            counts[last] += 1;
+            order.push(last);
+            let (fewest, most) = (counts.iter().min(), counts.iter().max());
+            assert!(most <= fewest.map(|count| count + 2).as_ref());
+        }
+        assert_eq!(order, [0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 2, 2]);
+        // After connections have gone, the emptiest comes first again.
+        assert_eq!(choose_core([3, 1, 4].into_iter(), 0), 1);
     }
 }

@@ -60,6 +60,13 @@ impl Poller {
         epoll::add(&self.set, fd, EventData::new_u64(token), EventFlags::IN)
     }
 
+    /// Adds a descriptor that is reported once per write to it and need not be
+    /// read.
+    pub fn add_edge(&self, fd: impl AsFd, token: u64) -> rustix::io::Result<()> {
+        let flags = EventFlags::IN | EventFlags::ET;
+        epoll::add(&self.set, fd, EventData::new_u64(token), flags)
+    }
+
     /// Takes a descriptor out.
     pub fn remove(&self, fd: impl AsFd) -> rustix::io::Result<()> {
         epoll::delete(&self.set, fd)
