@@ -5,9 +5,11 @@
 //! every core that is concerned gets one batch, and every core that sleeps and
 //! has something to do is woken once. The clock is read once.
 //!
-//! A core without work parks in the executor's ring until a socket is ready,
-//! another core rings or a deadline comes. `&mut Shard` is never held across
-//! an await.
+//! A core without work sleeps until a socket is ready, another core rings or a
+//! deadline comes: at first in its poller, later in the executor's rings.
+//! `&mut Shard` is never held across an await.
+
+mod opening;
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -16,17 +18,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tracing::error;
 use trunkline_core::base::core_set::CoreSet;
-use trunkline_core::base::id::{ConnectionKey, ConnectionKind, CoreId, Nanos};
+use trunkline_core::base::id::{ConnectionKey, CoreId, Nanos};
 use trunkline_core::base::limits::{RECEIVE_BUFFER_BYTES, SEND_BLOCKS_MAX, TURN_INPUT_BYTES};
 use trunkline_core::session::connection::CloseReason;
-use trunkline_core::shard::{Opening, Shard};
+use trunkline_core::shard::Shard;
 
 use crate::mesh::{CoreRings, Shared};
-use crate::net::accept::{Acceptor, Step};
+use crate::net::accept::Acceptor;
 use crate::net::poller::{Poller, Ready};
-use crate::net::socket::{Accepted, Received, receive, receive_into_two, send};
+use crate::net::socket::{Received, receive, receive_into_two, send};
 use crate::park::Park;
 
 /// Tokens that no connection has, since generations do not reach them.
@@ -238,79 +239,6 @@ impl Core {
             socket.is_queued = true;
             self.readable.push_back(key);
         }
-    }
-
-    fn accept(&mut self, now: Nanos) -> std::io::Result<()> {
-        for _ in 0..Acceptor::per_turn() {
-            let Some(acceptor) = &mut self.acceptor else {
-                return Ok(());
-            };
-            match acceptor.accept(now, &self.shared) {
-                Step::For(core, accepted) => self.hand_over(now, core, accepted),
-                Step::Idle => return Ok(()),
-                Step::Paused => return Ok(self.poller.remove(acceptor.listener())?),
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives a connection to its core. If that core is far behind, this core
-    /// keeps it.
-    fn hand_over(&mut self, now: Nanos, core: usize, accepted: Accepted) {
-        let Some(ring) = &mut self.rings.handovers[core] else {
-            self.open(now, accepted);
-            return;
-        };
-        match ring.push(accepted) {
-            Ok(()) => self.shared.doorbells[core].ring(),
-            Err(rtrb::PushError::Full(accepted)) => {
-                let bells = &self.shared.doorbells;
-                bells[core].connections.fetch_sub(1, Ordering::Relaxed);
-                bells[self.id.index()]
-                    .connections
-                    .fetch_add(1, Ordering::Relaxed);
-                self.open(now, accepted);
-            }
-        }
-    }
-
-    fn take_handovers(&mut self, now: Nanos) {
-        while let Some(accepted) = self
-            .rings
-            .handover
-            .as_mut()
-            .and_then(|ring| ring.pop().ok())
-        {
-            self.open(now, accepted);
-        }
-    }
-
-    fn open(&mut self, now: Nanos, accepted: Accepted) {
-        let key = self.shard.open(
-            now,
-            Opening {
-                client_id: accepted.client_id,
-                kind: ConnectionKind::Client,
-                peer: accepted.peer,
-                is_over_limit: accepted.is_over_limit,
-            },
-        );
-        if let Err(failure) = self.poller.add_socket(&accepted.fd, key.to_bits()) {
-            error!("Cannot wait for a client's socket: {failure}");
-            self.shard.on_hangup(now, key, CloseReason::ReadError);
-        }
-        let slot = key.index as usize;
-        if self.sockets.len() <= slot {
-            self.sockets.resize_with(slot + 1, || None);
-        }
-        assert!(self.sockets[slot].is_none(), "a slot has one socket");
-        self.sockets[slot] = Some(Socket {
-            fd: accepted.fd,
-            key,
-            is_readable: false,
-            is_queued: false,
-            is_ending: false,
-        });
     }
 
     fn take_batches(&mut self, now: Nanos) {
