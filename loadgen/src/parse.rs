@@ -1,5 +1,6 @@
 //! Text of options into values: sizes and their distributions, amounts of work, durations.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::random::Random;
@@ -49,6 +50,21 @@ impl SizeSpec {
             SizeSpec::Fixed(size) => *size,
             SizeSpec::Uniform(_, high) | SizeSpec::Zipf(_, high) => *high,
             SizeSpec::Choice(sizes) => sizes.iter().copied().max().unwrap_or(0),
+        }
+    }
+}
+
+impl fmt::Display for SizeSpec {
+    /// As it is written on the command line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SizeSpec::Fixed(size) => write!(f, "{size}"),
+            SizeSpec::Uniform(low, high) => write!(f, "uniform:{low}..{high}"),
+            SizeSpec::Zipf(low, high) => write!(f, "zipf:{low}..{high}"),
+            SizeSpec::Choice(sizes) => {
+                let sizes: Vec<String> = sizes.iter().map(usize::to_string).collect();
+                write!(f, "choice:{}", sizes.join(","))
+            }
         }
     }
 }
@@ -167,6 +183,15 @@ mod tests {
 
     #[test]
     fn sizes() {
+        for text in [
+            "128",
+            "uniform:16..1024",
+            "zipf:16..65536",
+            "choice:16,128,4096",
+        ] {
+            let spec = size_spec(text).map(|spec| spec.to_string());
+            assert_eq!(spec.as_deref(), Ok(text));
+        }
         assert_eq!(size_spec("128"), Ok(SizeSpec::Fixed(128)));
         assert_eq!(size_spec("64KiB"), Ok(SizeSpec::Fixed(65_536)));
         assert_eq!(

@@ -175,7 +175,7 @@ pub fn build(facts: Facts<'_>, measured: Measured) -> Report {
     let parameters = Parameters {
         server: args.server.clone(),
         server_version: facts.version.clone(),
-        size: format!("{:?}", args.size),
+        size: args.size.to_string(),
         subjects: args.subjects,
         connections: facts.connections,
         subscriptions: facts.subscriptions,
