@@ -11,7 +11,7 @@ pub const GUARD: Duration = Duration::from_secs(40);
 /// Our server runs with each of these; the reference has no such choice.
 pub fn core_counts() -> Vec<usize> {
     if ServerUnderTest::builder().is_ours() {
-        vec![1, 2, 4]
+        vec![1, 2, 4, 8]
     } else {
         vec![1]
     }
