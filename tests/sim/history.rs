@@ -35,6 +35,8 @@ pub struct Conn {
     pub ended: Option<Tick>,
     /// The client saw the server end it.
     pub ended_by_server: Option<Tick>,
+    /// The server has decided to end it: its subscriptions are gone already.
+    pub is_doomed: bool,
     /// The server has forgotten it.
     pub gone: Option<Tick>,
     /// It has ever stopped reading.
@@ -146,6 +148,7 @@ impl History {
             heard: Vec::new(),
             ended: None,
             ended_by_server: None,
+            is_doomed: false,
             gone: None,
             has_paused: false,
         });

@@ -209,6 +209,7 @@ impl World {
                     )
                 });
             }
+            self.note_doomed(number);
             self.take_consequences(number, &done);
             if step == Step::Flush {
                 self.check_bounds(number)?;
@@ -263,6 +264,16 @@ impl World {
             let delay = deadline.saturating_sub(self.clock.now());
             let event = Event::Core(number, self.epochs[number]);
             self.clock.after(delay, event);
+        }
+    }
+
+    /// Notes which connections a core has decided to close.
+    fn note_doomed(&mut self, number: usize) {
+        let core = &self.cores[number];
+        for (wire, key) in core.open_sockets() {
+            if core.shard.is_closing(key) {
+                self.history.conns[wire].is_doomed = true;
+            }
         }
     }
 

@@ -70,6 +70,12 @@ pub const LINK_BYTES_MAX: usize = 1 << 20;
 /// [`LINK_BYTES_MAX`], its interest changes by the number of subscriptions).
 pub const LINK_BATCHES_MAX: usize = 64;
 
+/// Emptied batches that a link keeps for reuse...
+pub const LINK_SPARE_BATCHES_MAX: usize = 4;
+
+/// ...and the bytes of each of their two buffers that are kept.
+pub const LINK_SPARE_BYTES_MAX: usize = 256 << 10;
+
 /// Times a message for a queue group is handed on by cores whose member has
 /// just left; then it is dropped, as by a group without members. A core that
 /// hands on has said before that it has no member, so no core is visited twice

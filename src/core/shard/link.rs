@@ -10,7 +10,9 @@ use std::collections::VecDeque;
 
 use super::frame::MessageFrame;
 use crate::base::id::ConnectionKey;
-use crate::base::limits::{LINK_BATCHES_MAX, LINK_BYTES_MAX};
+use crate::base::limits::{
+    LINK_BATCHES_MAX, LINK_BYTES_MAX, LINK_SPARE_BATCHES_MAX, LINK_SPARE_BYTES_MAX,
+};
 
 /// What one core sends to another.
 #[derive(Debug, Default)]
@@ -67,9 +69,6 @@ pub(super) struct Link {
     /// Empty batches for reuse.
     spare: Vec<MeshBatch>,
 }
-
-/// A batch keeps its buffers for reuse unless they grew beyond this.
-const SPARE_BYTES_MAX: usize = 256 << 10;
 
 impl Link {
     /// Whether another turn is needed.
@@ -141,14 +140,21 @@ impl Link {
         self.returned_sequence = batch.sequence;
         self.in_flight_batches -= 1;
         self.in_flight_bytes -= batch.weight;
-        batch.control.shrink_to(SPARE_BYTES_MAX);
-        batch.data.shrink_to(SPARE_BYTES_MAX);
-        self.spare.push(batch);
+        if self.spare.len() < LINK_SPARE_BATCHES_MAX {
+            batch.control.shrink_to(LINK_SPARE_BYTES_MAX);
+            batch.data.shrink_to(LINK_SPARE_BYTES_MAX);
+            self.spare.push(batch);
+        }
         // Whoever still waits needs a return that the peer may not have been
         // asked for.
         if !self.room_waiters.is_empty() && self.in_flight_batches == 0 {
             self.demand = true;
         }
+    }
+
+    /// Frees what an idle link does not need.
+    pub fn trim(&mut self) {
+        self.spare = Vec::new();
     }
 
     /// Makes a connection wait until the peer has dealt with everything said so

@@ -270,6 +270,7 @@ impl Shard {
     /// sleep.
     pub fn trim(&mut self) {
         self.pool.trim();
+        self.links.iter_mut().for_each(link::Link::trim);
         self.scratch.large = Vec::new();
     }
 

@@ -51,6 +51,14 @@ impl Shard {
         })
     }
 
+    /// Whether the shard has decided to close a connection.
+    #[must_use]
+    pub fn is_closing(&self, key: ConnectionKey) -> bool {
+        self.connections
+            .find(key)
+            .is_some_and(|index| self.connections[index].closing.is_some())
+    }
+
     /// Why a connection's input waits, in words.
     #[must_use]
     pub fn hold_text(&self, key: ConnectionKey) -> String {
