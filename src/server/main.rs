@@ -5,6 +5,7 @@ mod boot;
 mod cli;
 mod config;
 mod logging;
+mod mailbox;
 mod mesh;
 mod net;
 mod options;

@@ -16,6 +16,7 @@ use rustix::fd::OwnedFd;
 use trunkline_core::base::limits::LINK_BATCHES_MAX;
 use trunkline_core::shard::mesh::{Inbound, MeshBatch};
 
+use crate::mailbox::Mailbox;
 use crate::net::socket::Accepted;
 
 /// Connections accepted for a core that it has not taken over yet.
@@ -73,6 +74,8 @@ impl Doorbell {
 pub struct Shared {
     /// One per core.
     pub doorbells: Vec<Doorbell>,
+    /// One per core.
+    pub mailboxes: Vec<Mailbox>,
     /// Set once: the server stops.
     pub is_stopping: AtomicBool,
     /// The number given to the last connection.
@@ -156,6 +159,7 @@ pub fn connect(cores: usize) -> rustix::io::Result<(Arc<Shared>, Vec<CoreRings>)
         .collect::<rustix::io::Result<_>>()?;
     let shared = Shared {
         doorbells,
+        mailboxes: (0..cores).map(|_| Mailbox::default()).collect(),
         is_stopping: AtomicBool::new(false),
         last_client_id: AtomicU64::new(0),
     };

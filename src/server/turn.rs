@@ -126,11 +126,12 @@ impl Core {
         let bell = &bell.doorbells[self.id.index()];
         bell.park();
         let mut events = 0;
-        if !self.rings.has_work() && !self.is_stopping() {
+        if !self.rings.has_work() && !self.has_letters() && !self.is_stopping() {
             let wait_ns = self.next_deadline().since_ns(self.now());
             let shallow_ns = wait_ns.min(SHALLOW_SLEEP_NS);
             events = self.poller.take(Duration::from_nanos(shallow_ns))?;
-            if events == 0 && wait_ns > shallow_ns && !self.rings.has_work() {
+            if events == 0 && wait_ns > shallow_ns && !self.rings.has_work() && !self.has_letters()
+            {
                 self.sleep_deeply(park, wait_ns - shallow_ns).await?;
                 events = self.poller.take(Duration::ZERO)?;
             }
@@ -160,7 +161,28 @@ impl Core {
     }
 
     fn has_work(&self) -> bool {
-        !self.readable.is_empty() || self.shard.has_work() || self.rings.has_work()
+        !self.readable.is_empty()
+            || self.shard.has_work()
+            || self.rings.has_work()
+            || self.has_letters()
+    }
+
+    fn has_letters(&self) -> bool {
+        self.shared.mailboxes[self.id.index()].has_letters()
+    }
+
+    /// Does what another thread asks for; one letter per turn.
+    fn read_letter(&mut self, now: Nanos) {
+        if self.has_letters()
+            && let Some(letter) = self.shared.mailboxes[self.id.index()].take()
+        {
+            letter(self, now);
+        }
+    }
+
+    /// The brain of this core, for letters.
+    pub fn shard_mut(&mut self) -> &mut Shard {
+        &mut self.shard
     }
 
     fn next_deadline(&self) -> Nanos {
@@ -174,6 +196,7 @@ impl Core {
     fn turn(&mut self, now: Nanos, events: usize) -> std::io::Result<()> {
         self.take_events(now, events)?;
         self.take_handovers(now);
+        self.read_letter(now);
         self.take_batches(now);
         self.read_sockets(now);
         if self.shard.next_deadline() <= now {

@@ -103,6 +103,10 @@ pub const RTT_INTERVAL_NS: u64 = 3_600_000_000_000;
 /// Longest round trip of an authentication attempt with no configured limit.
 pub const AUTH_TIMEOUT_NS: u64 = 2_000_000_000;
 
+/// Requests to the server, and events of it, that one turn of a core may leave
+/// for the shell; those beyond are dropped.
+pub const SYSTEM_NOTES_MAX: usize = 1024;
+
 /// The bounds that a user can configure, with the defaults of NATS 2.15.
 #[derive(Clone, Debug)]
 pub struct Limits {

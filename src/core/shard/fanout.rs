@@ -32,6 +32,9 @@ use crate::session::outbox::BlockPool;
 use crate::wire::encode;
 use crate::wire::parse::Publish;
 
+/// The publisher of messages of the server itself: no connection has this key.
+const NOBODY: u64 = u64::MAX;
+
 /// A message in the form in which it is delivered.
 #[derive(Clone, Copy)]
 pub(super) struct Delivery<'a> {
@@ -237,7 +240,8 @@ impl Shard {
             };
             self.fan_out(account, at, &delivery)
         };
-        if !delivered && !message.reply.is_empty() {
+        let is_noted = message.subject.starts_with(b"$SYS.") && self.note_request(index, message);
+        if !delivered && !is_noted && !message.reply.is_empty() {
             self.tell_no_responders(index, message);
         }
         Outcome::Done
@@ -269,7 +273,7 @@ impl Shard {
     /// Delivers to the receivers of a route on this core and hands the message
     /// to the other cores; false if nobody got it.
     #[inline]
-    fn fan_out(&mut self, account: AccountId, at: u32, message: &Delivery<'_>) -> bool {
+    pub(super) fn fan_out(&mut self, account: AccountId, at: u32, message: &Delivery<'_>) -> bool {
         let interest = &mut self.interests[account.index()];
         let (route, subscriptions) = interest.route_parts(at);
         let mut receivers = receivers!(self);
@@ -312,8 +316,13 @@ impl Shard {
         for &(core, _) in &self.scratch.picks {
             cores.insert(core);
         }
-        self.connections[message.publisher].has_unconfirmed = true;
-        let publisher = self.connections.key(message.publisher).to_bits();
+        // A message of the server itself has no publisher that could wait.
+        let publisher = if message.publisher == NONE {
+            NOBODY
+        } else {
+            self.connections[message.publisher].has_unconfirmed = true;
+            self.connections.key(message.publisher).to_bits()
+        };
         for core in cores.iter() {
             let frame = MessageFrame {
                 account,

@@ -24,7 +24,9 @@ pub mod mesh;
 pub mod mutants;
 mod rewrite;
 mod stall;
+pub mod system;
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use ahash::RandomState;
@@ -134,6 +136,8 @@ struct Effects {
     resumed: Vec<ConnectionKey>,
     /// Connections that are over.
     closed: Vec<ConnectionKey>,
+    /// Requests to the server itself.
+    requests: VecDeque<system::SystemRequest>,
 }
 
 /// Buffers that would otherwise be allocated per message.

@@ -4,6 +4,9 @@
 //! terms (0 means "the default"); [`Requested::resolve`] turns it into
 //! [`Options`], which are valid by construction. Secrets never show in `Debug`.
 
+pub mod tls;
+pub mod websocket;
+
 use std::fmt;
 use std::str::FromStr;
 

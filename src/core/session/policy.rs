@@ -1,0 +1,264 @@
+//! Who may connect and what they may do: the accounts, users and rights of a
+//! configuration, in the form in which the shards use them.
+//!
+//! A [`Policy`] is immutable and shared by all cores; a reload replaces it as a
+//! whole. Subjects in it are valid patterns already. Secrets never show in
+//! `Debug`.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use crate::base::id::AccountId;
+
+/// Everything that decides who may do what.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Policy {
+    /// The accounts by [`AccountId`]: first `$G`, then the system account.
+    pub accounts: Vec<Account>,
+    /// All users of all accounts.
+    pub users: Vec<User>,
+    /// The one token (`authorization.token`), plain or bcrypt.
+    pub token: Option<Secret>,
+    /// The user of clients that bring no credentials, as index into `users`.
+    pub no_auth_user: Option<usize>,
+    /// The same for clients of the WebSocket listener.
+    pub websocket_no_auth_user: Option<usize>,
+    /// What WebSocket clients have to present instead (`websocket.authorization`).
+    pub websocket_override: Option<ListenerCredentials>,
+    /// Certificates of clients name their users (`verify_and_map`).
+    pub maps_certificates: bool,
+    /// The same for clients of the WebSocket listener.
+    pub websocket_maps_certificates: bool,
+}
+
+/// One account.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its name, `$G` or as configured.
+    pub name: Arc<str>,
+    /// What its connections may use together.
+    pub limits: AccountLimits,
+    /// Subjects that become others when a client publishes to them.
+    pub mappings: Vec<Mapping>,
+    /// What its connections use together, over all cores and reloads.
+    pub usage: Arc<AccountUsage>,
+}
+
+/// Limits of an account; `None`: no limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct AccountLimits {
+    /// Client connections.
+    pub connections_max: Option<u32>,
+    /// Subscriptions of all its connections.
+    pub subscriptions_max: Option<u32>,
+    /// Payload in bytes.
+    pub payload_max: Option<u32>,
+    /// Leaf nodes.
+    pub leaf_nodes_max: Option<u32>,
+}
+
+/// What an account uses at the moment; changed per connection and subscription,
+/// never per message.
+#[derive(Debug, Default)]
+pub struct AccountUsage {
+    /// Client connections.
+    pub connections: AtomicU64,
+    /// Client connections since the start.
+    pub connections_total: AtomicU64,
+    /// Subscriptions.
+    pub subscriptions: AtomicU64,
+}
+
+/// One subject mapping of an account (ADR-30).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mapping {
+    /// Pattern of the subjects that it applies to.
+    pub source: String,
+    /// Where they go: the weights add up to at most 100.
+    pub destinations: Vec<MappingDestination>,
+}
+
+/// One destination of a mapping.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MappingDestination {
+    /// The new subject, with `$1` or `{{wildcard(1)}}` and the like.
+    pub subject: String,
+    /// Percentage of messages.
+    pub weight: u8,
+    /// The cluster that it is for; empty: for all.
+    pub cluster: String,
+}
+
+/// Somebody who may connect.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct User {
+    /// How it proves who it is.
+    pub identity: Identity,
+    /// The account that it belongs to.
+    pub account: AccountId,
+    /// What it may do; `None`: everything.
+    pub permissions: Option<Arc<Permissions>>,
+    /// The kinds of connections that it may use; `None`: all.
+    pub connection_types: Option<Vec<ConnectionType>>,
+    /// It may only come through a trusted proxy.
+    pub proxy_required: bool,
+}
+
+/// How a user proves who it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Identity {
+    /// Name and password.
+    Password {
+        /// The name.
+        user: String,
+        /// The password, plain or bcrypt.
+        password: Secret,
+    },
+    /// The public key (`U…`) whose owner signs the nonce.
+    Nkey(String),
+}
+
+/// What WebSocket clients have to present in place of the users.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ListenerCredentials {
+    /// A user name and a password.
+    User {
+        /// The name.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
+    /// A token.
+    Token(Secret),
+}
+
+/// A password or token: plain, or a bcrypt hash.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl Secret {
+    /// Whether it is a bcrypt hash (`$2a$`, `$2b$`, `$2x$` or `$2y$`, two
+    /// digits, `$`), NATS 2.15.
+    #[must_use]
+    pub fn is_bcrypt(&self) -> bool {
+        matches!(
+            self.0.as_bytes(),
+            [b'$', b'2', b'a' | b'b' | b'x' | b'y', b'$', tens, ones, b'$', ..]
+                if tens.is_ascii_digit() && ones.is_ascii_digit()
+        )
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// How somebody connects, as `allowed_connection_types` names it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ConnectionType {
+    /// The client protocol over TCP or TLS.
+    Standard,
+    /// The client protocol over WebSocket.
+    Websocket,
+    /// A leaf node.
+    Leafnode,
+    /// A leaf node over WebSocket.
+    LeafnodeWebsocket,
+    /// MQTT.
+    Mqtt,
+    /// MQTT over WebSocket.
+    MqttWebsocket,
+    /// Inside the process.
+    InProcess,
+}
+
+/// What a user may publish and subscribe to.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Permissions {
+    /// Subjects to publish to; `None`: all.
+    pub publish: Option<SubjectRights>,
+    /// Subjects to subscribe to, each perhaps with a queue pattern after a
+    /// blank; `None`: all.
+    pub subscribe: Option<SubjectRights>,
+    /// Leave to answer requests on subjects that are not allowed otherwise.
+    pub responses: Option<ResponseRights>,
+}
+
+/// Allowed and denied subjects; what is denied wins.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SubjectRights {
+    /// Patterns that are allowed; `None`: all that are not denied.
+    pub allow: Option<Vec<String>>,
+    /// Patterns that are denied.
+    pub deny: Vec<String>,
+}
+
+/// How long and how often a request may be answered (`allow_responses`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ResponseRights {
+    /// Answers per request; `None`: no limit.
+    pub messages_max: Option<u32>,
+    /// How long after the request; `None`: without end.
+    pub expires_ns: Option<u64>,
+}
+
+/// Two accounts are equal if they are configured alike, whatever is used of them.
+impl PartialEq for Account {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.limits == other.limits && self.mappings == other.mappings
+    }
+}
+
+impl Eq for Account {}
+
+impl Account {
+    /// An account without limits or mappings.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            limits: AccountLimits::default(),
+            mappings: Vec::new(),
+            usage: Arc::default(),
+        }
+    }
+}
+
+impl Policy {
+    /// A policy without users: everybody is welcome in `$G`.
+    #[must_use]
+    pub fn open() -> Self {
+        Self {
+            accounts: vec![Account::new("$G"), Account::new("$SYS")],
+            ..Self::default()
+        }
+    }
+
+    /// Whether credentials are required at all.
+    #[must_use]
+    pub fn requires_credentials(&self) -> bool {
+        self.token.is_some() || !self.users.is_empty()
+    }
+
+    /// Whether some user signs a nonce.
+    #[must_use]
+    pub fn has_nkeys(&self) -> bool {
+        let is_nkey = |user: &User| matches!(user.identity, Identity::Nkey(_));
+        self.users.iter().any(is_nkey)
+    }
+
+    /// The account of this name.
+    #[must_use]
+    pub fn account(&self, name: &str) -> Option<AccountId> {
+        let at = self
+            .accounts
+            .iter()
+            .position(|account| &*account.name == name)?;
+        Some(AccountId(
+            u16::try_from(at).expect("the number of accounts is bounded"),
+        ))
+    }
+}

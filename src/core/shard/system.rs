@@ -1,0 +1,102 @@
+//! What the server itself says and answers in the subject space of its clients:
+//! requests to `$SYS.REQ.…`, events, and messages that the shell publishes.
+//!
+//! A request is noted where it is published, on the core of its publisher, and
+//! drained by the shell like output ([`Shard::take_request`]); the shell answers
+//! with [`Shard::publish_as_server`], on any core.
+//!
+//! Bounds: what the shell does not drain in the turn is dropped, oldest kept.
+
+use super::Shard;
+use super::fanout::Delivery;
+use crate::base::id::{AccountId, Nanos};
+use crate::base::limits::SYSTEM_NOTES_MAX;
+use crate::base::slab::NONE;
+use crate::wire::encode;
+use crate::wire::parse::Publish;
+
+/// What requests to the server begin with.
+const REQUEST_PREFIX: &[u8] = b"$SYS.REQ.";
+
+/// A request to the server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SystemRequest {
+    /// The account in which it was published.
+    pub account: AccountId,
+    /// The connection that published it.
+    pub client_id: u64,
+    /// Its subject.
+    pub subject: Vec<u8>,
+    /// Where the answer goes.
+    pub reply: Vec<u8>,
+    /// Its header block, perhaps empty.
+    pub header: Vec<u8>,
+    /// Its payload without the header block.
+    pub payload: Vec<u8>,
+}
+
+impl Shard {
+    /// Notes a message that may be a request to the server; true if it was.
+    #[cold]
+    pub(super) fn note_request(&mut self, index: u32, message: &Publish<'_>) -> bool {
+        if !message.subject.starts_with(REQUEST_PREFIX)
+            || message.reply.is_empty()
+            || self.effects.requests.len() >= SYSTEM_NOTES_MAX
+        {
+            return false;
+        }
+        let connection = &self.connections[index];
+        let (header, payload) = message.payload[..message.size()].split_at(message.header_len);
+        self.effects.requests.push_back(SystemRequest {
+            account: connection.account,
+            client_id: connection.client_id,
+            subject: message.subject.to_vec(),
+            reply: message.reply.to_vec(),
+            header: header.to_vec(),
+            payload: payload.to_vec(),
+        });
+        true
+    }
+
+    /// The next request to the server, oldest first.
+    pub fn take_request(&mut self) -> Option<SystemRequest> {
+        self.effects.requests.pop_front()
+    }
+
+    /// Publishes a message of the server itself; `header` is a whole header
+    /// block or empty.
+    pub fn publish_as_server(
+        &mut self,
+        now: Nanos,
+        account: AccountId,
+        subject: &[u8],
+        reply: &[u8],
+        header: &[u8],
+        payload: &[u8],
+    ) {
+        self.now = now;
+        let mut tail = std::mem::take(&mut self.scratch.tail);
+        tail.clear();
+        if !reply.is_empty() {
+            tail.extend_from_slice(reply);
+            tail.push(b' ');
+        }
+        if !header.is_empty() {
+            encode::decimal(header.len(), &mut tail);
+            tail.push(b' ');
+        }
+        encode::decimal(header.len() + payload.len(), &mut tail);
+        tail.extend_from_slice(b"\r\n");
+        tail.extend_from_slice(header);
+        tail.extend_from_slice(payload);
+        tail.extend_from_slice(b"\r\n");
+        let delivery = Delivery {
+            tail: &tail,
+            has_header: !header.is_empty(),
+            publisher: NONE,
+        };
+        let at = self.interests[account.index()].route(subject, NONE);
+        self.fan_out(account, at, &delivery);
+        self.scratch.tail = tail;
+    }
+}
