@@ -31,6 +31,12 @@ impl<'a> Pattern<'a> {
         Some(Self { text, has_wildcard })
     }
 
+    /// Whether a text is a pattern.
+    #[must_use]
+    pub fn is_valid(text: &[u8]) -> bool {
+        Pattern::parse(text).is_some()
+    }
+
     /// The text of the pattern.
     #[must_use]
     pub fn text(self) -> &'a [u8] {
