@@ -78,9 +78,38 @@ pub fn matches(pattern: &[u8], subject: &[u8]) -> bool {
     }
 }
 
+/// Whether some subject matches both patterns.
+#[must_use]
+pub fn overlap(one: &[u8], other: &[u8]) -> bool {
+    let (mut ones, mut others) = (tokens(one), tokens(other));
+    loop {
+        match (ones.next(), others.next()) {
+            (Some(b">"), Some(_)) | (Some(_), Some(b">")) | (None, None) => return true,
+            (Some(b"*"), Some(_)) | (Some(_), Some(b"*")) => {}
+            (Some(one), Some(other)) if one == other => {}
+            _ => return false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn overlapping_patterns() {
+        for (one, other, expected) in [
+            (&b"a.*"[..], &b"*.b"[..], true),
+            (b"a.>", b"a.b.c", true),
+            (b"a.>", b"a", false),
+            (b"a.*", b"b.*", false),
+            (b"*", b">", true),
+            (b"a.*.c", b"a.b", false),
+        ] {
+            assert_eq!(overlap(one, other), expected);
+            assert_eq!(overlap(other, one), expected);
+        }
+    }
 
     #[test]
     fn valid_and_invalid_patterns() {
