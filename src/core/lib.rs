@@ -11,7 +11,7 @@
 //! | L0 | `base` | nothing |
 //! | L1 | `wire` | `base` |
 //! | L1 | `subject` | `base` |
-//! | L2 | `session` | `base`, `wire` |
+//! | L2 | `session` | `base`, `wire`, `subject` |
 //! | L2 | `route` | `base`, `subject` |
 //! | L4 | `shard` | everything below |
 

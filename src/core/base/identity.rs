@@ -1,7 +1,8 @@
-//! The public name of a server: a server key in the text form of NATS keys
-//! (`N…`, 56 characters: base32 of a prefix byte, 32 bytes and a CRC-16).
+//! Keys in the text form of NATS (56 characters: base32 of a prefix byte, 32
+//! bytes and a CRC-16): the name of a server (`N…`), users that sign (`U…`).
 
 const SERVER_PREFIX: u8 = 13 << 3;
+const USER_PREFIX: u8 = 20 << 3;
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// Turns 32 random bytes into a server id.
@@ -13,6 +14,16 @@ pub fn server_id(random: &[u8; 32]) -> String {
     let checksum = crc16(&raw);
     raw.extend_from_slice(&checksum.to_le_bytes());
     base32(&raw)
+}
+
+/// The Ed25519 public key of a user key, if the text is one.
+#[must_use]
+pub fn user_key(text: &str) -> Option<[u8; 32]> {
+    let raw = from_base32(text)?;
+    let (body, checksum) = raw.split_last_chunk::<2>()?;
+    let (prefix, key) = body.split_first()?;
+    let is_sound = *prefix == USER_PREFIX && crc16(body) == u16::from_le_bytes(*checksum);
+    key.try_into().ok().filter(|_| is_sound)
 }
 
 /// CRC-16/XMODEM, which NATS keys use.
@@ -45,9 +56,42 @@ fn base32(bytes: &[u8]) -> String {
     text
 }
 
+fn from_base32(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() * 5 / 8);
+    let (mut bits, mut count) = (0u32, 0);
+    for letter in text.bytes() {
+        let value = ALPHABET.iter().position(|&known| known == letter)?;
+        bits = (bits & 0xff) << 5 | value as u32;
+        count += 5;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count & 0xff) as u8);
+        }
+    }
+    Some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn user_keys_are_read_and_mistakes_found() {
+        let key = "UCNGL4W5QX66CFX6A6DCBVDH5VOHMI7B2UZZU7TXAUQQSI2JPHULCKBR";
+        assert!(user_key(key).is_some());
+        assert_eq!(user_key(&key.replace('W', "X")), None);
+        assert_eq!(user_key(&server_id(&[1; 32])), None);
+        assert_eq!(user_key(""), None);
+        assert_eq!(user_key("é"), None);
+    }
+
+    #[test]
+    fn base32_is_undone() {
+        for len in 0..40 {
+            let bytes: Vec<u8> = (0..len).map(|at| at * 7).collect();
+            assert_eq!(from_base32(&base32(&bytes)), Some(bytes));
+        }
+    }
 
     #[test]
     fn has_the_form_of_a_server_key() {

@@ -16,6 +16,7 @@
 use ahash::RandomState;
 use hashbrown::HashTable;
 
+use super::rules::Mapped;
 use crate::base::core_set::CoreSet;
 use crate::base::id::CoreId;
 use crate::base::limits::{ROUTE_CACHE_MAX, ROUTE_CACHE_TARGETS_MAX};
@@ -62,6 +63,20 @@ pub struct Route {
     pub remote: CoreSet,
     /// Queue groups; groups of the same name are one, whatever their patterns.
     pub queues: Vec<QueueRoute>,
+    /// Where messages go instead, if the subject is mapped.
+    pub mapped: Option<Box<Mapped>>,
+    /// For every set of rights, whether it allows to publish to the subject, as
+    /// far as that was asked.
+    verdicts: Vec<Verdict>,
+}
+
+/// Whether a set of rights allows to publish to the subject of a route.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Verdict {
+    #[default]
+    Unknown,
+    Allowed,
+    Denied,
 }
 
 impl Route {
@@ -71,6 +86,7 @@ impl Route {
         self.head.extend_from_slice(VERB);
         self.head.extend_from_slice(subject);
         self.head.push(b' ');
+        self.verdicts.clear();
         self.forget_receivers();
     }
 
@@ -83,6 +99,29 @@ impl Route {
         self.plain.clear();
         self.remote = CoreSet::EMPTY;
         self.queues.clear();
+        self.mapped = None;
+    }
+
+    /// Whether a set of rights allows to publish to the subject; `decide` is
+    /// asked once.
+    #[inline]
+    pub fn permits(&mut self, rights: u16, decide: impl FnOnce(&[u8]) -> bool) -> bool {
+        let at = usize::from(rights);
+        match self.verdicts.get(at) {
+            Some(Verdict::Allowed) => return true,
+            Some(Verdict::Denied) => return false,
+            _ => {}
+        }
+        let allowed = decide(self.subject());
+        if self.verdicts.len() <= at {
+            self.verdicts.resize(at + 1, Verdict::Unknown);
+        }
+        self.verdicts[at] = if allowed {
+            Verdict::Allowed
+        } else {
+            Verdict::Denied
+        };
+        allowed
     }
 
     /// The subject of the route.
@@ -154,10 +193,7 @@ impl RouteCache {
     /// its last one.
     #[inline]
     pub fn find(&mut self, subject: &[u8], hint: u32) -> Lookup {
-        if let Some(route) = self.routes.get(hint as usize)
-            && route.generation == self.generation
-            && short::equal(route.subject(), subject)
-        {
+        if self.is_current(hint, subject) {
             return Lookup::Current(hint);
         }
         let hash = self.hasher.hash_one(subject);
@@ -191,6 +227,11 @@ impl RouteCache {
         &mut self.routes[at as usize]
     }
 
+    /// The route at a place, if there still is one.
+    pub fn find_mut(&mut self, at: u32) -> Option<&mut Route> {
+        self.routes.get_mut(at as usize)
+    }
+
     /// Notes that a route holds all its receivers; returns where it stands.
     pub fn filled(&mut self, at: u32) -> u32 {
         self.routes[at as usize].generation = self.generation;
@@ -218,6 +259,22 @@ impl RouteCache {
         {
             self.routes[at as usize].generation = STALE;
         }
+    }
+
+    /// Whether the route at a place is the current one of a subject.
+    #[inline]
+    pub fn is_current(&self, at: u32, subject: &[u8]) -> bool {
+        self.routes.get(at as usize).is_some_and(|route| {
+            route.generation == self.generation && short::equal(route.subject(), subject)
+        })
+    }
+
+    /// Forgets all routes, and so what rights and mappings made of them.
+    pub fn clear(&mut self) {
+        self.routes.clear();
+        self.table.clear();
+        self.victim = 0;
+        self.weight = 0;
     }
 
     /// Makes all routes stale.

@@ -15,6 +15,7 @@ use ahash::RandomState;
 use hashbrown::HashTable;
 
 use super::cache::{Lookup, QueueRoute, Route, RouteCache, Target};
+use super::rules::Rules;
 use super::subscription::{List, Subscription};
 use crate::base::core_set::CoreSet;
 use crate::base::id::CoreId;
@@ -79,7 +80,8 @@ pub struct Interest {
     queue_names: Slab<QueueName>,
     queue_table: HashTable<u32>,
     hasher: RandomState,
-    routes: RouteCache,
+    pub(super) routes: RouteCache,
+    pub(super) rules: Rules,
 }
 
 impl Interest {
@@ -95,6 +97,7 @@ impl Interest {
             queue_table: HashTable::new(),
             hasher: RandomState::with_seeds(seed, 9, 10, 11),
             routes: RouteCache::new(seed),
+            rules: Rules::default(),
         }
     }
 
@@ -336,6 +339,9 @@ impl Interest {
                 collect(&patterns[entry], subscriptions, route);
             });
         }
+        let names = &self.queue_names;
+        let name = |queue: u32| -> &[u8] { &names[queue].text };
+        self.rules.apply(route, &self.subscriptions, name);
         self.routes.filled(at)
     }
 

@@ -2,4 +2,6 @@
 
 pub mod cache;
 pub mod interest;
+pub mod redirect;
+pub mod rules;
 pub mod subscription;

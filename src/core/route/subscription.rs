@@ -2,6 +2,7 @@
 //! through the subscriptions themselves, so that neither costs an allocation.
 
 use super::cache::Target;
+use super::rules::NO_FILTER;
 use crate::base::slab::{NONE, Slab};
 
 /// A subscription of a connection of this core.
@@ -15,6 +16,9 @@ pub struct Subscription {
     pub delivered_max: u64,
     /// The client's name for the subscription.
     pub sid: Sid,
+    /// The set of rights that denies it some of its subjects, or
+    /// [`NO_FILTER`].
+    pub filter: u16,
     /// Slot of its pattern.
     pub(super) pattern: u32,
     /// Number of its queue's name, or [`NONE`].
@@ -72,6 +76,7 @@ impl Subscription {
             delivered: 0,
             delivered_max: 0,
             sid: Sid::new(sid),
+            filter: NO_FILTER,
             pattern,
             queue: NONE,
             previous: NONE,

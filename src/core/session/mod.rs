@@ -1,6 +1,8 @@
 //! L2: one connection: what is known of its client, what waits to be parsed
 //! and what waits to be sent.
 
+pub mod authority;
+pub mod certificate;
 pub mod connection;
 pub mod outbox;
 pub mod policy;

@@ -1,5 +1,6 @@
 //! L1: subjects, patterns and the trie of wildcard patterns.
 
+pub mod mapping;
 pub mod pattern;
 pub mod rights;
 pub mod transform;

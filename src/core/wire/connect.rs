@@ -30,6 +30,10 @@ pub struct ConnectOptions {
     pub password: String,
     /// Token.
     pub token: String,
+    /// Public key of a user that signs the nonce.
+    pub nkey: String,
+    /// The signature, in base64.
+    pub signature: String,
     /// Name of the application.
     pub name: String,
     /// Language of the client library.
@@ -51,6 +55,8 @@ impl Default for ConnectOptions {
             user: String::new(),
             password: String::new(),
             token: String::new(),
+            nkey: String::new(),
+            signature: String::new(),
             name: String::new(),
             lang: String::new(),
             version: String::new(),
@@ -126,7 +132,9 @@ impl ConnectOptions {
                 "name" => string(value, &mut self.name)?,
                 "lang" => string(value, &mut self.lang)?,
                 "version" => string(value, &mut self.version)?,
-                "nkey" | "jwt" | "sig" | "remote_account" | "proxy_sig" => {
+                "nkey" => string(value, &mut self.nkey)?,
+                "sig" => string(value, &mut self.signature)?,
+                "jwt" | "remote_account" | "proxy_sig" => {
                     string(value, &mut String::new())?;
                 }
                 _ => {}

@@ -1,0 +1,76 @@
+//! Rights and mappings of an account, asked per message through its routes.
+
+use super::interest::Interest;
+use super::rules::Rules;
+use crate::base::slab::NONE;
+use crate::subject::pattern::Pattern;
+
+/// Draws are below this.
+const WHOLE: u64 = 100;
+
+impl Interest {
+    /// Replaces the rules; nothing that was decided by the old ones is kept.
+    pub fn set_rules(&mut self, rules: Rules) {
+        self.rules = rules;
+        self.routes.clear();
+    }
+
+    /// Whether a set of rights allows to publish to the subject of a route.
+    #[inline]
+    pub fn permits(&mut self, at: u32, rights: u16) -> bool {
+        let rules = &self.rules;
+        self.routes.get_mut(at).permits(rights, |subject| {
+            rules.rights[usize::from(rights)].may_publish(subject)
+        })
+    }
+
+    /// The set of rights that has to filter a subscription's messages, if this
+    /// one has to.
+    #[must_use]
+    pub fn filter(&self, pattern: Pattern<'_>, queue: Option<&[u8]>, rights: u16) -> bool {
+        let rights = self.rules.rights.get(usize::from(rights));
+        rights.is_some_and(|rights| rights.needs_filter(pattern.text(), queue))
+    }
+
+    /// The route that a message takes whose own subject has the route `at`:
+    /// another one if the subject is mapped, `None` if the message is lost.
+    #[inline]
+    pub fn redirect(&mut self, at: u32, dice: impl FnMut(u64) -> u64) -> Option<u32> {
+        if self.routes.get(at).mapped.is_none() {
+            return Some(at);
+        }
+        self.redirect_mapped(at, dice)
+    }
+
+    fn redirect_mapped(&mut self, at: u32, mut dice: impl FnMut(u64) -> u64) -> Option<u32> {
+        let route = self.routes.get(at);
+        let mapped = route.mapped.as_deref()?;
+        let is_certain = mapped.choices.len() == 1 && u64::from(mapped.choices[0].below) == WHOLE;
+        let drawn = if is_certain { 0 } else { dice(WHOLE) };
+        let chosen = mapped
+            .choices
+            .iter()
+            .position(|choice| drawn < u64::from(choice.below))?;
+        let choice = &mapped.choices[chosen];
+        let Some(subject) = &choice.subject else {
+            let subject = self.rules.draw(route.subject(), mapped, chosen, dice);
+            return Some(self.route(&subject, NONE));
+        };
+        if self.routes.is_current(choice.route, subject) {
+            return Some(choice.route);
+        }
+        let subject = subject.clone();
+        let to = self.route(&subject, NONE);
+        // The look-up may have replaced the route that it started from.
+        let choices = self
+            .routes
+            .find_mut(at)
+            .and_then(|from| from.mapped.as_mut());
+        if let Some(choice) = choices.and_then(|mapped| mapped.choices.get_mut(chosen))
+            && choice.subject.as_ref() == Some(&subject)
+        {
+            choice.route = to;
+        }
+        Some(to)
+    }
+}

@@ -1,0 +1,109 @@
+//! What an account's rules make of a matched route: receivers that must not
+//! get the subject are taken out, and mappings say where its messages go. Both
+//! are decided when the route is matched, so that they cost nothing per
+//! message.
+
+use std::sync::Arc;
+
+use super::cache::{Route, Target};
+use super::subscription::Subscription;
+use crate::base::slab::{NONE, Slab};
+use crate::subject::mapping::SubjectMapping;
+use crate::subject::rights::Rights;
+
+/// A subscription without a filter.
+pub const NO_FILTER: u16 = u16::MAX;
+
+/// The rules of one account.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// All sets of rights, by number.
+    pub rights: Arc<[Rights]>,
+    /// Mappings of the account; the first that applies counts.
+    pub mappings: Arc<[SubjectMapping]>,
+}
+
+/// Where the messages of a mapped subject go.
+#[derive(Clone, Debug)]
+pub struct Mapped {
+    /// The destinations.
+    pub choices: Vec<Choice>,
+    /// Position of the mapping in the rules.
+    mapping: usize,
+}
+
+/// One destination of a mapped subject.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// It is meant for draws below this of a hundred.
+    pub below: u8,
+    /// What the subject becomes; `None`: drawn for every message.
+    pub subject: Option<Vec<u8>>,
+    /// Place of its route when it was last used.
+    pub route: u32,
+}
+
+impl Rules {
+    /// Applies the rules to a route that was just matched.
+    pub(super) fn apply<'a>(
+        &self,
+        route: &mut Route,
+        subscriptions: &Slab<Subscription>,
+        queue_name: impl Fn(u32) -> &'a [u8],
+    ) {
+        if !self.mappings.is_empty() {
+            route.mapped = self.mapped(route.subject()).map(Box::new);
+        }
+        if self.rights.is_empty() {
+            return;
+        }
+        let mut plain = std::mem::take(&mut route.plain);
+        let mut queues = std::mem::take(&mut route.queues);
+        let subject = route.subject();
+        let passes = |target: &Target, queue: Option<&[u8]>| {
+            let filter = subscriptions[target.subscription].filter;
+            filter == NO_FILTER || !self.rights[usize::from(filter)].denies_delivery(subject, queue)
+        };
+        plain.retain(|target| passes(target, None));
+        for queue in &mut queues {
+            let name = queue_name(queue.queue);
+            queue.local.retain(|target| passes(target, Some(name)));
+        }
+        queues.retain(|queue| !queue.local.is_empty() || !queue.remote.is_empty());
+        route.plain = plain;
+        route.queues = queues;
+    }
+
+    fn mapped(&self, subject: &[u8]) -> Option<Mapped> {
+        let applies = |mapping: &SubjectMapping| mapping.applies_to(subject);
+        let mapping = self.mappings.iter().position(applies)?;
+        let choices = self.mappings[mapping].choices().iter();
+        let choices = choices.map(|(below, transform)| Choice {
+            below: *below,
+            subject: (!transform.is_random()).then(|| {
+                let mut into = Vec::new();
+                transform.apply(subject, |_| 0, &mut into);
+                into
+            }),
+            route: NONE,
+        });
+        Some(Mapped {
+            choices: choices.collect(),
+            mapping,
+        })
+    }
+
+    /// Writes the subject of a destination that is drawn for every message.
+    pub(super) fn draw(
+        &self,
+        subject: &[u8],
+        mapped: &Mapped,
+        choice: usize,
+        dice: impl FnMut(u64) -> u64,
+    ) -> Vec<u8> {
+        let mut into = Vec::new();
+        let (_, transform) = &self.mappings[mapped.mapping].choices()[choice];
+        transform.apply(subject, dice, &mut into);
+        into
+    }
+}

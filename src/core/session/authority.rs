@@ -1,0 +1,319 @@
+//! Deciding who a client is: a [`Policy`] in the form in which it is asked,
+//! shared by all cores and made once per configuration.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use ed25519_dalek::{Signature, VerifyingKey};
+
+use super::certificate::CertificateNames;
+use super::policy::{ConnectionType, Identity, ListenerCredentials, Permissions, Policy, Secret};
+use crate::base::identity::user_key;
+use crate::subject::mapping::SubjectMapping;
+use crate::subject::rights::Rights;
+use crate::wire::connect::ConnectOptions;
+
+/// Number of a set of rights in [`Authority::rights`].
+pub type RightsId = u16;
+
+/// May do everything.
+pub const NO_RIGHTS_NEEDED: RightsId = RightsId::MAX;
+
+/// A policy, compiled.
+#[derive(Debug, Default)]
+pub struct Authority {
+    policy: Policy,
+    /// All different sets of rights.
+    rights: Arc<[Rights]>,
+    /// The rights of every user.
+    rights_of_users: Vec<RightsId>,
+    /// Users with passwords, by name.
+    names: BTreeMap<String, u32>,
+    /// Users that sign, by key.
+    keys: BTreeMap<String, (u32, VerifyingKey)>,
+    /// The mappings of every account.
+    mappings: Vec<Arc<[SubjectMapping]>>,
+}
+
+/// What a client presents.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// Its CONNECT.
+    pub options: &'a ConnectOptions,
+    /// The nonce that it was given; empty: none.
+    pub nonce: &'a [u8],
+    /// The names in its certificate.
+    pub certificate: Option<&'a CertificateNames>,
+    /// How it is connected.
+    pub connection_type: ConnectionType,
+}
+
+/// What is to become of an attempt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It is this user, or nobody in particular.
+    Accepted(Option<u32>),
+    /// It must not connect.
+    Refused,
+    /// It is this user if the password belongs to the hash, which takes too
+    /// long to be found out here.
+    IfPasswordFits {
+        /// The user, if there are users.
+        user: Option<u32>,
+        /// The bcrypt hash.
+        hash: String,
+        /// What the client gave.
+        given: String,
+    },
+}
+
+/// Why a policy cannot be used.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BadPolicy(pub String);
+
+impl Authority {
+    /// Compiles a policy.
+    ///
+    /// # Errors
+    /// If a subject, mapping or key of it is not valid.
+    pub fn new(policy: Policy) -> Result<Self, BadPolicy> {
+        let mut authority = Self::default();
+        let mut rights: Vec<Rights> = Vec::new();
+        for (number, user) in policy.users.iter().enumerate() {
+            let number = number as u32;
+            match &user.identity {
+                Identity::Password { user, .. } => {
+                    authority.names.insert(user.clone(), number);
+                }
+                Identity::Nkey(text) => {
+                    let key = user_key(text)
+                        .and_then(|raw| VerifyingKey::from_bytes(&raw).ok())
+                        .ok_or_else(|| BadPolicy(format!("not a valid public nkey: {text:?}")))?;
+                    authority.keys.insert(text.clone(), (number, key));
+                }
+            }
+            let id = match &user.permissions {
+                None => NO_RIGHTS_NEEDED,
+                Some(permissions) => intern(&mut rights, compile(permissions)?),
+            };
+            authority.rights_of_users.push(id);
+        }
+        for account in &policy.accounts {
+            let compiled = account.mappings.iter().map(|mapping| {
+                // Destinations for clusters wait for clusters.
+                let destinations = mapping.destinations.iter();
+                let own = destinations.filter(|destination| destination.cluster.is_empty());
+                let own: Vec<_> = own.map(|d| (&*d.subject, d.weight)).collect();
+                SubjectMapping::parse(&mapping.source, &own)
+                    .map_err(|error| BadPolicy(format!("mapping {:?}: {error}", mapping.source)))
+            });
+            authority.mappings.push(compiled.collect::<Result<_, _>>()?);
+        }
+        authority.rights = rights.into();
+        authority.policy = policy;
+        Ok(authority)
+    }
+
+    /// What was compiled.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// All different sets of rights, by [`RightsId`].
+    #[must_use]
+    pub fn rights(&self) -> &Arc<[Rights]> {
+        &self.rights
+    }
+
+    /// The rights of a user.
+    #[must_use]
+    pub fn rights_of(&self, user: Option<u32>) -> RightsId {
+        user.map_or(NO_RIGHTS_NEEDED, |user| self.rights_of_users[user as usize])
+    }
+
+    /// The mappings of an account.
+    #[must_use]
+    pub fn mappings_of(&self, account: usize) -> Arc<[SubjectMapping]> {
+        self.mappings.get(account).cloned().unwrap_or_default()
+    }
+
+    /// The user that clients without credentials are.
+    #[must_use]
+    pub fn no_auth_user(&self, connection_type: ConnectionType) -> Option<u32> {
+        let policy = &self.policy;
+        let own = match connection_type {
+            ConnectionType::Websocket => policy.websocket_no_auth_user,
+            _ => None,
+        };
+        own.or(policy.no_auth_user).map(|user| user as u32)
+    }
+
+    /// Whether a connection of this type has to present credentials.
+    #[must_use]
+    pub fn requires_credentials(&self, connection_type: ConnectionType) -> bool {
+        let is_overridden = connection_type == ConnectionType::Websocket
+            && self.policy.websocket_override.is_some();
+        is_overridden || self.policy.requires_credentials()
+    }
+
+    /// Finds out who a client is.
+    #[must_use]
+    pub fn judge(&self, attempt: &Attempt<'_>) -> Verdict {
+        let is_websocket = attempt.connection_type == ConnectionType::Websocket;
+        let options = attempt.options;
+        if is_websocket && let Some(wanted) = &self.policy.websocket_override {
+            return match wanted {
+                ListenerCredentials::Token(token) => compare(None, token, &options.token),
+                ListenerCredentials::User { user, password } if *user == options.user => {
+                    compare(None, password, &options.password)
+                }
+                ListenerCredentials::User { .. } => Verdict::Refused,
+            };
+        }
+        if !self.policy.requires_credentials() {
+            return Verdict::Accepted(None);
+        }
+        let verdict = self.judge_user(attempt, is_websocket);
+        let user = match &verdict {
+            Verdict::Accepted(user) | Verdict::IfPasswordFits { user, .. } => *user,
+            Verdict::Refused => None,
+        };
+        let is_fitting = user.is_none_or(|user| self.admits_type(user, attempt.connection_type));
+        match is_fitting {
+            true => verdict,
+            false => Verdict::Refused,
+        }
+    }
+
+    fn judge_user(&self, attempt: &Attempt<'_>, is_websocket: bool) -> Verdict {
+        let options = attempt.options;
+        if !options.nkey.is_empty() && !self.keys.is_empty() {
+            return self.judge_signature(attempt);
+        }
+        let maps_certificates = match is_websocket {
+            true => self.policy.websocket_maps_certificates,
+            false => self.policy.maps_certificates,
+        };
+        if maps_certificates {
+            let user = attempt.certificate.and_then(|names| self.owner(names));
+            return user.map_or(Verdict::Refused, |user| self.check_password(user, options));
+        }
+        let is_bare =
+            options.user.is_empty() && options.password.is_empty() && options.token.is_empty();
+        if is_bare && let Some(user) = self.no_auth_user(attempt.connection_type) {
+            return Verdict::Accepted(Some(user));
+        }
+        if let Some(token) = &self.policy.token {
+            return compare(None, token, &options.token);
+        }
+        match self.names.get(&options.user) {
+            Some(&user) => self.check_password(user, options),
+            None => Verdict::Refused,
+        }
+    }
+
+    fn judge_signature(&self, attempt: &Attempt<'_>) -> Verdict {
+        let Some((user, key)) = self.keys.get(&attempt.options.nkey) else {
+            return Verdict::Refused;
+        };
+        let text = &attempt.options.signature;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(text)
+            .or_else(|_| STANDARD.decode(text))
+            .unwrap_or_default();
+        let is_signed = Signature::from_slice(&bytes)
+            .is_ok_and(|signature| key.verify_strict(attempt.nonce, &signature).is_ok());
+        match is_signed && !attempt.nonce.is_empty() {
+            true => Verdict::Accepted(Some(*user)),
+            false => Verdict::Refused,
+        }
+    }
+
+    fn check_password(&self, user: u32, options: &ConnectOptions) -> Verdict {
+        match &self.policy.users[user as usize].identity {
+            Identity::Password { password, .. } => compare(Some(user), password, &options.password),
+            // Only a certificate leads here.
+            Identity::Nkey(_) => Verdict::Refused,
+        }
+    }
+
+    /// The user that a certificate belongs to: by e-mail, DNS name, URI, then
+    /// subject.
+    fn owner(&self, names: &CertificateNames) -> Option<u32> {
+        let lists = [&names.emails, &names.dns_names, &names.uris];
+        let all = lists.into_iter().flatten().chain([&names.subject]);
+        all.filter_map(|name| self.names.get(name).copied()).next()
+    }
+
+    fn admits_type(&self, user: u32, connection_type: ConnectionType) -> bool {
+        let types = &self.policy.users[user as usize].connection_types;
+        types
+            .as_ref()
+            .is_none_or(|types| types.contains(&connection_type))
+    }
+
+    /// The user of an older policy under whose identity nothing has to be
+    /// proven again; `None` if there is none.
+    #[must_use]
+    pub fn same_user(&self, older: &Self, user: u32) -> Option<u32> {
+        let before = &older.policy.users[user as usize];
+        let now = match &before.identity {
+            Identity::Password { user, .. } => self.names.get(user).copied(),
+            Identity::Nkey(key) => self.keys.get(key).map(|entry| entry.0),
+        }?;
+        (self.policy.users[now as usize].identity == before.identity).then_some(now)
+    }
+}
+
+fn compile(permissions: &Permissions) -> Result<Rights, BadPolicy> {
+    let lists = |rights: &Option<super::policy::SubjectRights>| {
+        let rights = rights.clone().unwrap_or_default();
+        (rights.allow, rights.deny)
+    };
+    let (publish, subscribe) = (lists(&permissions.publish), lists(&permissions.subscribe));
+    let responses = permissions.responses.map(|responses| {
+        let messages = responses.messages_max.unwrap_or(0);
+        (messages, responses.expires_ns.unwrap_or(0))
+    });
+    Rights::parse(
+        (publish.0.as_deref(), &publish.1),
+        (subscribe.0.as_deref(), &subscribe.1),
+        responses,
+    )
+    .map_err(|_| BadPolicy("permissions hold an invalid subject".to_owned()))
+}
+
+fn intern(all: &mut Vec<Rights>, rights: Rights) -> RightsId {
+    let at = all.iter().position(|other| *other == rights);
+    let at = at.unwrap_or_else(|| {
+        all.push(rights);
+        all.len() - 1
+    });
+    RightsId::try_from(at).expect("the number of users is bounded")
+}
+
+fn compare(user: Option<u32>, secret: &Secret, given: &str) -> Verdict {
+    if secret.is_bcrypt() {
+        return Verdict::IfPasswordFits {
+            user,
+            hash: secret.0.clone(),
+            given: given.to_owned(),
+        };
+    }
+    match is_same(&secret.0, given) {
+        true => Verdict::Accepted(user),
+        false => Verdict::Refused,
+    }
+}
+
+/// Compares without telling by its time where the first difference is.
+fn is_same(expected: &str, given: &str) -> bool {
+    let differing = expected
+        .bytes()
+        .zip(given.bytes())
+        .fold(0u8, |sum, (a, b)| sum | (a ^ b));
+    differing == 0 && expected.len() == given.len()
+}
