@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::hint::black_box;
 use std::io::IoSlice;
 
-use trunkline_core::base::id::{ConnectionKey, ConnectionKind, CoreId, Nanos};
+use trunkline_core::base::id::{ConnectionKey, CoreId, Nanos};
 use trunkline_core::base::limits::{Limits, SEND_BLOCKS_MAX};
+use trunkline_core::session::authority::Authority;
 use trunkline_core::shard::mesh::{Inbound, MeshBatch};
-use trunkline_core::shard::{Credentials, Opening, Shard, ShardConfig};
+use trunkline_core::shard::{Opening, Shard, ShardConfig};
 use trunkline_core::wire::info::ServerInfo;
 
 /// The moment at which everything happens.
@@ -42,9 +43,8 @@ pub fn shard(core: u8, cores: usize) -> Shard {
             host: "0.0.0.0".into(),
             port: 4222,
             headers: true,
-            auth_required: false,
         },
-        credentials: Credentials::NotRequired,
+        authority: Authority::open().into(),
         seed: 1,
         trace: false,
     })
@@ -52,12 +52,8 @@ pub fn shard(core: u8, cores: usize) -> Shard {
 
 /// Opens a connection that says CONNECT and more.
 pub fn connect(shard: &mut Shard, more: &[u8]) -> ConnectionKey {
-    let opening = Opening {
-        client_id: shard.connection_count() as u64 + 1,
-        kind: ConnectionKind::Client,
-        peer: ([127, 0, 0, 1], 4000).into(),
-        is_over_limit: false,
-    };
+    let number = shard.connection_count() as u64 + 1;
+    let opening = Opening::client(number, ([127, 0, 0, 1], 4000).into());
     let key = shard.open(NOW, opening);
     shard.on_bytes(NOW, key, &[CONNECT, more].concat());
     flush(shard);

@@ -109,11 +109,13 @@ fn encoder(bench: &mut Bench) {
         host: "0.0.0.0".into(),
         port: 4222,
         headers: true,
-        auth_required: false,
     };
     bench.run("wire/encode INFO", &[("ns/line", 1)], || {
         line.clear();
         let about = ConnectionInfo {
+            auth_required: false,
+            nonce: "",
+            is_system: false,
             client_id: 77,
             client_ip: "127.0.0.1",
             max_payload: 1 << 20,

@@ -13,13 +13,16 @@ use tracing::info;
 use trunkline_core::base::id::CoreId;
 use trunkline_core::base::identity::server_id;
 use trunkline_core::base::limits::Limits;
-use trunkline_core::shard::{Credentials, Shard, ShardConfig};
+use trunkline_core::session::authority::Authority;
+use trunkline_core::session::policy::Policy;
+use trunkline_core::shard::{Shard, ShardConfig};
 use trunkline_core::wire::info::{NATS_VERSION, ServerInfo};
 
 use crate::cli::Start;
 use crate::mesh::{self, CoreRings, Shared};
 use crate::net::accept::Acceptor;
 use crate::options::{Authorization, Options, join_host_port};
+use crate::passwords::PasswordChecker;
 use crate::topology::CpuId;
 use crate::turn::Core;
 
@@ -51,11 +54,13 @@ pub fn run(start: &Start, cpus: &[CpuId], listener: TcpListener) -> Result<(), F
     let mut acceptor = Some(Acceptor::new(listener, connections_max)?);
     let (shared, rings) = mesh::connect(cpus.len())?;
     let seed = u64::from_le_bytes(random()?);
+    let authority = Arc::new(Authority::new(policy(options)).map_err(|bad| bad.0)?);
     let clock = Instant::now();
+    let passwords = PasswordChecker::start(Arc::clone(&shared))?;
     let (started, starts) = mpsc::channel();
     let mut cores = Vec::new();
     for (number, (cpu, rings)) in cpus.iter().zip(rings).enumerate() {
-        let config = shard_config(options, &server, number, cpus.len(), seed);
+        let config = shard_config(options, &server, number, cpus.len(), seed, &authority);
         cores.push(spawn(Starting {
             cpu: *cpu,
             config,
@@ -64,6 +69,7 @@ pub fn run(start: &Start, cpus: &[CpuId], listener: TcpListener) -> Result<(), F
             acceptor: acceptor.take(),
             clock,
             started: started.clone(),
+            passwords: passwords.clone(),
         })?);
     }
     for _ in cpus {
@@ -100,7 +106,6 @@ fn server_info(options: &Options, port: u16) -> Result<ServerInfo, Failure> {
         host: options.host.clone(),
         port,
         headers: !options.no_header_support,
-        auth_required: options.authorization != Authorization::None,
     })
 }
 
@@ -110,6 +115,7 @@ fn shard_config(
     core: usize,
     cores: usize,
     seed: u64,
+    authority: &Arc<Authority>,
 ) -> ShardConfig {
     ShardConfig {
         core: CoreId(core as u8),
@@ -126,16 +132,18 @@ fn shard_config(
             auth_timeout_ns: options.auth_timeout_ns,
         },
         server: server.clone(),
-        credentials: match &options.authorization {
-            Authorization::None => Credentials::NotRequired,
-            Authorization::Token(token) => Credentials::Token(token.clone()),
-            Authorization::User { user, password } => Credentials::User {
-                user: user.clone(),
-                password: password.clone(),
-            },
-        },
+        authority: Arc::clone(authority),
         seed,
         trace: options.trace,
+    }
+}
+
+/// Who may connect.
+fn policy(options: &Options) -> Policy {
+    match &options.authorization {
+        Authorization::None => Policy::open(),
+        Authorization::Token(token) => Policy::of_token(token),
+        Authorization::User { user, password } => Policy::of_user(user, password),
     }
 }
 
@@ -148,6 +156,7 @@ struct Starting {
     acceptor: Option<Acceptor>,
     clock: Instant,
     started: mpsc::Sender<()>,
+    passwords: PasswordChecker,
 }
 
 fn spawn(starting: Starting) -> Result<ExecutorJoinHandle<()>, Failure> {
@@ -163,6 +172,7 @@ fn spawn(starting: Starting) -> Result<ExecutorJoinHandle<()>, Failure> {
                 starting.shared,
                 starting.acceptor,
                 starting.clock,
+                starting.passwords,
             );
             // Nobody is left to be told if the start was given up meanwhile.
             let _ = starting.started.send(());

@@ -10,6 +10,7 @@ mod mesh;
 mod net;
 mod options;
 mod park;
+mod passwords;
 mod preflight;
 mod topology;
 mod turn;

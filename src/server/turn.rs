@@ -29,6 +29,7 @@ use crate::net::accept::Acceptor;
 use crate::net::poller::{Poller, Ready};
 use crate::net::socket::{Received, receive, receive_into_two, send};
 use crate::park::Park;
+use crate::passwords::PasswordChecker;
 
 /// Tokens that no connection has, since generations do not reach them.
 const LISTENER: u64 = u64::MAX;
@@ -66,6 +67,7 @@ pub struct Core {
     shared: Arc<Shared>,
     acceptor: Option<Acceptor>,
     clock: Instant,
+    passwords: PasswordChecker,
 }
 
 impl Core {
@@ -77,6 +79,7 @@ impl Core {
         shared: Arc<Shared>,
         acceptor: Option<Acceptor>,
         clock: Instant,
+        passwords: PasswordChecker,
     ) -> std::io::Result<Self> {
         let poller = Poller::new()?;
         poller.add_edge(shared.doorbells[id.index()].event(), DOORBELL)?;
@@ -95,6 +98,7 @@ impl Core {
             shared,
             acceptor,
             clock,
+            passwords,
         })
     }
 
@@ -203,6 +207,9 @@ impl Core {
             self.shard.on_tick(now);
         }
         self.shard.settle(now);
+        while let Some(check) = self.shard.take_password_check() {
+            self.passwords.check(self.id, check);
+        }
         while let Some(key) = self.shard.next_resumed() {
             self.queue_read(key);
         }

@@ -9,12 +9,14 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::sync::Arc;
 
-use trunkline_core::base::id::{ConnectionKey, ConnectionKind, CoreId, Nanos};
+use trunkline_core::base::id::{ConnectionKey, CoreId, Nanos};
 use trunkline_core::base::limits::{Limits, RECEIVE_BUFFER_BYTES, SEND_BLOCKS_MAX};
+use trunkline_core::session::authority::Authority;
 use trunkline_core::session::connection::CloseReason;
 use trunkline_core::shard::mesh::{Inbound, MeshBatch};
-use trunkline_core::shard::{Credentials, Opening, Shard, ShardConfig};
+use trunkline_core::shard::{Opening, Shard, ShardConfig};
 use trunkline_core::wire::info::ServerInfo;
 
 /// What a client says that wants neither `+OK` nor checks.
@@ -69,16 +71,16 @@ pub struct Shards {
 impl Shards {
     /// Cores without connections. Output is kept per client, or only counted.
     pub fn new(cores: usize, limits: &Limits, keeps_output: bool) -> Self {
-        let credentials = Credentials::NotRequired;
-        Self::with_credentials(cores, limits, keeps_output, &credentials)
+        let authority = Arc::new(Authority::open());
+        Self::with_authority(cores, limits, keeps_output, &authority)
     }
 
     /// The same for clients who have to say who they are.
-    pub fn with_credentials(
+    pub fn with_authority(
         cores: usize,
         limits: &Limits,
         keeps_output: bool,
-        credentials: &Credentials,
+        authority: &Arc<Authority>,
     ) -> Self {
         let make = |core| Core {
             shard: Shard::new(ShardConfig {
@@ -91,9 +93,8 @@ impl Shards {
                     host: "0.0.0.0".into(),
                     port: 4222,
                     headers: true,
-                    auth_required: *credentials != Credentials::NotRequired,
                 },
-                credentials: credentials.clone(),
+                authority: Arc::clone(authority),
                 seed: 7,
                 trace: false,
             }),
@@ -111,12 +112,8 @@ impl Shards {
 
     /// Opens a connection on a core and forgets its greeting; returns the client's number.
     pub fn connect(&mut self, core: usize) -> usize {
-        let opening = Opening {
-            client_id: self.peers.len() as u64 + 1,
-            kind: ConnectionKind::Client,
-            peer: ([127, 0, 0, 1], 4000).into(),
-            is_over_limit: false,
-        };
+        let number = self.peers.len() as u64 + 1;
+        let opening = Opening::client(number, ([127, 0, 0, 1], 4000).into());
         let key = self.cores[core].shard.open(self.now, opening);
         self.peers.push(Peer {
             core,

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::io::IoSlice;
 use std::rc::Rc;
 
-use trunkline_core::base::id::{ConnectionKey, ConnectionKind, CoreId, Nanos};
+use trunkline_core::base::id::{ConnectionKey, CoreId, Nanos};
 use trunkline_core::base::limits::SEND_BLOCKS_MAX;
 use trunkline_core::session::connection::CloseReason;
 use trunkline_core::shard::mesh::Inbound;
@@ -215,12 +215,7 @@ impl Core {
 
     fn open(&mut self, wire: usize, net: &mut Net) {
         let address = std::net::Ipv4Addr::from_bits(0x7f00_0000 + wire as u32);
-        let opening = Opening {
-            client_id: wire as u64,
-            kind: ConnectionKind::Client,
-            peer: (address, 1).into(),
-            is_over_limit: false,
-        };
+        let opening = Opening::client(wire as u64, (address, 1).into());
         let key = self.shard.open(self.now, opening);
         let slot = key.index as usize;
         if self.sockets.len() <= slot {

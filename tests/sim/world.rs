@@ -7,7 +7,8 @@ use std::hash::{DefaultHasher, Hasher};
 use std::rc::Rc;
 
 use trunkline_core::base::id::{CoreId, Nanos};
-use trunkline_core::shard::{Credentials, Shard, ShardConfig};
+use trunkline_core::session::authority::Authority;
+use trunkline_core::shard::{Shard, ShardConfig};
 use trunkline_core::wire::info::ServerInfo;
 
 use crate::checkers::{delivery, ending};
@@ -440,9 +441,8 @@ fn config(id: usize, profile: &Profile, seed: u64) -> ShardConfig {
             host: "127.0.0.1".into(),
             port: 4222,
             headers: true,
-            auth_required: false,
         },
-        credentials: Credentials::NotRequired,
+        authority: Authority::open().into(),
         seed,
         trace: false,
     }

@@ -103,6 +103,26 @@ pub const RTT_INTERVAL_NS: u64 = 3_600_000_000_000;
 /// Longest round trip of an authentication attempt with no configured limit.
 pub const AUTH_TIMEOUT_NS: u64 = 2_000_000_000;
 
+/// Connections that one turn revises after a reload at most...
+pub const REVISIONS_PER_TURN: usize = 64;
+
+/// ...unless they have this many subscriptions before.
+pub const REVISED_SUBSCRIPTIONS_PER_TURN: usize = 4096;
+
+/// Passwords of one core's clients that are being checked at the same time;
+/// further clients are refused.
+pub const PASSWORD_CHECKS_MAX: usize = 1024;
+
+/// Requests that one connection may still answer by `allow_responses`; further
+/// ones cannot be answered.
+pub const RESPONSES_MAX: usize = 65_536;
+
+/// Requests after which those that cannot be answered any more are forgotten...
+pub const RESPONSES_PRUNE_AFTER: usize = 4096;
+
+/// ...or nanoseconds after which they are.
+pub const RESPONSES_PRUNE_NS: u64 = 1_000_000_000;
+
 /// Requests to the server, and events of it, that one turn of a core may leave
 /// for the shell; those beyond are dropped.
 pub const SYSTEM_NOTES_MAX: usize = 1024;

@@ -14,7 +14,7 @@
 use ahash::RandomState;
 use hashbrown::HashTable;
 
-use super::cache::{Lookup, QueueRoute, Route, RouteCache, Target};
+use super::cache::{Lookup, QueueRoute, Route, RouteCache};
 use super::rules::Rules;
 use super::subscription::{List, Subscription};
 use crate::base::core_set::CoreSet;
@@ -122,6 +122,14 @@ impl Interest {
     /// A subscription in use.
     pub fn subscription_mut(&mut self, number: u32) -> &mut Subscription {
         &mut self.subscriptions[number]
+    }
+
+    /// The pattern and the queue group of a subscription.
+    #[must_use]
+    pub fn name_of(&self, number: u32) -> (&[u8], Option<&[u8]>) {
+        let subscription = &self.subscriptions[number];
+        let queue = (subscription.queue != NONE).then(|| self.queue_name(subscription.queue));
+        (&self.patterns[subscription.pattern].text, queue)
     }
 
     /// The name of a queue group that a route mentions.
@@ -267,19 +275,6 @@ impl Interest {
     #[must_use]
     pub fn route_at(&self, at: u32) -> &Route {
         self.routes.get(at)
-    }
-
-    /// The plain subscription of one connection that matches a subject, if
-    /// there is one.
-    pub fn plain_of_connection(&mut self, connection: u32, subject: &[u8]) -> Option<u32> {
-        let at = self.route(subject, NONE);
-        let route = self.routes.get(at);
-        let of_connection = |target: &&Target| target.connection == connection;
-        route
-            .plain
-            .iter()
-            .find(of_connection)
-            .map(|target| target.subscription)
     }
 
     /// Checks what must hold between the tables; for tests and debug builds.

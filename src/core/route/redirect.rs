@@ -1,5 +1,7 @@
-//! Rights and mappings of an account, asked per message through its routes.
+//! What is asked of an account's routes besides who receives: rights, mappings,
+//! and one connection's own subscription.
 
+use super::cache::Target;
 use super::interest::Interest;
 use super::rules::Rules;
 use crate::base::slab::NONE;
@@ -24,10 +26,9 @@ impl Interest {
         })
     }
 
-    /// The set of rights that has to filter a subscription's messages, if this
-    /// one has to.
+    /// Whether a set of rights has to filter a subscription's messages.
     #[must_use]
-    pub fn filter(&self, pattern: Pattern<'_>, queue: Option<&[u8]>, rights: u16) -> bool {
+    pub fn needs_filter(&self, pattern: Pattern<'_>, queue: Option<&[u8]>, rights: u16) -> bool {
         let rights = self.rules.rights.get(usize::from(rights));
         rights.is_some_and(|rights| rights.needs_filter(pattern.text(), queue))
     }
@@ -72,5 +73,18 @@ impl Interest {
             choice.route = to;
         }
         Some(to)
+    }
+
+    /// The plain subscription of one connection that matches a subject, if
+    /// there is one.
+    pub fn plain_of_connection(&mut self, connection: u32, subject: &[u8]) -> Option<u32> {
+        let at = self.route(subject, NONE);
+        let route = self.routes.get(at);
+        let of_connection = |target: &&Target| target.connection == connection;
+        route
+            .plain
+            .iter()
+            .find(of_connection)
+            .map(|target| target.subscription)
     }
 }

@@ -69,6 +69,13 @@ pub enum Verdict {
     },
 }
 
+/// What a connection waits to become.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Candidate {
+    /// The user, if there are users.
+    pub user: Option<u32>,
+}
+
 /// Why a policy cannot be used.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BadPolicy(pub String);
@@ -114,6 +121,15 @@ impl Authority {
         authority.rights = rights.into();
         authority.policy = policy;
         Ok(authority)
+    }
+
+    /// Everybody may do everything.
+    ///
+    /// # Panics
+    /// Never: the policy without users is valid.
+    #[must_use]
+    pub fn open() -> Self {
+        Self::new(Policy::open()).expect("the policy without users is valid")
     }
 
     /// What was compiled.

@@ -5,10 +5,15 @@
 //! or delivered any more and only what waits in the outbox is still sent.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use hashbrown::HashTable;
 
+use super::authority::{Candidate, NO_RIGHTS_NEEDED, RightsId};
+use super::certificate::CertificateNames;
 use super::outbox::Outbox;
+use super::policy::{AccountUsage, ConnectionType};
+use super::responses::Responses;
 use crate::base::id::{AccountId, ConnectionKind, CoreId, Nanos};
 use crate::base::slab::NONE;
 use crate::wire::connect::ConnectOptions;
@@ -41,6 +46,8 @@ pub enum CloseReason {
     BadClientProtocolVersion,
     /// Too many connections.
     MaxConnectionsExceeded,
+    /// Too many connections of the account.
+    MaxAccountConnectionsExceeded,
     /// A payload larger than allowed.
     MaxPayloadExceeded,
     /// A control line longer than allowed.
@@ -67,6 +74,7 @@ impl CloseReason {
             Self::StaleConnection => "Stale Connection",
             Self::ProtocolViolation => "Protocol Violation",
             Self::BadClientProtocolVersion => "Bad Client Protocol Version",
+            Self::MaxAccountConnectionsExceeded => "Maximum Account Connections Exceeded",
             Self::MaxConnectionsExceeded => "Maximum Connections Exceeded",
             Self::MaxPayloadExceeded => "Maximum Message Payload Exceeded",
             Self::MaxControlLineExceeded => "Maximum Control Line Exceeded",
@@ -124,6 +132,21 @@ pub struct Heartbeat {
     pub sent_at: Nanos,
 }
 
+/// What a reload has left to be done about a connection; until then it is not
+/// read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Revision {
+    /// Nothing.
+    #[default]
+    None,
+    /// Its user is in another account now: it must come again.
+    Moved,
+    /// It is to be seen whether its credentials still count.
+    Credentials,
+    /// Subscriptions may have to end.
+    Subscriptions,
+}
+
 /// One connection.
 #[derive(Debug)]
 pub struct Connection {
@@ -133,8 +156,31 @@ pub struct Connection {
     pub client_id: u64,
     /// What the peer is.
     pub kind: ConnectionKind,
+    /// How it is connected.
+    pub connection_type: ConnectionType,
     /// The account that it belongs to.
     pub account: AccountId,
+    /// The user that it is, by its number in the authority.
+    pub user: Option<u32>,
+    /// What it may do, by its number in the authority.
+    pub rights: RightsId,
+    /// Its rights restrict what it publishes.
+    pub restricts_publish: bool,
+    /// Largest payload that it may send, in bytes.
+    pub max_payload: u32,
+    /// Requests that it may answer beyond its rights.
+    pub responses: Option<Box<Responses>>,
+    /// Where it is counted in its account.
+    pub usage: Option<Arc<AccountUsage>>,
+    /// The user that it is going to be if its password is right, while that is
+    /// found out.
+    pub candidate: Option<Candidate>,
+    /// What a reload has left to be done about it.
+    pub revision: Revision,
+    /// What it has to sign, if it wants to; empty: nothing.
+    pub nonce: Box<[u8]>,
+    /// The names in its certificate.
+    pub certificate: Option<Arc<CertificateNames>>,
     /// The peer's address.
     pub peer: SocketAddr,
     /// What the peer said in CONNECT.
@@ -199,6 +245,7 @@ impl Connection {
         generation: u32,
         client_id: u64,
         kind: ConnectionKind,
+        connection_type: ConnectionType,
         peer: SocketAddr,
         now: Nanos,
     ) -> Self {
@@ -206,7 +253,18 @@ impl Connection {
             generation,
             client_id,
             kind,
+            connection_type,
             account: AccountId::GLOBAL,
+            user: None,
+            rights: NO_RIGHTS_NEEDED,
+            restricts_publish: false,
+            max_payload: u32::MAX,
+            responses: None,
+            usage: None,
+            candidate: None,
+            revision: Revision::None,
+            nonce: Box::default(),
+            certificate: None,
             peer,
             options: Box::default(),
             headers: false,
@@ -258,7 +316,10 @@ impl Connection {
     #[must_use]
     #[inline]
     pub fn reads(&self) -> bool {
-        self.hold == Hold::None && self.closing.is_none()
+        self.hold == Hold::None
+            && self.closing.is_none()
+            && self.candidate.is_none()
+            && self.revision == Revision::None
     }
 
     /// The earliest moment at which something about it is due.

@@ -6,3 +6,4 @@ pub mod certificate;
 pub mod connection;
 pub mod outbox;
 pub mod policy;
+pub mod responses;

@@ -50,7 +50,7 @@ pub struct Account {
 pub struct AccountLimits {
     /// Client connections.
     pub connections_max: Option<u32>,
-    /// Subscriptions of all its connections.
+    /// Subscriptions of each of its connections, as in NATS 2.15.
     pub subscriptions_max: Option<u32>,
     /// Payload in bytes.
     pub payload_max: Option<u32>,
@@ -58,16 +58,14 @@ pub struct AccountLimits {
     pub leaf_nodes_max: Option<u32>,
 }
 
-/// What an account uses at the moment; changed per connection and subscription,
-/// never per message.
+/// What an account uses at the moment; changed per connection, never per
+/// message.
 #[derive(Debug, Default)]
 pub struct AccountUsage {
     /// Client connections.
     pub connections: AtomicU64,
     /// Client connections since the start.
     pub connections_total: AtomicU64,
-    /// Subscriptions.
-    pub subscriptions: AtomicU64,
 }
 
 /// One subject mapping of an account (ADR-30).
@@ -103,6 +101,23 @@ pub struct User {
     pub connection_types: Option<Vec<ConnectionType>>,
     /// It may only come through a trusted proxy.
     pub proxy_required: bool,
+}
+
+impl User {
+    /// A user with a password who may do everything in an account.
+    #[must_use]
+    pub fn new(user: &str, password: &str, account: AccountId) -> Self {
+        Self {
+            identity: Identity::Password {
+                user: user.to_owned(),
+                password: Secret(password.to_owned()),
+            },
+            account,
+            permissions: None,
+            connection_types: None,
+            proxy_required: false,
+        }
+    }
 }
 
 /// How a user proves who it is.
@@ -234,6 +249,24 @@ impl Policy {
         Self {
             accounts: vec![Account::new("$G"), Account::new("$SYS")],
             ..Self::default()
+        }
+    }
+
+    /// A policy with one user, who may do everything in `$G`.
+    #[must_use]
+    pub fn of_user(user: &str, password: &str) -> Self {
+        Self {
+            users: vec![User::new(user, password, AccountId::GLOBAL)],
+            ..Self::open()
+        }
+    }
+
+    /// A policy of who knows the token.
+    #[must_use]
+    pub fn of_token(token: &str) -> Self {
+        Self {
+            token: Some(Secret(token.to_owned())),
+            ..Self::open()
         }
     }
 

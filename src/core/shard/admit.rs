@@ -2,11 +2,70 @@
 //! ones, and subjects that belong to the server.
 
 use super::Shard;
+use super::fanout::Delivery;
+use super::input::Outcome;
+use crate::base::id::Nanos;
+use crate::session::connection::Connection;
 use crate::subject::pattern::is_literal;
 use crate::wire::encode;
 use crate::wire::parse::Publish;
 
 impl Shard {
+    /// Whether a message whose subject its publisher has no right to is an
+    /// answer that is allowed; if not, it is said.
+    #[cold]
+    pub(super) fn may_respond(&mut self, index: u32, message: &Publish<'_>) -> bool {
+        let connection = &mut self.connections[index];
+        let responses = connection.responses.as_mut();
+        if responses.is_some_and(|responses| responses.take(self.now, message.subject)) {
+            return true;
+        }
+        if connection.options.pedantic && !is_literal(message.subject) {
+            self.send_error(index, b"Invalid Publish Subject");
+        }
+        let subject = message.subject;
+        self.refuse_publish(index, b"Permissions Violation for Publish to ", subject);
+        false
+    }
+
+    /// Drops a message that a mapping sends nowhere.
+    #[cold]
+    pub(super) fn lose(&mut self, index: u32, message: &Publish<'_>) -> Outcome {
+        if self.admit(index, message) && !message.reply.is_empty() {
+            self.tell_no_responders(index, message);
+        }
+        Outcome::Done
+    }
+
+    /// Tells a requester that nobody listens, on its own subscription for the
+    /// reply, if it wants to know.
+    #[cold]
+    pub(super) fn tell_no_responders(&mut self, index: u32, message: &Publish<'_>) {
+        let connection = &self.connections[index];
+        if !connection.options.no_responders {
+            return;
+        }
+        let interest = &mut self.interests[connection.account.index()];
+        let Some(number) = interest.plain_of_connection(index, message.reply) else {
+            return;
+        };
+        let mut line = std::mem::take(&mut self.scratch.line);
+        line.clear();
+        let sid = interest.subscription(number).sid.bytes();
+        encode::no_responders(message.reply, sid, message.subject, &mut line);
+        self.send(index, &line);
+        self.scratch.line = line;
+    }
+
+    fn refuse_publish(&mut self, index: u32, text: &[u8], subject: &[u8]) {
+        let mut text = text.to_vec();
+        encode::quoted(subject, &mut text);
+        let mut log = b"Publish Violation - Subject ".to_vec();
+        encode::quoted(subject, &mut log);
+        self.log_error(index, &String::from_utf8_lossy(&log));
+        self.send_error(index, &text);
+    }
+
     /// Cold checks of a message; false if it must not be published.
     #[cold]
     pub(super) fn admit(&mut self, index: u32, message: &Publish<'_>) -> bool {
@@ -26,16 +85,28 @@ impl Shard {
             None
         };
         if let Some((text, subject)) = refusal {
-            let mut text = text.to_vec();
-            encode::quoted(subject, &mut text);
-            self.log_error(index, &String::from_utf8_lossy(&text));
-            self.send_error(index, &text);
+            self.refuse_publish(index, text, subject);
             return false;
         }
         if verbose {
             self.send(index, encode::OK);
         }
         true
+    }
+}
+
+/// Notes that a connection may answer a request that is delivered to it.
+#[cold]
+pub(super) fn note_request(connection: &mut Connection, now: Nanos, message: &Delivery<'_>) {
+    let line_end = memchr::memchr(b'\n', message.tail).unwrap_or(message.tail.len());
+    let line = &message.tail[..line_end];
+    let sizes = 1 + usize::from(message.has_header);
+    let words = line.split(|&byte| byte == b' ').count();
+    if words > sizes
+        && let Some(reply) = line.split(|&byte| byte == b' ').next()
+        && let Some(responses) = connection.responses.as_mut()
+    {
+        responses.note(now, reply);
     }
 }
 

@@ -4,7 +4,7 @@ use tracing::trace;
 
 use super::Shard;
 use super::input::Outcome;
-use crate::base::id::Nanos;
+use crate::base::id::{AccountId, Nanos};
 use crate::base::limits::FIRST_PING_NS;
 use crate::session::connection::{CloseReason, Hold};
 use crate::subject::pattern::{Pattern, tokens};
@@ -74,12 +74,15 @@ impl Shard {
         if !is_first {
             self.drop_subscriptions(index);
         }
-        let connection = &mut self.connections[index];
-        if !self.config.credentials.accept(&connection.options) || connection.options.names_account
-        {
-            self.refuse_credentials(index);
-            return;
+        match self.connections[index].options.names_account {
+            true => self.refuse_credentials(index),
+            false => self.authenticate(index),
         }
+    }
+
+    /// Goes on with CONNECT once it is known who the client is.
+    pub(super) fn finish_connect(&mut self, index: u32) {
+        let connection = &mut self.connections[index];
         connection.awaiting_credentials = false;
         let (protocol, verbose) = (connection.options.protocol, connection.options.verbose);
         let headers_missing = connection.options.no_responders && !connection.headers;
@@ -97,13 +100,6 @@ impl Shard {
             self.send(index, encode::OK);
         }
         self.schedule(index);
-    }
-
-    /// Ends a connection that may not be here.
-    pub(super) fn refuse_credentials(&mut self, index: u32) {
-        self.log_error(index, "authentication error");
-        self.send_error(index, b"Authorization Violation");
-        self.close(index, CloseReason::AuthenticationFailure);
     }
 
     /// Answers a PING; after new subscriptions or messages for other cores only
@@ -155,20 +151,23 @@ impl Shard {
         if self.wait_for_any_link(index) {
             return Outcome::Postponed;
         }
+        self.connections[index].heartbeat.last_input = self.now;
         let limits = &self.config.limits;
-        let connection = &mut self.connections[index];
-        connection.heartbeat.last_input = self.now;
-        if queue == Some(SYSTEM_QUEUE) {
-            self.refuse_subscription(index, subject, b" using queue \"_sys_\"");
+        let connection = &self.connections[index];
+        let rights = self.config.authority.rights();
+        let rights = rights.get(usize::from(connection.rights));
+        if queue == Some(SYSTEM_QUEUE)
+            || rights.is_some_and(|rights| !rights.may_subscribe(subject, queue))
+        {
+            self.refuse_subscription(index, subject, queue, sid, b"");
             return Outcome::Done;
         }
         let tokens_max = limits.max_subscription_tokens as usize;
         if tokens_max > 0 && tokens(subject).count() > tokens_max {
-            self.refuse_subscription(index, subject, b", too many tokens");
+            self.refuse_subscription(index, subject, None, sid, b", too many tokens");
             return Outcome::Done;
         }
-        let subscriptions_max = limits.max_subscriptions as usize;
-        if subscriptions_max > 0 && connection.subscriptions.len() >= subscriptions_max {
+        if connection.subscriptions.len() >= self.subscriptions_max(connection.account) {
             self.log_error(index, "maximum subscriptions exceeded");
             self.send_error(index, b"maximum subscriptions exceeded");
             return Outcome::Done;
@@ -186,11 +185,40 @@ impl Shard {
         Outcome::Done
     }
 
-    fn refuse_subscription(&mut self, index: u32, subject: &[u8], addition: &[u8]) {
+    /// Subscriptions that a connection of an account may have.
+    fn subscriptions_max(&self, account: AccountId) -> usize {
+        let own = self.config.limits.max_subscriptions;
+        let limits = &self.config.authority.policy().accounts[account.index()].limits;
+        let of_account = limits.subscriptions_max.unwrap_or(u32::MAX);
+        match own {
+            0 => of_account as usize,
+            own => own.min(of_account) as usize,
+        }
+    }
+
+    /// Says that a subscription is not allowed; `addition` ends the text.
+    pub(super) fn refuse_subscription(
+        &mut self,
+        index: u32,
+        subject: &[u8],
+        queue: Option<&[u8]>,
+        sid: &[u8],
+        addition: &[u8],
+    ) {
         let mut text = b"Permissions Violation for Subscription to ".to_vec();
+        let mut log = b"Subscription Violation - Subject ".to_vec();
         encode::quoted(subject, &mut text);
+        encode::quoted(subject, &mut log);
+        if let Some(queue) = queue {
+            text.extend_from_slice(b" using queue ");
+            encode::quoted(queue, &mut text);
+            log.extend_from_slice(b", Queue: ");
+            encode::quoted(queue, &mut log);
+        }
         text.extend_from_slice(addition);
-        self.log_error(index, &String::from_utf8_lossy(&text));
+        log.extend_from_slice(b", SID ");
+        log.extend_from_slice(sid);
+        self.log_error(index, &String::from_utf8_lossy(&log));
         self.send_error(index, &text);
     }
 
@@ -242,6 +270,9 @@ impl Shard {
             super::frame::announce(links, core, account, announcement);
         });
         let connection = &mut self.connections[index];
+        if interest.needs_filter(pattern, queue, connection.rights) {
+            interest.subscription_mut(number).filter = connection.rights;
+        }
         connection.has_unconfirmed = true;
         connection
             .subscriptions

@@ -2,16 +2,22 @@
 
 use std::io::IoSlice;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tracing::{debug, error, info};
 
 use super::Shard;
-use crate::base::id::{ConnectionKey, ConnectionKind, Nanos};
+use crate::base::id::{AccountId, ConnectionKey, ConnectionKind, Nanos};
 use crate::base::limits::{CLOSE_LINGER_NS, SEND_BLOCKS_MAX};
 use crate::base::slab::Slab;
-use crate::session::connection::{CloseReason, Connection, Hold};
+use crate::session::certificate::CertificateNames;
+use crate::session::connection::{CloseReason, Connection, Hold, Revision};
+use crate::session::policy::ConnectionType;
+use crate::wire::connect::ConnectOptions;
 use crate::wire::encode;
 use crate::wire::info::{self, ConnectionInfo};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// The connections by slot; every slot remembers how often it was used.
 #[derive(Default)]
@@ -92,7 +98,7 @@ impl std::ops::IndexMut<u32> for Connections {
 }
 
 /// A connection that the shell has accepted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Opening {
     /// Its number in the whole server.
     pub client_id: u64,
@@ -103,6 +109,31 @@ pub struct Opening {
     /// Whether there are more connections than allowed: it is told so and
     /// closed.
     pub is_over_limit: bool,
+    /// How it is connected.
+    pub connection_type: ConnectionType,
+    /// Random bytes for the peer to sign.
+    pub nonce: [u8; 11],
+    /// What it has presented before CONNECT, in cookies.
+    pub presented: Option<Box<ConnectOptions>>,
+    /// The names in its certificate, if it has presented one.
+    pub certificate: Option<Arc<CertificateNames>>,
+}
+
+impl Opening {
+    /// A client over TCP that has presented nothing yet.
+    #[must_use]
+    pub fn client(client_id: u64, peer: SocketAddr) -> Self {
+        Self {
+            client_id,
+            kind: ConnectionKind::Client,
+            peer,
+            is_over_limit: false,
+            connection_type: ConnectionType::Standard,
+            nonce: [0; 11],
+            presented: None,
+            certificate: None,
+        }
+    }
 }
 
 impl Shard {
@@ -114,10 +145,20 @@ impl Shard {
                 generation,
                 opening.client_id,
                 opening.kind,
+                opening.connection_type,
                 opening.peer,
                 now,
             )
         });
+        let connection = &mut self.connections[index];
+        connection.max_payload = self.config.limits.max_payload;
+        connection.certificate = opening.certificate;
+        if let Some(presented) = opening.presented {
+            connection.options = presented;
+        }
+        if self.config.authority.policy().has_nkeys() {
+            connection.nonce = URL_SAFE_NO_PAD.encode(opening.nonce).into_bytes().into();
+        }
         self.log_debug(index, "Client connection created");
         self.send_info(index, false);
         if opening.is_over_limit {
@@ -129,7 +170,13 @@ impl Shard {
         let limits = &self.config.limits;
         let connection = &mut self.connections[index];
         connection.heartbeat.next = now.after_ns(limits.ping_interval_ns);
-        if self.config.server.auth_required {
+        let required = self
+            .config
+            .authority
+            .requires_credentials(opening.connection_type);
+        if required && !self.bind_without_credentials(index) {
+            let limits = &self.config.limits;
+            let connection = &mut self.connections[index];
             connection.awaiting_credentials = true;
             connection.auth_deadline = now.after_ns(limits.auth_timeout_ns);
         }
@@ -224,10 +271,13 @@ impl Shard {
             &format!("Client connection closed: {}", reason.text()),
         );
         self.drop_subscriptions(index);
+        self.unregister(index);
         let deadline = self.now.after_ns(CLOSE_LINGER_NS);
         let connection = &mut self.connections[index];
         connection.closing = Some(reason);
         connection.hold = Hold::None;
+        connection.candidate = None;
+        connection.revision = Revision::None;
         connection.input = Vec::new();
         connection.large = None;
         connection.heartbeat.next = Nanos::NEVER;
@@ -308,15 +358,29 @@ impl Shard {
     pub(super) fn send_info(&mut self, index: u32, after_ping: bool) {
         let connection = &self.connections[index];
         let client_ip = connection.peer.ip().to_canonical().to_string();
+        let connection_type = connection.connection_type;
+        let authority = &self.config.authority;
         let about = ConnectionInfo {
+            auth_required: authority.requires_credentials(connection_type)
+                && authority.no_auth_user(connection_type).is_none(),
+            nonce: std::str::from_utf8(&connection.nonce).unwrap_or_default(),
             client_id: connection.client_id,
             client_ip: &client_ip,
-            max_payload: self.config.limits.max_payload,
-            account: after_ping.then(|| connection.account.name()),
+            max_payload: connection.max_payload,
+            account: after_ping.then(|| self.account_name(connection.account)),
+            is_system: connection.account == AccountId::SYSTEM,
         };
         let mut line = Vec::with_capacity(512);
         info::encode(&self.config.server, &about, &mut line);
         self.send(index, &line);
+    }
+
+    /// The name of an account.
+    #[must_use]
+    pub fn account_name(&self, account: AccountId) -> &str {
+        let accounts = &self.config.authority.policy().accounts;
+        let account = accounts.get(account.index());
+        account.map_or("", |account| &account.name)
     }
 
     pub(super) fn log_debug(&self, index: u32, text: &str) {

@@ -15,13 +15,13 @@
 use bytes::Bytes;
 
 use super::Shard;
-use super::admit::is_reserved;
+use super::admit::{is_reserved, note_request};
 use super::commands::first_line;
 use super::connections::Connections;
 use super::frame::{Frame, MessageFrame};
 use super::input::Outcome;
 use super::rewrite::{strip, write_tail};
-use crate::base::id::{AccountId, ConnectionKey, CoreId};
+use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
 use crate::base::limits::{QUEUE_HOPS_MAX, SHARED_TAIL_BYTES, STALL_PENDING_BYTES};
 use crate::base::short;
 use crate::base::slab::{NONE, Slab};
@@ -29,7 +29,6 @@ use crate::route::cache::{QueueRoute, Route, Target};
 use crate::route::subscription::Subscription;
 use crate::session::connection::{CloseReason, Connection};
 use crate::session::outbox::BlockPool;
-use crate::wire::encode;
 use crate::wire::parse::Publish;
 
 /// The publisher of messages of the server itself: no connection has this key.
@@ -53,6 +52,7 @@ struct Receivers<'a> {
     finished: &'a mut Vec<u32>,
     marks: Marks<'a>,
     trace: bool,
+    now: Nanos,
     /// Room for a message without its headers.
     stripped: &'a mut Vec<u8>,
     /// The tail of a large message that several receivers get.
@@ -107,6 +107,7 @@ macro_rules! receivers {
                 behind: NONE,
             },
             trace: $shard.config.trace,
+            now: $shard.now,
             stripped: &mut $shard.scratch.stripped,
             shared: None,
         }
@@ -128,6 +129,9 @@ impl Receivers<'_> {
         let is_own = target.connection == message.publisher;
         if connection.closing.is_some() || (is_own && !connection.echo) {
             return false;
+        }
+        if connection.responses.is_some() {
+            note_request(connection, self.now, message);
         }
         let subscription = &mut subscriptions[target.subscription];
         subscription.delivered += 1;
@@ -217,6 +221,17 @@ impl Shard {
         let at = interest.route(message.subject, connection.last_route);
         connection.last_route = at;
         connection.heartbeat.last_input = now;
+        if connection.restricts_publish
+            && !interest.permits(at, connection.rights)
+            && !self.may_respond(index, message)
+        {
+            return Outcome::Done;
+        }
+        let rng = &mut self.rng;
+        let interest = &mut self.interests[account.index()];
+        let Some(at) = interest.redirect(at, |below| rng.below(below)) else {
+            return self.lose(index, message);
+        };
         let route = interest.route_at(at);
         if (!route.remote.is_empty() || !route.queues.is_empty())
             && let Some(core) = self.full_link_of(account, at)
@@ -436,26 +451,6 @@ impl Shard {
             };
             self.links[core.index()].send_message(&onward, [name].into_iter());
         }
-    }
-
-    /// Tells a requester that nobody listens, on its own subscription for the
-    /// reply, if it wants to know.
-    #[cold]
-    fn tell_no_responders(&mut self, index: u32, message: &Publish<'_>) {
-        let connection = &self.connections[index];
-        if !connection.options.no_responders {
-            return;
-        }
-        let interest = &mut self.interests[connection.account.index()];
-        let Some(number) = interest.plain_of_connection(index, message.reply) else {
-            return;
-        };
-        let mut line = std::mem::take(&mut self.scratch.line);
-        line.clear();
-        let sid = interest.subscription(number).sid.bytes();
-        encode::no_responders(message.reply, sid, message.subject, &mut line);
-        self.send(index, &line);
-        self.scratch.line = line;
     }
 }
 

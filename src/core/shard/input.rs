@@ -113,6 +113,9 @@ impl Shard {
     /// executed in the middle of another one.
     pub fn settle(&mut self, now: Nanos) {
         self.now = now;
+        if self.is_revising() {
+            self.revise_some();
+        }
         while let Some(key) = self.effects.released.pop() {
             if let Some(index) = self.connections.find(key)
                 && self.connections[index].hold == Hold::Over
@@ -138,7 +141,7 @@ impl Shard {
         let connection = &self.connections[index];
         Grammar {
             max_control_line: self.config.limits.max_control_line as usize,
-            max_payload: self.config.limits.max_payload as usize,
+            max_payload: self.config.limits.max_payload.min(connection.max_payload) as usize,
             headers: connection.headers,
             awaiting_credentials: connection.awaiting_credentials,
         }

@@ -89,6 +89,7 @@ impl Shard {
         while let Some(entry) = reader.control() {
             match entry {
                 Control::Interest(account, announcement) => {
+                    self.ensure_account(account);
                     self.interests[account.index()].hear(from, announcement);
                 }
                 Control::Release(key) => self.end_stall(key),

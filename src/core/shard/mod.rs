@@ -12,6 +12,7 @@
 //! `mesh`, time passes in `liveness`.
 
 mod admit;
+pub mod authenticate;
 mod commands;
 mod connections;
 mod fanout;
@@ -22,12 +23,14 @@ mod liveness;
 pub mod mesh;
 #[cfg(feature = "mutants")]
 pub mod mutants;
+pub mod reconfigure;
 mod rewrite;
 mod stall;
 pub mod system;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ahash::RandomState;
 
@@ -37,53 +40,12 @@ use crate::base::limits::Limits;
 use crate::base::rng::Rng;
 use crate::base::slab::NONE;
 use crate::route::interest::Interest;
+use crate::session::authority::Authority;
 use crate::session::connection::CloseReason;
 use crate::session::outbox::BlockPool;
-use crate::wire::connect::ConnectOptions;
 use crate::wire::info::ServerInfo;
 
 pub use connections::{Connections, Opening};
-
-/// Who may connect.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub enum Credentials {
-    /// Everybody.
-    #[default]
-    NotRequired,
-    /// Who knows the token.
-    Token(String),
-    /// Who knows user name and password.
-    User {
-        /// User name.
-        user: String,
-        /// Password.
-        password: String,
-    },
-}
-
-impl Credentials {
-    fn accept(&self, options: &ConnectOptions) -> bool {
-        match self {
-            Self::NotRequired => true,
-            Self::Token(token) => same_secret(token, &options.token),
-            Self::User { user, password } => {
-                // Both are compared in any case, so that the time taken does
-                // not tell whether the user exists.
-                let user_fits = same_secret(user, &options.user);
-                same_secret(password, &options.password) && user_fits
-            }
-        }
-    }
-}
-
-/// Compares without telling by its time where the first difference is.
-fn same_secret(expected: &str, given: &str) -> bool {
-    let differing = expected
-        .bytes()
-        .zip(given.bytes())
-        .fold(0u8, |sum, (a, b)| sum | (a ^ b));
-    differing == 0 && expected.len() == given.len()
-}
 
 /// What a shard is made from.
 #[derive(Clone)]
@@ -96,8 +58,8 @@ pub struct ShardConfig {
     pub limits: Limits,
     /// What INFO says.
     pub server: ServerInfo,
-    /// Who may connect.
-    pub credentials: Credentials,
+    /// Who may connect, and what they may do.
+    pub authority: Arc<Authority>,
     /// Seed of all choices and hash functions.
     pub seed: u64,
     /// Whether every protocol line is logged.
@@ -112,6 +74,10 @@ pub struct Shard {
     links: Vec<link::Link>,
     pool: BlockPool,
     deadlines: Deadlines,
+    /// Passwords that the shell is checking.
+    checks_under_way: usize,
+    /// Connections that the last settings have not reached.
+    revisions: VecDeque<ConnectionKey>,
     rng: Rng,
     /// Spreads the sids of a connection; seeded, so that no client can pick
     /// sids that collide.
@@ -138,6 +104,8 @@ struct Effects {
     closed: Vec<ConnectionKey>,
     /// Requests to the server itself.
     requests: VecDeque<system::SystemRequest>,
+    /// Passwords that the shell has to check.
+    password_checks: VecDeque<authenticate::PasswordCheck>,
 }
 
 /// Buffers that would otherwise be allocated per message.
@@ -168,13 +136,13 @@ impl Shard {
     #[must_use]
     pub fn new(config: ShardConfig) -> Self {
         let mut rng = Rng::new(config.seed ^ u64::from(config.core.0) << 56);
-        let accounts = [AccountId::GLOBAL, AccountId::SYSTEM];
-        let interests = accounts.map(|_| Interest::new(rng.next_u64())).into();
         let links = (0..config.cores).map(|_| link::Link::default()).collect();
-        Self {
+        let mut shard = Self {
             config: Rc::new(config),
             connections: Connections::default(),
-            interests,
+            interests: Vec::new(),
+            checks_under_way: 0,
+            revisions: VecDeque::new(),
             links,
             pool: BlockPool::default(),
             deadlines: Deadlines::default(),
@@ -186,7 +154,10 @@ impl Shard {
             scratch: Scratch::default(),
             #[cfg(feature = "mutants")]
             mutant: None,
-        }
+        };
+        shard.ensure_account(AccountId::SYSTEM);
+        shard.apply_rules();
+        shard
     }
 
     /// Connections of this core, those that are just closing included.
@@ -243,6 +214,7 @@ impl Shard {
             || !self.effects.released.is_empty()
             || !self.effects.resumed.is_empty()
             || !self.effects.closed.is_empty()
+            || self.is_revising()
             || self.links.iter().any(link::Link::has_work)
     }
 

@@ -23,8 +23,6 @@ pub struct ServerInfo {
     pub port: u16,
     /// Whether headers are supported.
     pub headers: bool,
-    /// Whether credentials are required.
-    pub auth_required: bool,
 }
 
 /// What the server says of one connection.
@@ -32,6 +30,12 @@ pub struct ServerInfo {
 pub struct ConnectionInfo<'a> {
     /// Number of the connection.
     pub client_id: u64,
+    /// Whether credentials are required.
+    pub auth_required: bool,
+    /// What the client may sign; empty: nothing.
+    pub nonce: &'a str,
+    /// Its account is the system account.
+    pub is_system: bool,
     /// Address of the client.
     pub client_ip: &'a str,
     /// Largest payload that it may send.
@@ -57,6 +61,8 @@ struct Info<'a> {
     max_payload: u32,
     client_id: u64,
     client_ip: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    nonce: &'a str,
     #[serde(skip_serializing_if = "is_false")]
     connect_info: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,13 +88,14 @@ pub fn encode(server: &ServerInfo, connection: &ConnectionInfo<'_>, into: &mut V
         host: &server.host,
         port: server.port,
         headers: server.headers,
-        auth_required: server.auth_required,
+        auth_required: connection.auth_required,
         max_payload: connection.max_payload,
         client_id: connection.client_id,
         client_ip: connection.client_ip,
+        nonce: connection.nonce,
         connect_info: connection.account.is_some(),
         remote_account: connection.account,
-        acc_is_sys: connection.account == Some("$SYS"),
+        acc_is_sys: connection.account.is_some() && connection.is_system,
         api_lvl: API_LEVEL,
     };
     into.extend_from_slice(b"INFO ");
@@ -108,10 +115,12 @@ mod tests {
             host: "0.0.0.0".into(),
             port: 4222,
             headers: true,
-            auth_required: false,
         };
         let mut connection = ConnectionInfo {
             client_id: 7,
+            auth_required: false,
+            nonce: "",
+            is_system: false,
             client_ip: "127.0.0.1",
             max_payload: 1024,
             account: None,

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use tracing::error;
-use trunkline_core::base::id::{ConnectionKind, Nanos};
+use trunkline_core::base::id::Nanos;
 use trunkline_core::session::connection::CloseReason;
 use trunkline_core::shard::Opening;
 
@@ -60,15 +60,17 @@ impl Core {
     }
 
     fn open(&mut self, now: Nanos, accepted: Accepted) {
-        let key = self.shard.open(
-            now,
-            Opening {
-                client_id: accepted.client_id,
-                kind: ConnectionKind::Client,
-                peer: accepted.peer,
-                is_over_limit: accepted.is_over_limit,
-            },
-        );
+        let mut nonce = [0; 11];
+        let flags = rustix::rand::GetRandomFlags::empty();
+        if let Err(failure) = rustix::rand::getrandom(&mut nonce, flags) {
+            error!("No random bytes for a client's nonce: {failure}");
+        }
+        let opening = Opening {
+            is_over_limit: accepted.is_over_limit,
+            nonce,
+            ..Opening::client(accepted.client_id, accepted.peer)
+        };
+        let key = self.shard.open(now, opening);
         if let Err(failure) = self.poller.add_socket(&accepted.fd, key.to_bits()) {
             error!("Cannot wait for a client's socket: {failure}");
             self.shard.on_hangup(now, key, CloseReason::ReadError);

@@ -1,7 +1,9 @@
 //! The argument of CONNECT: what is accepted, what a second CONNECT changes, what closes.
 
+use std::sync::Arc;
 use trunkline_core::base::limits::Limits;
-use trunkline_core::shard::Credentials;
+use trunkline_core::session::authority::Authority;
+use trunkline_core::session::policy::Policy;
 use trunkline_core::wire::connect::ConnectOptions;
 
 use super::shards::Shards;
@@ -33,18 +35,16 @@ pub fn connect(data: &[u8]) {
 }
 
 fn check_line(data: &[u8], options: Option<&ConnectOptions>) {
-    let user = Credentials::User {
-        user: "u".into(),
-        password: "p".into(),
-    };
-    for credentials in [Credentials::NotRequired, user] {
+    for policy in [Policy::open(), Policy::of_user("u", "p")] {
+        let is_open = !policy.requires_credentials();
+        let authority = Arc::new(Authority::new(policy).expect("valid"));
         let limits = Limits::default();
-        let mut shards = Shards::with_credentials(1, &limits, true, &credentials);
+        let mut shards = Shards::with_authority(1, &limits, true, &authority);
         let client = shards.connect(0);
         shards.send(client, &[b"CONNECT ", data, b"\r\n"].concat());
         let accepted = options.is_some_and(|options| {
             let knows = options.user == "u" && options.password == "p";
-            (knows || credentials == Credentials::NotRequired)
+            (knows || is_open)
                 && !options.names_account
                 && (0..=1).contains(&options.protocol)
                 && (options.headers || !options.no_responders)

@@ -1,8 +1,10 @@
 //! A whole shard fed with anything, cut anywhere: the cuts do not matter, input that is kept is
 //! bounded, others are undisturbed and nothing is left behind.
 
+use std::sync::Arc;
 use trunkline_core::base::limits::Limits;
-use trunkline_core::shard::Credentials;
+use trunkline_core::session::authority::Authority;
+use trunkline_core::session::policy::Policy;
 
 use super::shards::{QUIET, Shards};
 
@@ -47,13 +49,14 @@ fn run(flags: u8, pieces: &[&[u8]]) -> Seen {
         }
     };
     let token = "s3cret";
-    let credentials = if flags & 2 == 0 {
-        Credentials::NotRequired
+    let policy = if flags & 2 == 0 {
+        Policy::open()
     } else {
-        Credentials::Token(token.into())
+        Policy::of_token(token)
     };
+    let authority = Arc::new(Authority::new(policy).expect("valid"));
     let cores = if flags & 4 == 0 { 1 } else { 2 };
-    let mut shards = Shards::with_credentials(cores, &limits, true, &credentials);
+    let mut shards = Shards::with_authority(cores, &limits, true, &authority);
     let observer = shards.connect(cores - 1);
     if flags & 2 != 0 {
         let connect = format!("CONNECT {{\"auth_token\":\"{token}\",\"headers\":true}}\r\n");

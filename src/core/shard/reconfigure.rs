@@ -1,0 +1,268 @@
+//! Another configuration while the shard runs.
+//!
+//! At once: limits, what INFO says, and the rights of every connection whose
+//! user is still the same. In small steps, a few per turn, since there may be
+//! many: closing those whose user is gone, checking those whose credentials
+//! changed, ending subscriptions that are not allowed any more. Until its turn
+//! comes such a connection is not read. So no right that was revoked is used
+//! once [`Shard::reconfigure`] has returned, and no turn gets long.
+
+use std::sync::Arc;
+
+use super::Shard;
+use crate::base::id::{AccountId, ConnectionKey, Nanos};
+use crate::base::limits::{Limits, REVISED_SUBSCRIPTIONS_PER_TURN, REVISIONS_PER_TURN};
+use crate::route::interest::Interest;
+use crate::route::rules::{NO_FILTER, Rules};
+use crate::session::authority::{Attempt, Authority, NO_RIGHTS_NEEDED, Verdict};
+use crate::session::connection::{CloseReason, Revision};
+use crate::subject::pattern::Pattern;
+use crate::wire::encode;
+use crate::wire::info::ServerInfo;
+
+/// What can be changed while a shard runs.
+#[derive(Clone)]
+pub struct Settings {
+    /// The limits.
+    pub limits: Limits,
+    /// What INFO says.
+    pub server: ServerInfo,
+    /// Who may connect, and what they may do.
+    pub authority: Arc<Authority>,
+    /// Whether every protocol line is logged.
+    pub trace: bool,
+}
+
+/// The user of the new settings that one of the old ones has become.
+#[derive(Clone, Copy)]
+struct Heir {
+    user: u32,
+    keeps_rights: bool,
+}
+
+impl Shard {
+    /// Goes on with other settings. [`Self::is_revising`] tells when they have
+    /// reached every connection.
+    pub fn reconfigure(&mut self, now: Nanos, settings: Settings) {
+        self.now = now;
+        let older = self.config.authority.clone();
+        let config = super::ShardConfig {
+            core: self.config.core,
+            cores: self.config.cores,
+            seed: self.config.seed,
+            limits: settings.limits,
+            server: settings.server,
+            authority: settings.authority,
+            trace: settings.trace,
+        };
+        self.config = config.into();
+        self.apply_rules();
+        let authority = self.config.authority.clone();
+        let users = older.policy().users.len() as u32;
+        let heirs: Vec<Option<Heir>> = (0..users)
+            .map(|user| {
+                let heir = authority.same_user(&older, user)?;
+                let rights = |of: &Authority, user| {
+                    of.rights()
+                        .get(usize::from(of.rights_of(Some(user))))
+                        .cloned()
+                };
+                let keeps_rights = rights(&older, user) == rights(&authority, heir);
+                Some(Heir {
+                    user: heir,
+                    keeps_rights,
+                })
+            })
+            .collect();
+        let keys: Vec<ConnectionKey> = self.connections.keys().collect();
+        for key in keys {
+            self.inherit(key, &heirs);
+        }
+    }
+
+    /// Whether connections are left that the last settings have not reached.
+    #[must_use]
+    pub fn is_revising(&self) -> bool {
+        !self.revisions.is_empty()
+    }
+
+    /// Makes the rules of the accounts those of the configuration.
+    pub(super) fn apply_rules(&mut self) {
+        let accounts = self.config.authority.policy().accounts.len();
+        if accounts > 0 {
+            self.ensure_account(AccountId((accounts - 1) as u16));
+        }
+        let authority = &self.config.authority;
+        for (account, interest) in self.interests.iter_mut().enumerate() {
+            interest.set_rules(Rules {
+                rights: Arc::clone(authority.rights()),
+                mappings: authority.mappings_of(account),
+            });
+        }
+    }
+
+    /// Makes room for an account that another core may know already.
+    pub(super) fn ensure_account(&mut self, account: AccountId) {
+        while self.interests.len() <= account.index() {
+            let mut interest = Interest::new(self.rng.next_u64());
+            let authority = &self.config.authority;
+            interest.set_rules(Rules {
+                rights: Arc::clone(authority.rights()),
+                mappings: authority.mappings_of(self.interests.len()),
+            });
+            self.interests.push(interest);
+        }
+    }
+
+    /// Takes one connection over to new settings as far as that is quick.
+    fn inherit(&mut self, key: ConnectionKey, heirs: &[Option<Heir>]) {
+        let index = key.index;
+        let connection = &mut self.connections[index];
+        if connection.closing.is_some() {
+            return;
+        }
+        // A check under way was for a user of the older policy.
+        connection.candidate = None;
+        let is_bound = connection.usage.is_some();
+        let required = self
+            .config
+            .authority
+            .requires_credentials(connection.connection_type);
+        let heir = match connection.user {
+            Some(user) => heirs[user as usize],
+            None => None,
+        };
+        let keeps_rights = heir.is_none_or(|heir| heir.keeps_rights);
+        let heir = heir.map(|heir| heir.user);
+        let keeps = is_bound && (heir.is_some() || (connection.user.is_none() && !required));
+        let policy = self.config.authority.policy();
+        let account = heir.map_or(AccountId::GLOBAL, |user| {
+            policy.users[user as usize].account
+        });
+        let stays = keeps && account == connection.account;
+        connection.user = if keeps { heir } else { None };
+        if stays {
+            self.apply_rights(index);
+            if self.connections[index].rights != NO_RIGHTS_NEEDED || !keeps_rights {
+                self.reset_filters(index);
+            }
+            if keeps_rights {
+                return;
+            }
+            self.connections[index].revision = Revision::Subscriptions;
+        } else if keeps {
+            self.connections[index].revision = Revision::Moved;
+        } else if is_bound || connection.connected || !connection.subscriptions.is_empty() {
+            self.connections[index].revision = Revision::Credentials;
+        } else {
+            connection.awaiting_credentials = required;
+            return;
+        }
+        self.revisions.push_back(key);
+    }
+
+    /// Old numbers of rights mean nothing any more.
+    fn reset_filters(&mut self, index: u32) {
+        let connection = &self.connections[index];
+        let interest = &mut self.interests[connection.account.index()];
+        for &number in &connection.subscriptions {
+            let (pattern, queue) = interest.name_of(number);
+            let wants = Pattern::parse(pattern)
+                .is_some_and(|pattern| interest.needs_filter(pattern, queue, connection.rights));
+            interest.subscription_mut(number).filter =
+                if wants { connection.rights } else { NO_FILTER };
+        }
+    }
+
+    /// Goes on with the connections that the last settings have not reached.
+    pub(super) fn revise_some(&mut self) {
+        let mut subscriptions = 0;
+        for _ in 0..REVISIONS_PER_TURN {
+            if subscriptions > REVISED_SUBSCRIPTIONS_PER_TURN {
+                break;
+            }
+            let Some(key) = self.revisions.pop_front() else {
+                break;
+            };
+            if let Some(index) = self.connections.find(key)
+                && self.connections[index].closing.is_none()
+            {
+                subscriptions += self.connections[index].subscriptions.len();
+                self.revise(index);
+            }
+        }
+    }
+
+    fn revise(&mut self, index: u32) {
+        let revision = std::mem::take(&mut self.connections[index].revision);
+        match revision {
+            Revision::None => {}
+            Revision::Moved => self.close(index, CloseReason::ClientClosed),
+            Revision::Credentials => self.revise_credentials(index),
+            Revision::Subscriptions => self.revise_subscriptions(index),
+        }
+        let connection = &self.connections[index];
+        if connection.reads() {
+            self.release(index);
+        }
+    }
+
+    fn revise_credentials(&mut self, index: u32) {
+        let connection = &self.connections[index];
+        let authority = &self.config.authority;
+        let account = connection.account;
+        let verdict = authority.judge(&Attempt {
+            options: &connection.options,
+            nonce: &connection.nonce,
+            certificate: connection.certificate.as_deref(),
+            connection_type: connection.connection_type,
+        });
+        let user = match verdict {
+            Verdict::Accepted(user) => user,
+            // Its old password is not that of the new hash for all that is
+            // known; it may connect again and have it checked.
+            Verdict::IfPasswordFits { .. } | Verdict::Refused => {
+                self.refuse_credentials(index);
+                return;
+            }
+        };
+        let policy = authority.policy();
+        let now_in = user.map_or(AccountId::GLOBAL, |user| {
+            policy.users[user as usize].account
+        });
+        if now_in != account {
+            self.close(index, CloseReason::ClientClosed);
+            return;
+        }
+        self.connections[index].user = user;
+        self.apply_rights(index);
+        self.reset_filters(index);
+        self.revise_subscriptions(index);
+    }
+
+    /// Ends the subscriptions that are not allowed any more.
+    fn revise_subscriptions(&mut self, index: u32) {
+        let connection = &self.connections[index];
+        let authority = self.config.authority.clone();
+        let Some(rights) = authority.rights().get(usize::from(connection.rights)) else {
+            return;
+        };
+        let interest = &self.interests[connection.account.index()];
+        let numbers = connection.subscriptions.iter().copied();
+        let revoked = numbers.filter(|&number| {
+            let (pattern, queue) = interest.name_of(number);
+            !rights.may_subscribe(pattern, queue)
+        });
+        for number in revoked.collect::<Vec<u32>>() {
+            let interest = &self.interests[self.connections[index].account.index()];
+            let (pattern, queue) = interest.name_of(number);
+            let (pattern, queue) = (pattern.to_vec(), queue.map(<[u8]>::to_vec));
+            let sid = interest.subscription(number).sid.bytes().to_vec();
+            let mut addition = b" (sid ".to_vec();
+            encode::quoted(&sid, &mut addition);
+            addition.push(b')');
+            self.remove_subscription(index, number);
+            self.refuse_subscription(index, &pattern, queue.as_deref(), &sid, &addition);
+        }
+    }
+}
