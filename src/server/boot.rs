@@ -14,14 +14,13 @@ use trunkline_core::base::id::CoreId;
 use trunkline_core::base::identity::server_id;
 use trunkline_core::base::limits::Limits;
 use trunkline_core::session::authority::Authority;
-use trunkline_core::session::policy::Policy;
 use trunkline_core::shard::{Shard, ShardConfig};
 use trunkline_core::wire::info::{NATS_VERSION, ServerInfo};
 
 use crate::cli::Start;
 use crate::mesh::{self, CoreRings, Shared};
 use crate::net::accept::Acceptor;
-use crate::options::{Authorization, Options, join_host_port};
+use crate::options::{Options, join_host_port};
 use crate::passwords::PasswordChecker;
 use crate::topology::CpuId;
 use crate::turn::Core;
@@ -54,7 +53,7 @@ pub fn run(start: &Start, cpus: &[CpuId], listener: TcpListener) -> Result<(), F
     let mut acceptor = Some(Acceptor::new(listener, connections_max)?);
     let (shared, rings) = mesh::connect(cpus.len())?;
     let seed = u64::from_le_bytes(random()?);
-    let authority = Arc::new(Authority::new(policy(options)).map_err(|bad| bad.0)?);
+    let authority = Arc::new(Authority::new(options.policy.clone()).map_err(|bad| bad.0)?);
     let clock = Instant::now();
     let passwords = PasswordChecker::start(Arc::clone(&shared))?;
     let (started, starts) = mpsc::channel();
@@ -135,15 +134,6 @@ fn shard_config(
         authority: Arc::clone(authority),
         seed,
         trace: options.trace,
-    }
-}
-
-/// Who may connect.
-fn policy(options: &Options) -> Policy {
-    match &options.authorization {
-        Authorization::None => Policy::open(),
-        Authorization::Token(token) => Policy::of_token(token),
-        Authorization::User { user, password } => Policy::of_user(user, password),
     }
 }
 

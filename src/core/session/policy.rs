@@ -149,7 +149,7 @@ pub enum ListenerCredentials {
 }
 
 /// A password or token: plain, or a bcrypt hash.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secret(pub String);
 
 impl Secret {

@@ -32,7 +32,7 @@ impl Shard {
     #[cold]
     pub(super) fn lose(&mut self, index: u32, message: &Publish<'_>) -> Outcome {
         if self.admit(index, message) && !message.reply.is_empty() {
-            self.tell_no_responders(index, message);
+            self.tell_no_responders(index, message.subject, message.reply);
         }
         Outcome::Done
     }
@@ -40,19 +40,19 @@ impl Shard {
     /// Tells a requester that nobody listens, on its own subscription for the
     /// reply, if it wants to know.
     #[cold]
-    pub(super) fn tell_no_responders(&mut self, index: u32, message: &Publish<'_>) {
+    pub(super) fn tell_no_responders(&mut self, index: u32, subject: &[u8], reply: &[u8]) {
         let connection = &self.connections[index];
         if !connection.options.no_responders {
             return;
         }
         let interest = &mut self.interests[connection.account.index()];
-        let Some(number) = interest.plain_of_connection(index, message.reply) else {
+        let Some(number) = interest.plain_of_connection(index, reply) else {
             return;
         };
         let mut line = std::mem::take(&mut self.scratch.line);
         line.clear();
         let sid = interest.subscription(number).sid.bytes();
-        encode::no_responders(message.reply, sid, message.subject, &mut line);
+        encode::no_responders(reply, sid, subject, &mut line);
         self.send(index, &line);
         self.scratch.line = line;
     }

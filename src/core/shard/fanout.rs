@@ -257,7 +257,10 @@ impl Shard {
         };
         let is_noted = message.subject.starts_with(b"$SYS.") && self.note_request(index, message);
         if !delivered && !is_noted && !message.reply.is_empty() {
-            self.tell_no_responders(index, message);
+            // Under the subject that a mapping has made of it.
+            let route = self.interests[account.index()].route_at(at);
+            let subject = route.subject().to_vec();
+            self.tell_no_responders(index, &subject, message.reply);
         }
         Outcome::Done
     }

@@ -7,10 +7,11 @@
 //! limits and durations, a password without a user (it would demand nothing).
 
 use super::Findings;
+use super::access;
 use super::duration;
 use super::keys;
-use super::value::{ConfigError, Document, Entry, Item, Map, Value};
-use crate::options::{Authorization, CoreChoice, Requested};
+use super::value::{ConfigError, Document, Entry, Item, Value};
+use crate::options::{CoreChoice, Requested};
 
 /// An authorization timeout above this is taken for a slip of the unit.
 const AUTH_TIMEOUT_WARN_SECONDS: f64 = 60.0;
@@ -72,7 +73,13 @@ fn top_level(
         "ping_interval" => requested.ping_interval_ns = duration_ns(&key, item, findings)?,
         "ping_max" => requested.ping_max = bounded(&key, item, integer(&key, item)?)?,
         "write_deadline" => requested.write_deadline_ns = duration_ns(&key, item, findings)?,
-        "authorization" => authorization(item, requested, findings)?,
+        "authorization" => access::authorization(item, requested, findings)?,
+        "accounts" => access::accounts(item, &mut requested.access, findings)?,
+        "mappings" | "maps" => {
+            requested.access.mappings = access::mappings(&key, item, findings)?;
+        }
+        "no_auth_user" => requested.access.no_auth_user = text(&key, item)?,
+        "system_account" | "system" => requested.access.system_account = text(&key, item)?,
         "cores" => requested.cores = cores(item)?,
         _ if keys::known_at_top(&key) => return Err(unsupported(&key, entry)),
         // An unknown key that a variable refers to is a definition, not a mistake.
@@ -82,35 +89,40 @@ fn top_level(
     Ok(())
 }
 
-fn unsupported(key: &str, entry: &Entry) -> ConfigError {
+pub(super) fn unsupported(key: &str, entry: &Entry) -> ConfigError {
     let message = format!("{key:?} is not supported by trunkline yet");
     ConfigError::at(&entry.item.at, message)
 }
 
-fn unknown(entry: &Entry) -> ConfigError {
+pub(super) fn unknown(entry: &Entry) -> ConfigError {
     ConfigError::at(&entry.item.at, format!("unknown field {:?}", entry.key))
 }
 
-fn wrong_type(key: &str, item: &Item, wanted: &str) -> ConfigError {
+/// A mistake with an unknown key, in the words of its block.
+pub(super) fn unknown_with(entry: &Entry, message: &str) -> ConfigError {
+    ConfigError::at(&entry.item.at, message)
+}
+
+pub(super) fn wrong_type(key: &str, item: &Item, wanted: &str) -> ConfigError {
     let message = format!("{key} must be {wanted}, not {}", item.value.kind());
     ConfigError::at(&item.at, message)
 }
 
-fn text(key: &str, item: &Item) -> Result<String, ConfigError> {
+pub(super) fn text(key: &str, item: &Item) -> Result<String, ConfigError> {
     match &item.value {
         Value::Text(text) => Ok(text.to_string()),
         _ => Err(wrong_type(key, item, "a string")),
     }
 }
 
-fn boolean(key: &str, item: &Item) -> Result<bool, ConfigError> {
+pub(super) fn boolean(key: &str, item: &Item) -> Result<bool, ConfigError> {
     match &item.value {
         Value::Bool(value) => Ok(*value),
         _ => Err(wrong_type(key, item, "a boolean")),
     }
 }
 
-fn integer(key: &str, item: &Item) -> Result<i64, ConfigError> {
+pub(super) fn integer(key: &str, item: &Item) -> Result<i64, ConfigError> {
     match &item.value {
         Value::Integer(number) => Ok(*number),
         _ => Err(wrong_type(key, item, "an integer")),
@@ -226,87 +238,12 @@ fn duration_ns(key: &str, item: &Item, findings: &mut Findings) -> Result<u64, C
         .map_err(|_| ConfigError::at(&item.at, format!("{key} value can not be negative")))
 }
 
-#[derive(Default)]
-struct Credentials {
-    user: String,
-    password: String,
-    token: String,
-}
-
-fn authorization(
-    item: &Item,
-    requested: &mut Requested,
-    findings: &mut Findings,
-) -> Result<(), ConfigError> {
-    let Value::Map(map) = &item.value else {
-        return Err(wrong_type("authorization", item, "a map"));
-    };
-    let credentials = credentials(map, requested, findings);
-    let Credentials {
-        user,
-        password,
-        token,
-    } = credentials;
-    let has_user = !user.is_empty() || !password.is_empty();
-    requested.authorization = match (has_user, token.is_empty()) {
-        (true, false) => {
-            return Err(ConfigError::at(
-                &item.at,
-                "Cannot have a user/pass and token",
-            ));
-        }
-        (true, true) if user.is_empty() => {
-            return Err(ConfigError::at(
-                &item.at,
-                "authorization has a password but no user",
-            ));
-        }
-        (true, true) => Authorization::User { user, password },
-        (false, false) => Authorization::Token(token),
-        (false, true) => Authorization::None,
-    };
-    Ok(())
-}
-
-/// Reads the block; mistakes inside of it go to `findings` one by one.
-fn credentials(map: &Map, requested: &mut Requested, findings: &mut Findings) -> Credentials {
-    let mut credentials = Credentials::default();
-    for entry in map.entries() {
-        let item = &entry.item;
-        let key = entry.key.to_lowercase();
-        let outcome = match key.as_str() {
-            "user" | "username" => text(&key, item).map(|user| credentials.user = user),
-            "pass" | "password" => secret(&key, item).map(|pass| credentials.password = pass),
-            "token" => secret(&key, item).map(|token| credentials.token = token),
-            "timeout" => timeout_ns(&entry.key, item, findings)
-                .map(|timeout_ns| requested.auth_timeout_ns = timeout_ns),
-            _ if keys::known_in_authorization(&key) => Err(unsupported(&key, entry)),
-            _ if entry.used_as_variable => Ok(()),
-            _ => Err(unknown(entry)),
-        };
-        if let Err(error) = outcome {
-            findings.errors.push(error);
-        }
-    }
-    credentials
-}
-
-/// A password or token in plain text. A bcrypt hash compared as plain text would
-/// let in whoever knows the hash, so it is refused.
-fn secret(key: &str, item: &Item) -> Result<String, ConfigError> {
-    let secret = text(key, item)?;
-    let is_bcrypt = ["$2a$", "$2b$", "$2x$", "$2y$"]
-        .iter()
-        .any(|prefix| secret.starts_with(prefix));
-    if is_bcrypt {
-        let message = format!("bcrypt in {key:?} is not supported by trunkline yet");
-        return Err(ConfigError::at(&item.at, message));
-    }
-    Ok(secret)
-}
-
 /// `authorization.timeout`: seconds, whole or not, or a duration.
-fn timeout_ns(key: &str, item: &Item, findings: &mut Findings) -> Result<u64, ConfigError> {
+pub(super) fn timeout_ns(
+    key: &str,
+    item: &Item,
+    findings: &mut Findings,
+) -> Result<u64, ConfigError> {
     let seconds = match &item.value {
         Value::Integer(seconds) => *seconds as f64,
         Value::Float(seconds) => *seconds,

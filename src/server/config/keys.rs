@@ -7,7 +7,6 @@
 /// Top-level keys (nats-server 2.15.2).
 const TOP: &[&str] = &[
     "account_resolver",
-    "accounts",
     "accounts_resolver",
     "allow_non_tls",
     "client_advertise",
@@ -35,13 +34,10 @@ const TOP: &[&str] = &[
     "logfile_max_num",
     "logfile_size_limit",
     "logtime_utc",
-    "mappings",
-    "maps",
     "max_closed_clients",
     "max_traced_msg_len",
     "monitor_port",
     "mqtt",
-    "no_auth_user",
     "no_fast_producer_stall",
     "no_sublist_cache",
     "no_sys_acc",
@@ -73,8 +69,6 @@ const TOP: &[&str] = &[
     "store_dir",
     "storedir",
     "syslog",
-    "system",
-    "system_account",
     "tls",
     "trace_headers",
     "trace_verbose",
@@ -86,15 +80,7 @@ const TOP: &[&str] = &[
 ];
 
 /// Keys of the `authorization` block.
-const AUTHORIZATION: &[&str] = &[
-    "auth_callout",
-    "auth_hook",
-    "default_permission",
-    "default_permissions",
-    "permissions",
-    "proxy_required",
-    "users",
-];
+const AUTHORIZATION: &[&str] = &["auth_callout", "auth_hook", "proxy_required"];
 
 /// Whether nats-server knows `key`, in lower case, at the top level.
 pub(super) fn known_at_top(key: &str) -> bool {

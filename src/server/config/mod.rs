@@ -7,12 +7,14 @@
 //! Every mistake is an error `FILE:LINE:COL: message`; all mistakes of one file
 //! are reported together, except that reading stops at the first one of grammar.
 
+mod access;
 mod apply;
 mod duration;
 mod keys;
 mod lexer;
 mod number;
 mod parser;
+mod permissions;
 #[cfg(test)]
 mod tests;
 mod token;

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
-use crate::options::{Authorization, CoreChoice, Options, PortChoice};
+use trunkline_core::session::policy::Policy;
+
+use crate::options::{CoreChoice, Options, PortChoice};
 
 /// A directory of configuration files, removed at the end.
 struct Files {
@@ -119,11 +121,8 @@ fn every_key_reaches_its_option() {
     assert_eq!(options.write_deadline_ns, 3_000_000_000);
     assert_eq!(options.cores, CoreChoice::List(vec![0, 1, 2, 3, 8]));
     assert_eq!(options.auth_timeout_ns, 500_000_000);
-    let user = Authorization::User {
-        user: "alice".to_owned(),
-        password: "s3cret".to_owned(),
-    };
-    assert_eq!(options.authorization, user);
+    let user = Policy::of_user("alice", "s3cret");
+    assert_eq!(options.policy, user);
 }
 
 #[test]
@@ -217,16 +216,13 @@ fn numbers_and_their_suffixes() {
 
 #[test]
 fn authorization_takes_a_user_or_a_token() {
-    let token = |text: &str| Authorization::Token(text.to_owned());
+    let token = Policy::of_token;
+    assert_eq!(good("authorization { token: abc }").policy, token("abc"));
     assert_eq!(
-        good("authorization { token: abc }").authorization,
+        good("authorization: { TOKEN = \"abc\" }").policy,
         token("abc")
     );
-    assert_eq!(
-        good("authorization: { TOKEN = \"abc\" }").authorization,
-        token("abc")
-    );
-    assert_eq!(good("authorization {}").authorization, Authorization::None);
+    assert_eq!(good("authorization {}").policy, Policy::open());
     assert_eq!(
         good("authorization { timeout: 3 }").auth_timeout_ns,
         3_000_000_000
@@ -235,11 +231,8 @@ fn authorization_takes_a_user_or_a_token() {
         good("authorization { timeout: \"1m\" }").auth_timeout_ns,
         60_000_000_000
     );
-    let user = Authorization::User {
-        user: "a".to_owned(),
-        password: "from-env".to_owned(),
-    };
-    assert_eq!(good("authorization $TEST_MAP").authorization, user);
+    let user = Policy::of_user("a", "from-env");
+    assert_eq!(good("authorization $TEST_MAP").policy, user);
     for (text, expected) in [
         (
             "authorization { user: a, pass: b, token: c}",
@@ -258,18 +251,14 @@ fn authorization_takes_a_user_or_a_token() {
             "main.conf:1:16: user must be a string, not an integer",
         ),
         (
-            "authorization { users: [] }",
-            "main.conf:1:16: \"users\" is not supported by trunkline yet",
+            "authorization { auth_callout: {} }",
+            "main.conf:1:16: \"auth_callout\" is not supported by trunkline yet",
         ),
         (
             "authorization { nope: 1 }",
             "main.conf:1:16: unknown field \"nope\"",
         ),
-        // nats-server accepts these: a hash it can check, and a block that demands nothing.
-        (
-            "authorization { token: $2a$11$abc }",
-            "main.conf:1:16: bcrypt in \"token\" is not supported by trunkline yet",
-        ),
+        // nats-server accepts a block that demands nothing.
         (
             "authorization { pass: b }",
             "main.conf:1:0: authorization has a password but no user",
@@ -315,10 +304,7 @@ fn includes_are_relative_to_their_file() {
     let options = requested.resolve().unwrap();
     assert_eq!(options.port, PortChoice::Fixed(5222));
     assert_eq!(options.max_payload, 1000);
-    assert_eq!(
-        options.authorization,
-        Authorization::Token("abc".to_owned())
-    );
+    assert_eq!(options.policy, Policy::of_token("abc"));
 }
 
 #[test]
@@ -349,10 +335,7 @@ fn mistakes_inside_of_includes_name_the_included_file() {
 #[test]
 fn variables_are_looked_up_from_the_inside_out() {
     let options = good("x: outer\nauthorization { x: inner, token: $x }\nserver_name: $x");
-    assert_eq!(
-        options.authorization,
-        Authorization::Token("inner".to_owned())
-    );
+    assert_eq!(options.policy, Policy::of_token("inner"));
     assert_eq!(options.server_name.as_deref(), Some("outer"));
     // Many references to one value cost no copies.
     let mut text = "a0: [ x ]\n".to_owned();

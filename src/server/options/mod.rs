@@ -4,11 +4,15 @@
 //! terms (0 means "the default"); [`Requested::resolve`] turns it into
 //! [`Options`], which are valid by construction. Secrets never show in `Debug`.
 
+pub mod access;
 pub mod tls;
 pub mod websocket;
 
 use std::fmt;
 use std::str::FromStr;
+
+use access::Access;
+use trunkline_core::session::policy::Policy;
 
 /// More shards than this are refused.
 pub const SHARDS_MAX: usize = 128;
@@ -61,8 +65,8 @@ pub struct Options {
     pub write_deadline_ns: u64,
     /// Headers are not offered to clients.
     pub no_header_support: bool,
-    /// What a client has to present.
-    pub authorization: Authorization,
+    /// Who may connect, and what they may do.
+    pub policy: Policy,
     /// How long it may take to present it.
     pub auth_timeout_ns: u64,
 }
@@ -145,35 +149,6 @@ impl FromStr for CoreChoice {
     }
 }
 
-/// What a client has to present.
-#[derive(Clone, Default, Eq, PartialEq)]
-pub enum Authorization {
-    /// Nothing.
-    #[default]
-    None,
-    /// This token.
-    Token(String),
-    /// This user and password.
-    User {
-        /// The user's name.
-        user: String,
-        /// May be empty.
-        password: String,
-    },
-}
-
-impl fmt::Debug for Authorization {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Authorization::None => formatter.write_str("None"),
-            Authorization::Token(_) => formatter.write_str("Token([REDACTED])"),
-            Authorization::User { user, .. } => {
-                write!(formatter, "User {{ user: {user:?}, password: [REDACTED] }}")
-            }
-        }
-    }
-}
-
 /// What a file and the flags asked for, before defaults and checks.
 ///
 /// Numbers are as nats-server reads them: 0 asks for the default.
@@ -213,8 +188,8 @@ pub struct Requested {
     pub write_deadline_ns: u64,
     /// No headers.
     pub no_header_support: bool,
-    /// Credentials.
-    pub authorization: Authorization,
+    /// Users and accounts.
+    pub access: Access,
     /// Limit for presenting them.
     pub auth_timeout_ns: u64,
 }
@@ -261,6 +236,7 @@ impl Requested {
             0 => Some(MAX_CONNECTIONS),
             limit => usize::try_from(limit).ok(),
         };
+        let policy = self.access.policy().map_err(Refusal::Setting)?;
         Ok(Options {
             port,
             host,
@@ -279,7 +255,7 @@ impl Requested {
             ping_max: or(self.ping_max, PING_MAX),
             write_deadline_ns: or(self.write_deadline_ns, WRITE_DEADLINE_NS),
             no_header_support: self.no_header_support,
-            authorization: self.authorization,
+            policy,
             auth_timeout_ns: or(self.auth_timeout_ns, AUTH_TIMEOUT_NS),
         })
     }
@@ -338,7 +314,7 @@ mod tests {
         assert_eq!(options.ping_max, 2);
         assert_eq!(options.write_deadline_ns, 10_000_000_000);
         assert_eq!(options.auth_timeout_ns, 2_000_000_000);
-        assert_eq!(options.authorization, Authorization::None);
+        assert_eq!(options.policy, Policy::open());
     }
 
     #[test]
@@ -421,15 +397,19 @@ mod tests {
 
     #[test]
     fn debug_output_shows_no_secret() {
-        for authorization in [
-            Authorization::Token("s3cret".to_owned()),
-            Authorization::User {
-                user: "alice".to_owned(),
-                password: "s3cret".to_owned(),
-            },
-        ] {
+        let secret = || trunkline_core::session::policy::Secret("s3cret".to_owned());
+        let of_token = Access {
+            token: secret(),
+            ..Access::default()
+        };
+        let of_user = Access {
+            user: "alice".to_owned(),
+            password: secret(),
+            ..Access::default()
+        };
+        for access in [of_token, of_user] {
             let options = Requested {
-                authorization,
+                access,
                 ..Requested::default()
             };
             assert!(!format!("{options:?}").contains("s3cret"));

@@ -1,0 +1,415 @@
+//! `authorization`, `accounts` and `mappings` of a file.
+
+use trunkline_core::base::identity::user_key;
+use trunkline_core::session::policy::{
+    AccountLimits, ConnectionType, Identity, Mapping, MappingDestination, Secret,
+};
+use trunkline_core::subject::mapping::SubjectMapping;
+
+use super::Findings;
+use super::apply::{boolean, integer, text, timeout_ns, unknown, unsupported, wrong_type};
+use super::keys;
+use super::permissions::permissions;
+use super::value::{ConfigError, Entry, Item, Value};
+use crate::options::Requested;
+use crate::options::access::{Access, RequestedAccount, RequestedUser};
+
+/// Accounts and users that a file may define: beyond, numbers would overflow.
+const ACCOUNTS_MAX: usize = 32_768;
+
+/// Reads `authorization`.
+pub(super) fn authorization(
+    item: &Item,
+    requested: &mut Requested,
+    findings: &mut Findings,
+) -> Result<(), ConfigError> {
+    let Value::Map(map) = &item.value else {
+        return Err(wrong_type("authorization", item, "a map"));
+    };
+    let mut has_users = false;
+    for entry in map.entries() {
+        has_users |= entry.key.eq_ignore_ascii_case("users");
+        let outcome = authorization_entry(entry, requested, findings);
+        findings.errors.extend(outcome.err());
+    }
+    let access = &requested.access;
+    let has_user = !access.user.is_empty() || !access.password.0.is_empty();
+    let has_token = !access.token.0.is_empty();
+    let has_others = has_users
+        || access
+            .accounts
+            .iter()
+            .any(|account| !account.users.is_empty());
+    let problem = match (has_user, has_token, has_others) {
+        (true, true, _) => "Cannot have a user/pass and token",
+        (true, _, true) => "Can not have a single user/pass and a users array",
+        (_, true, true) => "Can not have a token and a users array",
+        (true, ..) if access.user.is_empty() => "authorization has a password but no user",
+        _ => return check_names(access, item),
+    };
+    Err(ConfigError::at(&item.at, problem))
+}
+
+fn authorization_entry(
+    entry: &Entry,
+    requested: &mut Requested,
+    findings: &mut Findings,
+) -> Result<(), ConfigError> {
+    let item = &entry.item;
+    let key = entry.key.to_lowercase();
+    let access = &mut requested.access;
+    match key.as_str() {
+        "user" | "username" => access.user = text(&key, item)?,
+        "pass" | "password" => access.password = Secret(text(&key, item)?),
+        "token" => access.token = Secret(text(&key, item)?),
+        "timeout" => requested.auth_timeout_ns = timeout_ns(&entry.key, item, findings)?,
+        "users" => access.users = users(item, findings)?,
+        "default_permission" | "default_permissions" | "permissions" => {
+            access.default_permissions = Some(permissions(&key, item, findings)?);
+        }
+        _ if keys::known_in_authorization(&key) => return Err(unsupported(&key, entry)),
+        _ if entry.used_as_variable => {}
+        _ => return Err(unknown(entry)),
+    }
+    Ok(())
+}
+
+fn check_names(access: &Access, item: &Item) -> Result<(), ConfigError> {
+    let of_accounts = access.accounts.iter().flat_map(|account| &account.users);
+    let mut names: Vec<(&str, bool)> = of_accounts
+        .chain(&access.users)
+        .map(|user| (user.name(), matches!(user.identity, Identity::Nkey(_))))
+        .collect();
+    names.sort_unstable();
+    let twice = names.windows(2).find(|pair| pair[0].0 == pair[1].0);
+    match twice {
+        Some(pair) => {
+            let kind = if pair[0].1 { "nkey" } else { "user" };
+            let message = format!("Duplicate {kind} {:?} detected", pair[0].0);
+            Err(ConfigError::at(&item.at, message))
+        }
+        None => Ok(()),
+    }
+}
+
+fn users(item: &Item, findings: &mut Findings) -> Result<Vec<RequestedUser>, ConfigError> {
+    let Value::Array(items) = &item.value else {
+        let kind = item.value.kind();
+        let message = format!("Expected users field to be an array, got {kind}");
+        return Err(ConfigError::at(&item.at, message));
+    };
+    let mut users = Vec::new();
+    for item in items.iter() {
+        match user(item, findings) {
+            Ok(user) => users.push(user),
+            Err(error) => findings.errors.push(error),
+        }
+    }
+    Ok(users)
+}
+
+fn user(item: &Item, findings: &mut Findings) -> Result<RequestedUser, ConfigError> {
+    let Value::Map(map) = &item.value else {
+        let kind = item.value.kind();
+        let message = format!("Expected user entry to be a map/struct, got {kind}");
+        return Err(ConfigError::at(&item.at, message));
+    };
+    let (mut name, mut password, mut nkey) = (String::new(), String::new(), String::new());
+    let mut user = RequestedUser {
+        identity: Identity::Nkey(String::new()),
+        permissions: None,
+        connection_types: None,
+        proxy_required: false,
+    };
+    let mut at = &item.at;
+    for entry in map.entries() {
+        let item = &entry.item;
+        at = &item.at;
+        let key = entry.key.to_lowercase();
+        let outcome = match key.as_str() {
+            "nkey" => text(&key, item).map(|text| nkey = text),
+            "user" | "username" => text(&key, item).map(|text| name = text),
+            "pass" | "password" => text(&key, item).map(|text| password = text),
+            "permission" | "permissions" | "authorization" => permissions(&key, item, findings)
+                .map(|permissions| user.permissions = Some(permissions)),
+            "allowed_connection_types" | "connection_types" | "clients" => {
+                connection_types(item).map(|types| user.connection_types = Some(types))
+            }
+            "proxy_required" => match boolean(&key, item) {
+                Ok(false) => Ok(()),
+                Ok(true) => Err(unsupported(&key, entry)),
+                Err(error) => Err(error),
+            },
+            _ if entry.used_as_variable => Ok(()),
+            _ => Err(unknown(entry)),
+        };
+        findings.errors.extend(outcome.err());
+    }
+    let problem = match (nkey.is_empty(), name.is_empty() && password.is_empty()) {
+        (true, _) if name.is_empty() => "User entry requires a user",
+        (false, _) if user_key(&nkey).is_none() => "Not a valid public nkey for a user",
+        (false, false) => "Nkey users do not take usernames or passwords",
+        (false, true) => {
+            user.identity = Identity::Nkey(nkey);
+            return Ok(user);
+        }
+        (true, _) => {
+            let password = Secret(password);
+            user.identity = Identity::Password {
+                user: name,
+                password,
+            };
+            return Ok(user);
+        }
+    };
+    Err(ConfigError::at(at, problem))
+}
+
+fn connection_types(item: &Item) -> Result<Vec<ConnectionType>, ConfigError> {
+    let items = match &item.value {
+        Value::Array(items) => &items[..],
+        _ => std::slice::from_ref(item),
+    };
+    let read = |item: &Item| {
+        let name = text("allowed connection types", item)?;
+        Ok(match name.to_uppercase().as_str() {
+            "STANDARD" => ConnectionType::Standard,
+            "WEBSOCKET" => ConnectionType::Websocket,
+            "LEAFNODE" => ConnectionType::Leafnode,
+            "LEAFNODE_WS" => ConnectionType::LeafnodeWebsocket,
+            "MQTT" => ConnectionType::Mqtt,
+            "MQTT_WS" => ConnectionType::MqttWebsocket,
+            "IN_PROCESS" => ConnectionType::InProcess,
+            _ => {
+                let message = format!("invalid connection types [{name:?}]");
+                return Err(ConfigError::at(&item.at, message));
+            }
+        })
+    };
+    items.iter().map(read).collect()
+}
+
+/// Reads `accounts`.
+pub(super) fn accounts(
+    item: &Item,
+    access: &mut Access,
+    findings: &mut Findings,
+) -> Result<(), ConfigError> {
+    let Value::Map(map) = &item.value else {
+        return names_of_accounts(item, access);
+    };
+    for entry in map.entries() {
+        if access.accounts.len() >= ACCOUNTS_MAX {
+            return Err(ConfigError::at(&item.at, "too many accounts"));
+        }
+        match account(entry, findings) {
+            Ok(account) => access.accounts.push(account),
+            Err(error) => findings.errors.push(error),
+        }
+    }
+    let has_users = access
+        .accounts
+        .iter()
+        .any(|account| !account.users.is_empty());
+    let problem = match has_users {
+        true if !access.user.is_empty() => "Can not have a single user/pass and accounts",
+        true if !access.token.0.is_empty() => "Can not have a token and accounts",
+        _ => return check_names(access, item),
+    };
+    Err(ConfigError::at(&item.at, problem))
+}
+
+/// The short form: a list of names.
+fn names_of_accounts(item: &Item, access: &mut Access) -> Result<(), ConfigError> {
+    let Value::Array(items) = &item.value else {
+        return Err(wrong_type("accounts", item, "a map or an array"));
+    };
+    for item in items.iter() {
+        let name = text("accounts", item)?;
+        let is_known = access.accounts.iter().any(|account| account.name == name);
+        let problem = match name.as_str() {
+            "$G" => format!("{name:?} is a Reserved Account"),
+            _ if is_known => format!("Duplicate Account Entry: {name}"),
+            _ => {
+                access.accounts.push(RequestedAccount {
+                    name,
+                    ..RequestedAccount::default()
+                });
+                continue;
+            }
+        };
+        return Err(ConfigError::at(&item.at, problem));
+    }
+    Ok(())
+}
+
+fn account(entry: &Entry, findings: &mut Findings) -> Result<RequestedAccount, ConfigError> {
+    let name = &entry.key;
+    let Value::Map(map) = &entry.item.value else {
+        let message = "Expected map entries for accounts";
+        return Err(ConfigError::at(&entry.item.at, message));
+    };
+    if name == "$G" {
+        let message = format!("{name:?} is a Reserved Account");
+        return Err(ConfigError::at(&entry.item.at, message));
+    }
+    let mut account = RequestedAccount {
+        name: name.clone(),
+        ..RequestedAccount::default()
+    };
+    for entry in map.entries() {
+        let item = &entry.item;
+        let key = entry.key.to_lowercase();
+        let outcome = match key.as_str() {
+            "users" => users(item, findings).map(|users| account.users = users),
+            "default_permissions" => permissions(&key, item, findings)
+                .map(|permissions| account.default_permissions = Some(permissions)),
+            "mappings" | "maps" => {
+                mappings(&key, item, findings).map(|mappings| account.mappings = mappings)
+            }
+            "limits" => limits(item, findings).map(|limits| account.limits = limits),
+            "jetstream" if item.value == Value::Bool(false) => Ok(()),
+            "imports" | "exports" if matches!(&item.value, Value::Array(list) if list.is_empty()) => {
+                Ok(())
+            }
+            "nkey" | "imports" | "exports" | "jetstream" | "msg_trace" | "trace_dest" => {
+                Err(unsupported(&key, entry))
+            }
+            _ if entry.used_as_variable => Ok(()),
+            _ => Err(unknown(entry)),
+        };
+        findings.errors.extend(outcome.err());
+    }
+    Ok(account)
+}
+
+fn limits(item: &Item, findings: &mut Findings) -> Result<AccountLimits, ConfigError> {
+    let Value::Map(map) = &item.value else {
+        return Err(wrong_type("limits", item, "a map"));
+    };
+    let mut limits = AccountLimits::default();
+    for entry in map.entries() {
+        let key = entry.key.to_lowercase();
+        let to = match key.as_str() {
+            "max_connections" | "max_conn" => &mut limits.connections_max,
+            "max_subscriptions" | "max_subs" => &mut limits.subscriptions_max,
+            "max_payload" | "max_pay" => &mut limits.payload_max,
+            "max_leafnodes" | "max_leafs" => &mut limits.leaf_nodes_max,
+            _ if entry.used_as_variable => continue,
+            _ => {
+                findings.errors.push(unknown(entry));
+                continue;
+            }
+        };
+        match integer(&key, &entry.item) {
+            // Negative numbers mean no limit.
+            Ok(number) => *to = u32::try_from(number).ok(),
+            Err(error) => findings.errors.push(error),
+        }
+    }
+    Ok(limits)
+}
+
+/// Reads `mappings`.
+pub(super) fn mappings(
+    key: &str,
+    item: &Item,
+    findings: &mut Findings,
+) -> Result<Vec<Mapping>, ConfigError> {
+    let Value::Map(map) = &item.value else {
+        return Err(wrong_type(key, item, "a map"));
+    };
+    let mut mappings = Vec::new();
+    for entry in map.entries() {
+        let mapping = destinations(&entry.item).and_then(|destinations| {
+            let mapping = Mapping {
+                source: entry.key.clone(),
+                destinations,
+            };
+            check_mapping(&mapping, &entry.item).map(|()| mapping)
+        });
+        match mapping {
+            Ok(mapping) => mappings.push(mapping),
+            Err(error) => findings.errors.push(error),
+        }
+    }
+    Ok(mappings)
+}
+
+fn check_mapping(mapping: &Mapping, item: &Item) -> Result<(), ConfigError> {
+    let own = mapping.destinations.iter().filter(|d| d.cluster.is_empty());
+    let own: Vec<_> = own.map(|d| (&*d.subject, d.weight)).collect();
+    SubjectMapping::parse(&mapping.source, &own)
+        .map(|_| ())
+        .map_err(|error| {
+            let message = format!("Error adding mapping for {:?}: {error}", mapping.source);
+            ConfigError::at(&item.at, message)
+        })
+}
+
+fn destinations(item: &Item) -> Result<Vec<MappingDestination>, ConfigError> {
+    match &item.value {
+        Value::Text(subject) => Ok(vec![MappingDestination {
+            subject: subject.to_string(),
+            weight: 100,
+            cluster: String::new(),
+        }]),
+        Value::Array(items) => items.iter().map(destination).collect(),
+        Value::Map(_) => Ok(vec![destination(item)?]),
+        other => {
+            let message = format!("Unknown type {:?} for mapping destination", other.kind());
+            Err(ConfigError::at(&item.at, message))
+        }
+    }
+}
+
+fn destination(item: &Item) -> Result<MappingDestination, ConfigError> {
+    let Value::Map(map) = &item.value else {
+        return Err(ConfigError::at(
+            &item.at,
+            "Expected an entry for the mapping destination",
+        ));
+    };
+    let mut destination = MappingDestination {
+        subject: String::new(),
+        weight: 0,
+        cluster: String::new(),
+    };
+    for entry in map.entries() {
+        let key = entry.key.to_lowercase();
+        match key.as_str() {
+            "dest" | "destination" => destination.subject = text(&key, &entry.item)?,
+            "weight" => destination.weight = weight(&entry.item)?,
+            "cluster" => destination.cluster = text(&key, &entry.item)?,
+            _ => {
+                let message = format!("Unknown field {:?} for mapping destination", entry.key);
+                return Err(ConfigError::at(&entry.item.at, message));
+            }
+        }
+    }
+    if destination.subject.is_empty() {
+        let message = "missing field dest for mapping destination";
+        return Err(ConfigError::at(&item.at, message));
+    }
+    Ok(destination)
+}
+
+/// `20`, `"20"` or `"20%"`.
+fn weight(item: &Item) -> Result<u8, ConfigError> {
+    let number = match &item.value {
+        Value::Integer(number) => Some(*number),
+        Value::Text(text) => text.trim_end_matches('%').parse().ok(),
+        _ => None,
+    };
+    match number.map(u8::try_from) {
+        Some(Ok(weight)) if weight <= 100 => Ok(weight),
+        Some(_) => Err(ConfigError::at(
+            &item.at,
+            "Invalid weight for mapping destination",
+        )),
+        None => {
+            let message = format!("Unknown entry type for weight of {}", item.value.kind());
+            Err(ConfigError::at(&item.at, message))
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! `permissions`, `default_permissions` and `allow_responses` of a file.
+
+use trunkline_core::session::policy::{Permissions, ResponseRights, SubjectRights};
+use trunkline_core::subject::pattern::Pattern;
+
+use super::Findings;
+use super::apply::{boolean, integer, unknown_with, wrong_type};
+use super::duration;
+use super::value::{ConfigError, Item, Value};
+
+/// What `allow_responses: true` means (NATS 2.15).
+const RESPONSES_MAX: u32 = 1;
+const RESPONSE_EXPIRES_NS: u64 = 120_000_000_000;
+
+/// Reads what a user may do.
+pub(super) fn permissions(
+    key: &str,
+    item: &Item,
+    findings: &mut Findings,
+) -> Result<Permissions, ConfigError> {
+    let Value::Map(map) = &item.value else {
+        return Err(wrong_type(key, item, "a map"));
+    };
+    let mut permissions = Permissions::default();
+    for entry in map.entries() {
+        let item = &entry.item;
+        let outcome = match entry.key.to_lowercase().as_str() {
+            "pub" | "publish" | "import" => {
+                rights(item, false, findings).map(|rights| permissions.publish = Some(rights))
+            }
+            "sub" | "subscribe" | "export" => {
+                rights(item, true, findings).map(|rights| permissions.subscribe = Some(rights))
+            }
+            "publish_allow_responses" | "allow_responses" => {
+                responses(item, findings).map(|responses| permissions.responses = responses)
+            }
+            _ if entry.used_as_variable => Ok(()),
+            _ => {
+                let message = format!("Unknown field {:?} parsing permissions", entry.key);
+                Err(ConfigError::at(&item.at, message))
+            }
+        };
+        findings.errors.extend(outcome.err());
+    }
+    // Who may answer may not publish otherwise, unless that is said.
+    if permissions.responses.is_some() && permissions.publish.is_none() {
+        permissions.publish = Some(SubjectRights {
+            allow: Some(Vec::new()),
+            deny: Vec::new(),
+        });
+    }
+    Ok(permissions)
+}
+
+/// A subject, a list of them, or a map of `allow` and `deny`.
+fn rights(
+    item: &Item,
+    with_queues: bool,
+    findings: &mut Findings,
+) -> Result<SubjectRights, ConfigError> {
+    let Value::Map(map) = &item.value else {
+        return Ok(SubjectRights {
+            allow: Some(subjects(item, with_queues)?),
+            deny: Vec::new(),
+        });
+    };
+    let mut rights = SubjectRights::default();
+    for entry in map.entries() {
+        let outcome = match entry.key.to_lowercase().as_str() {
+            "allow" => subjects(&entry.item, with_queues).map(|list| rights.allow = Some(list)),
+            "deny" => subjects(&entry.item, with_queues).map(|list| rights.deny = list),
+            _ if entry.used_as_variable => Ok(()),
+            _ => Err(unknown_with(
+                entry,
+                &format!(
+                    "Unknown field name {:?} parsing subject permissions, only 'allow' or 'deny' are permitted",
+                    entry.key
+                ),
+            )),
+        };
+        findings.errors.extend(outcome.err());
+    }
+    // An empty list allows everything (NATS 2.15).
+    rights.allow = rights.allow.filter(|list| !list.is_empty());
+    Ok(rights)
+}
+
+fn subjects(item: &Item, with_queues: bool) -> Result<Vec<String>, ConfigError> {
+    let texts = match &item.value {
+        Value::Text(text) => vec![text.to_string()],
+        Value::Array(items) => items
+            .iter()
+            .map(|item| match &item.value {
+                Value::Text(text) => Ok(text.to_string()),
+                _ => Err(ConfigError::at(
+                    &item.at,
+                    "Subject in permissions array cannot be cast to string",
+                )),
+            })
+            .collect::<Result<_, _>>()?,
+        other => {
+            let message = format!(
+                "Expected subject permissions to be a subject, or array of subjects, got {}",
+                other.kind()
+            );
+            return Err(ConfigError::at(&item.at, message));
+        }
+    };
+    for text in &texts {
+        check(text, with_queues).map_err(|message| ConfigError::at(&item.at, message))?;
+    }
+    Ok(texts)
+}
+
+/// A pattern, or a pattern and a queue where that has a meaning.
+fn check(text: &str, with_queues: bool) -> Result<(), String> {
+    let is_pattern =
+        |text: &str| Pattern::is_valid(text.as_bytes()) && !text.contains(char::is_whitespace);
+    if is_pattern(text) {
+        return Ok(());
+    }
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    match words[..] {
+        [pattern, _] if with_queues && !is_pattern(pattern) => {
+            Err(format!("subject {pattern:?} is not a valid subject"))
+        }
+        [_, queue] if with_queues && !is_pattern(queue) => {
+            Err(format!("queue {queue:?} is not a valid queue"))
+        }
+        [_, _] if with_queues => Ok(()),
+        _ => Err(format!("subject {text:?} is not a valid subject")),
+    }
+}
+
+fn responses(item: &Item, findings: &mut Findings) -> Result<Option<ResponseRights>, ConfigError> {
+    let mut rights = ResponseRights {
+        messages_max: Some(RESPONSES_MAX),
+        expires_ns: Some(RESPONSE_EXPIRES_NS),
+    };
+    let Value::Map(map) = &item.value else {
+        let message = "error parsing response permissions, expected a boolean or a map";
+        let allowed =
+            boolean("allow_responses", item).map_err(|_| ConfigError::at(&item.at, message))?;
+        return Ok(allowed.then_some(rights));
+    };
+    for entry in map.entries() {
+        let item = &entry.item;
+        let outcome = match entry.key.to_lowercase().as_str() {
+            "max" | "max_msgs" | "max_messages" | "max_responses" => {
+                integer(&entry.key, item).map(|max| {
+                    // Zero asks for the default, a negative number for no limit.
+                    if max != 0 {
+                        rights.messages_max = u32::try_from(max).ok();
+                    }
+                })
+            }
+            "expires" | "expiration" | "ttl" => expires_ns(item).map(|expires_ns| {
+                if expires_ns != 0 {
+                    rights.expires_ns = u64::try_from(expires_ns).ok();
+                }
+            }),
+            _ if entry.used_as_variable => Ok(()),
+            _ => {
+                let message = format!("Unknown field {:?} parsing permissions", entry.key);
+                Err(ConfigError::at(&item.at, message))
+            }
+        };
+        findings.errors.extend(outcome.err());
+    }
+    Ok(Some(rights))
+}
+
+fn expires_ns(item: &Item) -> Result<i64, ConfigError> {
+    let Value::Text(text) = &item.value else {
+        let message = "error parsing expires, not a duration string";
+        return Err(ConfigError::at(&item.at, message));
+    };
+    duration::parse_ns(text)
+        .map_err(|reason| ConfigError::at(&item.at, format!("error parsing expires: {reason}")))
+}

@@ -1,0 +1,227 @@
+//! Who may connect, as a file and the flags say it, and the [`Policy`] that
+//! follows from it.
+
+use std::sync::Arc;
+
+use trunkline_core::base::id::AccountId;
+use trunkline_core::session::policy::{
+    Account, AccountLimits, ConnectionType, Identity, Mapping, Permissions, Policy, Secret, User,
+};
+
+/// The account of users that name none.
+const GLOBAL: &str = "$G";
+/// The system account, unless another one is named.
+const SYSTEM: &str = "$SYS";
+
+/// What was asked for about users and accounts.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Access {
+    /// `authorization.user`; empty: none.
+    pub user: String,
+    /// `authorization.password`.
+    pub password: Secret,
+    /// `authorization.token`; empty: none.
+    pub token: Secret,
+    /// `authorization.users`.
+    pub users: Vec<RequestedUser>,
+    /// `authorization.default_permissions`.
+    pub default_permissions: Option<Permissions>,
+    /// `accounts`.
+    pub accounts: Vec<RequestedAccount>,
+    /// Mappings of `$G`.
+    pub mappings: Vec<Mapping>,
+    /// The user of clients without credentials; empty: none.
+    pub no_auth_user: String,
+    /// The system account; empty: `$SYS`.
+    pub system_account: String,
+}
+
+/// A user.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RequestedUser {
+    /// How it proves who it is.
+    pub identity: Identity,
+    /// What it may do; `None`: the default.
+    pub permissions: Option<Permissions>,
+    /// The connections that it may use.
+    pub connection_types: Option<Vec<ConnectionType>>,
+    /// It has to come through a proxy.
+    pub proxy_required: bool,
+}
+
+/// An account.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct RequestedAccount {
+    /// Its name.
+    pub name: String,
+    /// Its users.
+    pub users: Vec<RequestedUser>,
+    /// What users without permissions may do.
+    pub default_permissions: Option<Permissions>,
+    /// Subject mappings.
+    pub mappings: Vec<Mapping>,
+    /// Limits.
+    pub limits: AccountLimits,
+}
+
+impl RequestedUser {
+    /// Its name or key.
+    pub fn name(&self) -> &str {
+        match &self.identity {
+            Identity::Password { user, .. } => user,
+            Identity::Nkey(key) => key,
+        }
+    }
+
+    fn resolve(&self, account: AccountId, default: Option<&Permissions>) -> User {
+        User {
+            identity: self.identity.clone(),
+            account,
+            permissions: self.permissions.as_ref().or(default).cloned().map(Arc::new),
+            connection_types: self.connection_types.clone(),
+            proxy_required: self.proxy_required,
+        }
+    }
+}
+
+impl Access {
+    /// The policy: first `$G`, then the system account, then the others.
+    pub fn policy(&self) -> Result<Policy, String> {
+        let system = match self.system_account.as_str() {
+            "" => SYSTEM,
+            name => name,
+        };
+        let is_known = |name: &str| self.accounts.iter().any(|account| account.name == name);
+        if system != SYSTEM && !is_known(system) {
+            return Err(format!("system account {system:?} is not an account"));
+        }
+        let mut global = Account::new(GLOBAL);
+        global.mappings.clone_from(&self.mappings);
+        let mut policy = Policy {
+            accounts: vec![global, Account::new(system)],
+            token: (!self.token.0.is_empty()).then(|| self.token.clone()),
+            ..Policy::default()
+        };
+        if !self.user.is_empty() {
+            policy
+                .users
+                .push(User::new(&self.user, &self.password.0, AccountId::GLOBAL));
+        }
+        for requested in &self.accounts {
+            self.add_account(&mut policy, requested);
+        }
+        let default = self.default_permissions.as_ref();
+        let users = self.users.iter();
+        policy
+            .users
+            .extend(users.map(|user| user.resolve(AccountId::GLOBAL, default)));
+        if !self.no_auth_user.is_empty() {
+            let is_it = |user: &User| match &user.identity {
+                Identity::Password { user, .. } => *user == self.no_auth_user,
+                Identity::Nkey(key) => *key == self.no_auth_user,
+            };
+            let at = policy.users.iter().position(is_it);
+            policy.no_auth_user = Some(at.ok_or_else(|| {
+                let name = &self.no_auth_user;
+                match policy.users.is_empty() {
+                    true => format!("no_auth_user: {name:?} present, but users/nkeys are not defined"),
+                    false => format!("no_auth_user: {name:?} not present as user or nkey in authorization block or account configuration"),
+                }
+            })?);
+        }
+        Ok(policy)
+    }
+
+    fn add_account(&self, policy: &mut Policy, requested: &RequestedAccount) {
+        let account = policy.account(&requested.name).unwrap_or_else(|| {
+            policy.accounts.push(Account::new(&requested.name));
+            AccountId((policy.accounts.len() - 1) as u16)
+        });
+        let configured = &mut policy.accounts[account.index()];
+        configured.limits = requested.limits;
+        configured
+            .mappings
+            .extend(requested.mappings.iter().cloned());
+        let default = requested
+            .default_permissions
+            .as_ref()
+            .or(self.default_permissions.as_ref());
+        let users = requested.users.iter();
+        policy
+            .users
+            .extend(users.map(|user| user.resolve(account, default)));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn user(name: &str) -> RequestedUser {
+        RequestedUser {
+            identity: Identity::Password {
+                user: name.into(),
+                password: Secret("s3cret".into()),
+            },
+            permissions: None,
+            connection_types: None,
+            proxy_required: false,
+        }
+    }
+
+    #[test]
+    fn accounts_and_users_find_each_other() {
+        let access = Access {
+            users: vec![user("g")],
+            accounts: vec![
+                RequestedAccount {
+                    name: "A".into(),
+                    users: vec![user("a")],
+                    default_permissions: Some(Permissions::default()),
+                    ..RequestedAccount::default()
+                },
+                RequestedAccount {
+                    name: "SYS".into(),
+                    users: vec![user("admin")],
+                    ..RequestedAccount::default()
+                },
+            ],
+            system_account: "SYS".into(),
+            no_auth_user: "a".into(),
+            ..Access::default()
+        };
+        let policy = access.policy().unwrap();
+        let names: Vec<_> = policy
+            .accounts
+            .iter()
+            .map(|account| &*account.name)
+            .collect();
+        assert_eq!(names, ["$G", "SYS", "A"]);
+        let accounts: Vec<_> = policy.users.iter().map(|user| user.account.0).collect();
+        assert_eq!(accounts, [2, 1, 0]);
+        assert!(policy.users[0].permissions.is_some());
+        assert!(policy.users[2].permissions.is_none());
+        assert_eq!(policy.no_auth_user, Some(0));
+        assert!(!format!("{access:?} {policy:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn names_that_do_not_exist_are_refused() {
+        let access = Access {
+            system_account: "X".into(),
+            ..Access::default()
+        };
+        assert!(access.policy().unwrap_err().contains("\"X\""));
+        let access = Access {
+            no_auth_user: "nobody".into(),
+            ..Access::default()
+        };
+        assert!(
+            access
+                .policy()
+                .unwrap_err()
+                .contains("users/nkeys are not defined")
+        );
+    }
+}
