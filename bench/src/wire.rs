@@ -109,6 +109,8 @@ fn encoder(bench: &mut Bench) {
         host: "0.0.0.0".into(),
         port: 4222,
         headers: true,
+        connect_urls: Vec::new(),
+        is_lame_duck: false,
     };
     bench.run("wire/encode INFO", &[("ns/line", 1)], || {
         line.clear();

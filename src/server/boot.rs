@@ -1,13 +1,13 @@
 //! From options to a running server: identity, listening socket, cores, and
 //! the wait for a signal.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use tracing::info;
 use trunkline_core::base::id::CoreId;
@@ -18,30 +18,43 @@ use trunkline_core::shard::{Shard, ShardConfig};
 use trunkline_core::wire::info::{NATS_VERSION, ServerInfo};
 
 use crate::cli::Start;
+use crate::files::{self, Ports, PortsFile};
 use crate::mesh::{self, CoreRings, Shared};
 use crate::net::accept::Acceptor;
 use crate::options::{Options, join_host_port};
 use crate::passwords::PasswordChecker;
+use crate::reload::Reloader;
 use crate::topology::CpuId;
 use crate::turn::Core;
+use crate::{lame_duck, logging, program};
 
 /// Memory registered with each executor's ring. Sockets do not use it, and
 /// the locked memory of unprivileged users is scarce.
 const RING_MEMORY_BYTES: usize = 64 << 10;
+
+/// How a process ends that is asked to dump its state.
+const QUIT_STATUS: i32 = 2;
+
+/// Between two looks for signals while something else is under way.
+const SIGNAL_POLL: Duration = Duration::from_millis(50);
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs the server on these CPUs, one shard each, until a signal stops it.
 pub fn run(start: &Start, cpus: &[CpuId], listener: TcpListener) -> Result<(), Failure> {
     let options = &start.options;
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    let port = listener.local_addr()?.port();
-    let server = server_info(options, port)?;
-    info!("Starting trunkline");
-    info!(
-        "  Version:  {} (NATS {NATS_VERSION})",
-        env!("CARGO_PKG_VERSION")
-    );
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT])?;
+    let bound = listener.local_addr()?;
+    let port = bound.port();
+    let server = server_info(options, bound)?;
+    info!("Starting {}", program::prefix());
+    match program::is_stand_in() {
+        true => info!("  Version:  {NATS_VERSION}"),
+        false => info!(
+            "  Version:  {} (NATS {NATS_VERSION})",
+            env!("CARGO_PKG_VERSION")
+        ),
+    }
     info!("  Name:     {}", server.server_name);
     info!("  ID:       {}", server.server_id);
     let numbers: Vec<String> = cpus.iter().map(|cpu| cpu.0.to_string()).collect();
@@ -76,8 +89,25 @@ pub fn run(start: &Start, cpus: &[CpuId], listener: TcpListener) -> Result<(), F
     }
     let address = join_host_port(&options.host, port);
     info!("Listening for client connections on {address}");
+    if let Some(path) = &options.pid_file {
+        files::write_pid(path)?;
+    }
+    let ports = Ports {
+        nats: with_scheme("nats", bound),
+        ..Ports::default()
+    };
+    let ports_file = options.ports_file_dir.as_deref();
+    let ports_file = ports_file.map(|directory| PortsFile::write(directory, &ports));
+    let _ports_file = ports_file.transpose()?;
     info!("Server is ready");
-    wait_for_signal(&mut signals);
+    let mut reloader = Reloader {
+        options: options.clone(),
+        authority,
+        server,
+        shared: Arc::clone(&shared),
+        has_file: start.config_file.is_some(),
+    };
+    serve_signals(&mut signals, &mut reloader);
     info!("Initiating Shutdown...");
     stop(&shared);
     for core in cores {
@@ -94,7 +124,7 @@ fn random<const N: usize>() -> rustix::io::Result<[u8; N]> {
     Ok(bytes)
 }
 
-fn server_info(options: &Options, port: u16) -> Result<ServerInfo, Failure> {
+fn server_info(options: &Options, bound: SocketAddr) -> Result<ServerInfo, Failure> {
     let server_id = server_id(&random()?);
     Ok(ServerInfo {
         server_name: options
@@ -103,8 +133,13 @@ fn server_info(options: &Options, port: u16) -> Result<ServerInfo, Failure> {
             .unwrap_or_else(|| server_id.clone()),
         server_id,
         host: options.host.clone(),
-        port,
+        port: bound.port(),
         headers: !options.no_header_support,
+        connect_urls: match &options.client_advertise {
+            Some(address) => vec![address.clone()],
+            None => files::connect_urls(bound),
+        },
+        is_lame_duck: false,
     })
 }
 
@@ -119,21 +154,26 @@ fn shard_config(
     ShardConfig {
         core: CoreId(core as u8),
         cores,
-        limits: Limits {
-            max_payload: options.max_payload,
-            max_control_line: options.max_control_line,
-            max_pending_bytes: options.max_pending_bytes,
-            max_subscriptions: options.max_subscriptions,
-            max_subscription_tokens: u32::from(options.max_subscription_tokens),
-            ping_interval_ns: options.ping_interval_ns,
-            ping_max: options.ping_max,
-            write_deadline_ns: options.write_deadline_ns,
-            auth_timeout_ns: options.auth_timeout_ns,
-        },
+        limits: limits(options),
         server: server.clone(),
         authority: Arc::clone(authority),
         seed,
         trace: options.trace,
+    }
+}
+
+/// The limits of a configuration as the shards use them.
+pub fn limits(options: &Options) -> Limits {
+    Limits {
+        max_payload: options.max_payload,
+        max_control_line: options.max_control_line,
+        max_pending_bytes: options.max_pending_bytes,
+        max_subscriptions: options.max_subscriptions,
+        max_subscription_tokens: u32::from(options.max_subscription_tokens),
+        ping_interval_ns: options.ping_interval_ns,
+        ping_max: options.ping_max,
+        write_deadline_ns: options.write_deadline_ns,
+        auth_timeout_ns: options.auth_timeout_ns,
     }
 }
 
@@ -171,18 +211,71 @@ fn spawn(starting: Starting) -> Result<ExecutorJoinHandle<()>, Failure> {
                 Err(failure) => Err(failure),
             };
             if let Err(failure) = result {
-                crate::logging::fatal(format!("{id} failed: {failure}"));
+                logging::fatal(format!("{id} failed: {failure}"));
             }
         })
         .map_err(|failure| format!("cannot start {id}: {failure}").into())
 }
 
-fn wait_for_signal(signals: &mut Signals) {
-    let name = match signals.forever().next() {
-        Some(SIGINT) => "interrupt",
-        _ => "terminated",
+/// Does what signals ask for until one of them ends the server.
+fn serve_signals(signals: &mut Signals, reloader: &mut Reloader) {
+    while let Some(signal) = signals.forever().next() {
+        match signal {
+            SIGHUP => {
+                info!("Trapped \"hangup\" signal");
+                reloader.reload();
+            }
+            SIGUSR1 => logging::reopen(),
+            SIGUSR2 => {
+                info!("Trapped \"user defined signal 2\" signal");
+                return quack(signals, reloader);
+            }
+            SIGQUIT => {
+                logging::write_fatal("Trapped \"quit\" signal");
+                std::process::exit(QUIT_STATUS);
+            }
+            SIGINT => return info!("Trapped \"interrupt\" signal"),
+            _ => return info!("Trapped \"terminated\" signal"),
+        }
+    }
+}
+
+/// Lame duck mode, until all clients are gone or somebody is in a hurry.
+fn quack(signals: &mut Signals, reloader: &mut Reloader) {
+    reloader.server.is_lame_duck = true;
+    reloader.server.connect_urls.clear();
+    let mut interrupted = |wait: Duration| {
+        let until = Instant::now() + wait;
+        loop {
+            // A second USR2 changes nothing, and TERM is what is under way.
+            if signals.pending().any(|signal| signal == SIGINT) {
+                return true;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            std::thread::sleep(left.min(SIGNAL_POLL));
+        }
     };
-    info!("Trapped {name:?} signal");
+    let announce = || {
+        reloader.apply();
+        reloader.announce();
+    };
+    lame_duck::run(
+        &reloader.shared,
+        &reloader.options,
+        announce,
+        &mut interrupted,
+    );
+}
+
+/// The addresses of a listener as URLs.
+fn with_scheme(scheme: &str, bound: SocketAddr) -> Vec<String> {
+    let addresses = files::reachable(bound).into_iter();
+    addresses
+        .map(|address| format!("{scheme}://{address}"))
+        .collect()
 }
 
 fn stop(shared: &Shared) {

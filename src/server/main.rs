@@ -4,6 +4,8 @@
 mod boot;
 mod cli;
 mod config;
+mod files;
+mod lame_duck;
 mod logging;
 mod mailbox;
 mod mesh;
@@ -12,6 +14,9 @@ mod options;
 mod park;
 mod passwords;
 mod preflight;
+mod program;
+mod reload;
+mod signals;
 mod topology;
 mod turn;
 
@@ -44,11 +49,14 @@ fn serve(start: &Start) -> Result<(), Box<dyn std::error::Error + Send + Sync>> 
         eprintln!("{warning}");
     }
     let options = &start.options;
-    logging::install(LogStyle::for_stderr(
+    let style = LogStyle::new(
         options.debug,
         options.trace,
         options.log_time,
-    ));
+        options.log_time_utc,
+        options.log_file.is_some(),
+    );
+    logging::install(style, options.log_file.clone())?;
     let cpus = topology::Topology::of_this_machine()?.place(&options.cores)?;
     for warning in preflight::check(options, cpus.len())?.warnings {
         tracing::warn!("{warning}");

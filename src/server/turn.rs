@@ -160,7 +160,8 @@ impl Core {
         self.shared.is_stopping.load(Ordering::Relaxed)
     }
 
-    fn now(&self) -> Nanos {
+    /// The moment, on the clock of all cores.
+    pub fn now(&self) -> Nanos {
         Nanos(self.clock.elapsed().as_nanos() as u64)
     }
 
@@ -181,6 +182,21 @@ impl Core {
             && let Some(letter) = self.shared.mailboxes[self.id.index()].take()
         {
             letter(self, now);
+        }
+    }
+
+    /// Accepts no further connections: the listener is closed.
+    pub fn stop_accepting(&mut self) {
+        if let Some(acceptor) = self.acceptor.take() {
+            // A listener that pauses is not in the set.
+            let _ = self.poller.remove(acceptor.listener());
+        }
+    }
+
+    /// Accepts as many connections as that from now on.
+    pub fn set_connections_max(&mut self, connections_max: usize) {
+        if let Some(acceptor) = &mut self.acceptor {
+            acceptor.set_connections_max(connections_max);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::base::rng::Rng;
+use crate::route::cache::Target;
 use crate::route::subscription::Sid;
 use crate::subject::pattern::matches;
 

@@ -271,6 +271,16 @@ impl Authority {
             .is_none_or(|types| types.contains(&connection_type))
     }
 
+    /// Whether a user of an older policy still exists, be it with other
+    /// credentials.
+    #[must_use]
+    pub fn still_knows(&self, older: &Self, user: u32) -> bool {
+        match &older.policy.users[user as usize].identity {
+            Identity::Password { user, .. } => self.names.contains_key(user),
+            Identity::Nkey(key) => self.keys.contains_key(key),
+        }
+    }
+
     /// The user of an older policy under whose identity nothing has to be
     /// proven again; `None` if there is none.
     #[must_use]

@@ -139,7 +139,7 @@ pub enum Revision {
     /// Nothing.
     #[default]
     None,
-    /// Its user is in another account now: it must come again.
+    /// Its user is gone or in another account: it is closed.
     Moved,
     /// It is to be seen whether its credentials still count.
     Credentials,
@@ -162,6 +162,8 @@ pub struct Connection {
     pub account: AccountId,
     /// The user that it is, by its number in the authority.
     pub user: Option<u32>,
+    /// Account and user for log lines; empty: it is nobody in particular.
+    pub identity: Box<str>,
     /// What it may do, by its number in the authority.
     pub rights: RightsId,
     /// Its rights restrict what it publishes.
@@ -256,6 +258,7 @@ impl Connection {
             connection_type,
             account: AccountId::GLOBAL,
             user: None,
+            identity: Box::default(),
             rights: NO_RIGHTS_NEEDED,
             restricts_publish: false,
             max_payload: u32::MAX,
@@ -304,12 +307,11 @@ impl Connection {
     /// Its name in log lines.
     #[must_use]
     pub fn label(&self) -> String {
-        format!(
-            "{} - {}:{}",
-            self.peer,
-            self.kind.log_label(),
-            self.client_id
-        )
+        let (peer, kind, number) = (self.peer, self.kind.log_label(), self.client_id);
+        match &*self.identity {
+            "" => format!("{peer} - {kind}:{number}"),
+            identity => format!("{peer} - {kind}:{number} - {identity:?}"),
+        }
     }
 
     /// Whether its socket should be read.

@@ -12,6 +12,7 @@ use crate::base::id::{AccountId, ConnectionKey, Nanos};
 use crate::base::limits::PASSWORD_CHECKS_MAX;
 use crate::session::authority::{Attempt, Candidate, NO_RIGHTS_NEEDED, Verdict};
 use crate::session::connection::{CloseReason, Hold};
+use crate::session::policy::Identity;
 use crate::session::responses::Responses;
 
 /// A password to be compared with its hash.
@@ -112,6 +113,13 @@ impl Shard {
         connection.account = account;
         connection.usage = Some(configured.usage.clone());
         connection.user = user;
+        connection.identity = user.map_or_else(Box::default, |user| {
+            let who = match &policy.users[user as usize].identity {
+                Identity::Password { user, .. } => format!("{}/user:{user}", configured.name),
+                Identity::Nkey(key) => format!("{}/nkey:{key}", configured.name),
+            };
+            who.into()
+        });
         self.apply_rights(index);
         true
     }

@@ -333,7 +333,13 @@ impl Shard {
     #[cold]
     pub(super) fn trace_out(&self, index: u32, bytes: &[u8]) {
         let label = self.connections[index].label();
-        trace!("{label} - ->> [{}]", first_line(bytes));
+        let line = first_line(bytes);
+        // INFO is no answer to anything, and errors are shown without quotes.
+        match line.strip_prefix("-ERR '") {
+            _ if line.starts_with("INFO ") => {}
+            Some(text) => trace!("{label} - ->> [-ERR {}]", text.trim_end_matches('\'')),
+            None => trace!("{label} - ->> [{line}]"),
+        }
     }
 }
 

@@ -260,6 +260,34 @@ impl Shard {
         }
     }
 
+    /// Sends INFO to every client that wants to hear of changes (CONNECT's
+    /// `protocol` 1) and has had its first PONG.
+    pub fn announce_info(&mut self, now: Nanos) {
+        self.now = now;
+        let keys: Vec<ConnectionKey> = self.connections.keys().collect();
+        for key in keys {
+            let connection = &self.connections[key.index];
+            let hears = connection.options.protocol >= 1 && connection.first_pong_sent;
+            if hears && connection.closing.is_none() {
+                self.send_info(key.index, false);
+            }
+        }
+    }
+
+    /// Closes some connections because the server goes away; returns how many
+    /// are left.
+    pub fn close_some(&mut self, now: Nanos, count: usize) -> usize {
+        self.now = now;
+        let open = |key: &ConnectionKey| self.connections[key.index].closing.is_none();
+        let mut keys: Vec<ConnectionKey> = self.connections.keys().filter(open).collect();
+        for _ in 0..count.min(keys.len()) {
+            let at = self.rng.below(keys.len() as u64) as usize;
+            let key = keys.swap_remove(at);
+            self.close(key.index, CloseReason::ServerShutdown);
+        }
+        keys.len()
+    }
+
     /// Ends a connection: its subscriptions are gone at once; what waits in
     /// its outbox is still sent, for a moment.
     pub(super) fn close(&mut self, index: u32, reason: CloseReason) {

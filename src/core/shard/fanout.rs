@@ -459,8 +459,12 @@ impl Shard {
 
 #[cold]
 fn trace_delivery(connection: &Connection, parts: [&[u8]; 3]) {
+    let payload = memchr::memchr(b'\n', parts[2]).map_or(&b""[..], |end| &parts[2][end + 1..]);
+    let payload = String::from_utf8_lossy(&payload[..payload.len().saturating_sub(2)]);
     let [head, sid, tail] = parts.map(first_line);
-    tracing::trace!("{} - ->> [{head}{sid}{tail}]", connection.label());
+    let label = connection.label();
+    tracing::trace!("{label} - ->> [{head}{sid}{tail}]");
+    tracing::trace!("{label} - ->> MSG_PAYLOAD: [{payload:?}]");
 }
 
 /// A core with members of a queue group, by the number drawn.

@@ -76,7 +76,9 @@ impl Shard {
             .collect();
         let keys: Vec<ConnectionKey> = self.connections.keys().collect();
         for key in keys {
-            self.inherit(key, &heirs);
+            let user = self.connections[key.index].user;
+            let is_gone = user.is_some_and(|user| !authority.still_knows(&older, user));
+            self.inherit(key, &heirs, is_gone);
         }
     }
 
@@ -115,7 +117,7 @@ impl Shard {
     }
 
     /// Takes one connection over to new settings as far as that is quick.
-    fn inherit(&mut self, key: ConnectionKey, heirs: &[Option<Heir>]) {
+    fn inherit(&mut self, key: ConnectionKey, heirs: &[Option<Heir>], is_gone: bool) {
         let index = key.index;
         let connection = &mut self.connections[index];
         if connection.closing.is_some() {
@@ -150,7 +152,7 @@ impl Shard {
                 return;
             }
             self.connections[index].revision = Revision::Subscriptions;
-        } else if keeps {
+        } else if keeps || is_gone {
             self.connections[index].revision = Revision::Moved;
         } else if is_bound || connection.connected || !connection.subscriptions.is_empty() {
             self.connections[index].revision = Revision::Credentials;

@@ -23,6 +23,10 @@ pub struct ServerInfo {
     pub port: u16,
     /// Whether headers are supported.
     pub headers: bool,
+    /// Where clients can connect to as well.
+    pub connect_urls: Vec<String>,
+    /// The server is going away: clients must go elsewhere.
+    pub is_lame_duck: bool,
 }
 
 /// What the server says of one connection.
@@ -63,6 +67,10 @@ struct Info<'a> {
     client_ip: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     nonce: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    connect_urls: &'a [String],
+    #[serde(skip_serializing_if = "is_false")]
+    ldm: bool,
     #[serde(skip_serializing_if = "is_false")]
     connect_info: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,6 +101,8 @@ pub fn encode(server: &ServerInfo, connection: &ConnectionInfo<'_>, into: &mut V
         client_id: connection.client_id,
         client_ip: connection.client_ip,
         nonce: connection.nonce,
+        connect_urls: &server.connect_urls,
+        ldm: server.is_lame_duck,
         connect_info: connection.account.is_some(),
         remote_account: connection.account,
         acc_is_sys: connection.account.is_some() && connection.is_system,
@@ -115,6 +125,8 @@ mod tests {
             host: "0.0.0.0".into(),
             port: 4222,
             headers: true,
+            connect_urls: Vec::new(),
+            is_lame_duck: false,
         };
         let mut connection = ConnectionInfo {
             client_id: 7,

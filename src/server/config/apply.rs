@@ -16,6 +16,7 @@ use crate::options::{CoreChoice, Requested};
 /// An authorization timeout above this is taken for a slip of the unit.
 const AUTH_TIMEOUT_WARN_SECONDS: f64 = 60.0;
 const SECOND_NS: f64 = 1e9;
+const LAME_DUCK_DURATION_MIN_NS: u64 = 30_000_000_000;
 
 /// Puts the settings of `document` into `requested`.
 pub(super) fn apply(document: &Document, requested: &mut Requested) -> Findings {
@@ -80,6 +81,27 @@ fn top_level(
         }
         "no_auth_user" => requested.access.no_auth_user = text(&key, item)?,
         "system_account" | "system" => requested.access.system_account = text(&key, item)?,
+        "pid_file" | "pidfile" => requested.pid_file = Some(text(&key, item)?.into()),
+        "ports_file_dir" => requested.ports_file_dir = Some(text(&key, item)?.into()),
+        "client_advertise" => requested.client_advertise = text(&key, item)?,
+        "store_dir" | "storedir" => requested.store_dir = Some(text(&key, item)?.into()),
+        "jetstream" if item.value == Value::Bool(false) => {}
+        "log_file" | "logfile" => requested.log_file = Some(text(&key, item)?.into()),
+        "log_size_limit" | "logfile_size_limit" => {
+            requested.log_size_limit_bytes = integer(&key, item)?;
+        }
+        "log_max_num" | "logfile_max_num" => requested.log_files_max = integer(&key, item)?,
+        "logtime_utc" => requested.log_time_utc = boolean(&key, item)?,
+        "lame_duck_duration" => {
+            requested.lame_duck_duration_ns = lame_duck_duration_ns(&key, item, findings)?;
+        }
+        "lame_duck_grace_period" => {
+            requested.lame_duck_grace_period_ns = Some(duration_ns(&key, item, findings)?);
+        }
+        "http" => (requested.http_host, requested.http_port) = listen(item)?,
+        "http_port" | "monitor_port" => requested.http_port = integer(&key, item)?,
+        "http_base_path" => requested.http_base_path = base_path(&text(&key, item)?),
+        "server_tags" => requested.tags = texts(&key, item)?,
         "cores" => requested.cores = cores(item)?,
         _ if keys::known_at_top(&key) => return Err(unsupported(&key, entry)),
         // An unknown key that a variable refers to is a definition, not a mistake.
@@ -177,6 +199,38 @@ fn cores(item: &Item) -> Result<CoreChoice, ConfigError> {
         _ => return Err(wrong_type("cores", item, "a count, a list or \"auto\"")),
     };
     choice.map_err(|message| ConfigError::at(&item.at, message))
+}
+
+/// Shorter than half a minute it would be no help to clients (NATS 2.15).
+fn lame_duck_duration_ns(
+    key: &str,
+    item: &Item,
+    findings: &mut Findings,
+) -> Result<u64, ConfigError> {
+    let duration_ns = duration_ns(key, item, findings)?;
+    if duration_ns < LAME_DUCK_DURATION_MIN_NS {
+        let message = format!(
+            "invalid lame_duck_duration of {}, minimum is 30 seconds",
+            text(key, item).unwrap_or_default()
+        );
+        return Err(ConfigError::at(&item.at, message));
+    }
+    Ok(duration_ns)
+}
+
+fn base_path(text: &str) -> String {
+    match text.trim_matches('/') {
+        "" => String::new(),
+        inner => format!("/{inner}"),
+    }
+}
+
+/// One text or a list of them.
+fn texts(key: &str, item: &Item) -> Result<Vec<String>, ConfigError> {
+    match &item.value {
+        Value::Array(items) => items.iter().map(|item| text(key, item)).collect(),
+        _ => Ok(vec![text(key, item)?]),
+    }
 }
 
 /// `host:port`, or a port alone, which binds to every address.

@@ -57,6 +57,11 @@ impl Acceptor {
         })
     }
 
+    /// Changes how many connections there may be.
+    pub fn set_connections_max(&mut self, connections_max: usize) {
+        self.connections_max = connections_max;
+    }
+
     /// The listening socket.
     pub fn listener(&self) -> &TcpListener {
         &self.listener

@@ -5,17 +5,18 @@
 //! [`Options`], which are valid by construction. Secrets never show in `Debug`.
 
 pub mod access;
+pub mod cores;
 pub mod tls;
 pub mod websocket;
 
 use std::fmt;
-use std::str::FromStr;
+use std::path::PathBuf;
+use std::time::Duration;
 
+use crate::logging::LogFile;
 use access::Access;
+pub use cores::{CoreChoice, SHARDS_MAX};
 use trunkline_core::session::policy::Policy;
-
-/// More shards than this are refused.
-pub const SHARDS_MAX: usize = 128;
 
 const PORT: u16 = 4222;
 const HOST: &str = "0.0.0.0";
@@ -26,6 +27,8 @@ const MAX_CONNECTIONS: usize = 64 * 1024;
 const PING_INTERVAL_NS: u64 = 120_000_000_000;
 const PING_MAX: u32 = 2;
 const WRITE_DEADLINE_NS: u64 = 10_000_000_000;
+const LAME_DUCK_DURATION_NS: u64 = 120_000_000_000;
+const LAME_DUCK_GRACE_PERIOD_NS: u64 = 10_000_000_000;
 const AUTH_TIMEOUT_NS: u64 = 2_000_000_000;
 
 /// The settings of a running server.
@@ -69,6 +72,35 @@ pub struct Options {
     pub policy: Policy,
     /// How long it may take to present it.
     pub auth_timeout_ns: u64,
+    /// The file for the process number.
+    pub pid_file: Option<PathBuf>,
+    /// The directory of the ports file.
+    pub ports_file_dir: Option<PathBuf>,
+    /// What clients are told to connect to, as host and port.
+    pub client_advertise: Option<String>,
+    /// The log file; `None`: standard error.
+    pub log_file: Option<LogFile>,
+    /// Timestamps of the log in UTC.
+    pub log_time_utc: bool,
+    /// How long clients are told about the end before the first one is closed.
+    pub lame_duck_grace_period_ns: u64,
+    /// How long closing them takes.
+    pub lame_duck_duration_ns: u64,
+    /// Where monitoring listens.
+    pub monitoring: Option<MonitoringOptions>,
+    /// Words that describe the server.
+    pub tags: Vec<String>,
+}
+
+/// Where monitoring listens.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MonitoringOptions {
+    /// Address or name to bind to.
+    pub host: String,
+    /// Port for HTTP.
+    pub port: PortChoice,
+    /// What paths begin with.
+    pub base_path: String,
 }
 
 /// A fixed port, or one that the system picks (`-1`).
@@ -87,65 +119,6 @@ impl PortChoice {
             PortChoice::Fixed(port) => port,
             PortChoice::Random => 0,
         }
-    }
-}
-
-/// Where shards run, as asked for with `--cores` or `cores`.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub enum CoreChoice {
-    /// One shard per CPU that this process may use.
-    #[default]
-    Auto,
-    /// That many shards on the best CPUs.
-    Count(usize),
-    /// One shard on each of exactly these CPUs.
-    List(Vec<u32>),
-}
-
-impl CoreChoice {
-    /// A count given as a number.
-    pub fn from_count(count: i64) -> Result<Self, String> {
-        match usize::try_from(count) {
-            Ok(count) if (1..=SHARDS_MAX).contains(&count) => Ok(CoreChoice::Count(count)),
-            _ => Err(format!(
-                "cores: a count is between 1 and {SHARDS_MAX}, not {count}"
-            )),
-        }
-    }
-}
-
-impl FromStr for CoreChoice {
-    type Err = String;
-
-    /// `auto`, a count (`4`), or a list (`0-3,8`; `4-4` for CPU 4 alone).
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("cores: expected a count, a list such as 0-3,8 or \"auto\", not {text:?}");
-        if text.eq_ignore_ascii_case("auto") {
-            return Ok(CoreChoice::Auto);
-        }
-        if let Ok(count) = text.parse::<i64>() {
-            return CoreChoice::from_count(count);
-        }
-        let mut cpus = Vec::new();
-        for part in text.split(',') {
-            let (first, last) = part.split_once('-').unwrap_or((part, part));
-            let number = |digits: &str| digits.trim().parse::<u32>().map_err(|_| wrong());
-            let (first, last) = (number(first)?, number(last)?);
-            if first > last {
-                return Err(wrong());
-            }
-            for cpu in first..=last {
-                if cpus.contains(&cpu) {
-                    return Err(format!("cores: CPU {cpu} is listed twice in {text:?}"));
-                }
-                if cpus.len() == SHARDS_MAX {
-                    return Err(format!("cores: {text:?} lists more than {SHARDS_MAX} CPUs"));
-                }
-                cpus.push(cpu);
-            }
-        }
-        Ok(CoreChoice::List(cpus))
     }
 }
 
@@ -192,6 +165,34 @@ pub struct Requested {
     pub access: Access,
     /// Limit for presenting them.
     pub auth_timeout_ns: u64,
+    /// The file for the process number.
+    pub pid_file: Option<PathBuf>,
+    /// The directory of the ports file.
+    pub ports_file_dir: Option<PathBuf>,
+    /// Empty: none.
+    pub client_advertise: String,
+    /// Accepted, and of no effect without streams.
+    pub store_dir: Option<PathBuf>,
+    /// `None`: standard error.
+    pub log_file: Option<PathBuf>,
+    /// Bytes; 0: no limit.
+    pub log_size_limit_bytes: i64,
+    /// 0: all.
+    pub log_files_max: i64,
+    /// Timestamps in UTC.
+    pub log_time_utc: bool,
+    /// Before the first client is closed.
+    pub lame_duck_grace_period_ns: Option<u64>,
+    /// For closing all.
+    pub lame_duck_duration_ns: u64,
+    /// Empty: as for clients.
+    pub http_host: String,
+    /// 0: no monitoring.
+    pub http_port: i64,
+    /// Begins with a slash, or is empty.
+    pub http_base_path: String,
+    /// Words that describe the server.
+    pub tags: Vec<String>,
 }
 
 /// Why the settings cannot be used.
@@ -237,6 +238,28 @@ impl Requested {
             limit => usize::try_from(limit).ok(),
         };
         let policy = self.access.policy().map_err(Refusal::Setting)?;
+        let lame_duck_duration_ns = or(self.lame_duck_duration_ns, LAME_DUCK_DURATION_NS);
+        let lame_duck_grace_period_ns = self
+            .lame_duck_grace_period_ns
+            .unwrap_or(LAME_DUCK_GRACE_PERIOD_NS);
+        if lame_duck_grace_period_ns >= lame_duck_duration_ns {
+            return Err(Refusal::Setting(format!(
+                "lame duck grace period ({:?}) should be strictly lower than lame duck duration ({:?})",
+                Duration::from_nanos(lame_duck_grace_period_ns),
+                Duration::from_nanos(lame_duck_duration_ns)
+            )));
+        }
+        let monitoring = match self.http_port {
+            0 => None,
+            asked => Some(MonitoringOptions {
+                host: match self.http_host.as_str() {
+                    "" => host.clone(),
+                    _ => self.http_host,
+                },
+                port: port_choice(&host, asked)?,
+                base_path: self.http_base_path,
+            }),
+        };
         Ok(Options {
             port,
             host,
@@ -257,6 +280,19 @@ impl Requested {
             no_header_support: self.no_header_support,
             policy,
             auth_timeout_ns: or(self.auth_timeout_ns, AUTH_TIMEOUT_NS),
+            pid_file: self.pid_file,
+            ports_file_dir: self.ports_file_dir,
+            client_advertise: Some(self.client_advertise).filter(|text| !text.is_empty()),
+            log_file: self.log_file.map(|path| LogFile {
+                path,
+                size_limit_bytes: u64::try_from(self.log_size_limit_bytes).unwrap_or(0),
+                files_max: usize::try_from(self.log_files_max).unwrap_or(0),
+            }),
+            log_time_utc: self.log_time_utc,
+            lame_duck_grace_period_ns,
+            lame_duck_duration_ns,
+            monitoring,
+            tags: self.tags,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Log lines in nats-server's form, on standard error:
+//! Log lines in nats-server's form, on standard error or in a file:
 //!
 //! ```text
 //! [PID] 2026/11/22 20:44:09.922942 [INF] text
@@ -13,11 +13,16 @@
 //!
 //! For cold paths only: nothing here belongs on the way of a message.
 
+mod sink;
+
 use std::fmt::{self, Write as _};
-use std::io::{IsTerminal, Write as _};
-use std::sync::OnceLock;
+use std::io::IsTerminal;
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
+
+pub use sink::LogFile;
 
 use jiff::Zoned;
+use sink::Sink;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
@@ -38,18 +43,21 @@ pub struct LogStyle {
     pub trace: bool,
     /// Timestamps.
     pub time: bool,
+    /// Timestamps in UTC.
+    pub utc: bool,
     /// Coloured labels, for terminals.
     pub color: bool,
 }
 
 impl LogStyle {
-    /// The style for standard error, coloured if that is a terminal.
-    pub fn for_stderr(debug: bool, trace: bool, time: bool) -> Self {
+    /// A style, coloured if the log goes to a terminal.
+    pub fn new(debug: bool, trace: bool, time: bool, utc: bool, to_file: bool) -> Self {
         Self {
             debug,
             trace,
             time,
-            color: std::io::stderr().is_terminal(),
+            utc,
+            color: !to_file && std::io::stderr().is_terminal(),
         }
     }
 
@@ -62,14 +70,64 @@ impl LogStyle {
     }
 }
 
-static STYLE: OnceLock<LogStyle> = OnceLock::new();
+/// The process-wide log: what is written can change while it is.
+struct Log {
+    style: RwLock<LogStyle>,
+    sink: Mutex<Sink>,
+}
+
+static LOG: OnceLock<Log> = OnceLock::new();
 
 /// Installs the process-wide logger. Later calls change nothing.
-pub fn install(style: LogStyle) {
-    if STYLE.set(style).is_ok() {
-        let installed = tracing::subscriber::set_global_default(StderrLog { style });
+///
+/// # Errors
+/// If the file cannot be opened.
+pub fn install(style: LogStyle, file: Option<LogFile>) -> Result<(), String> {
+    let sink = open(file)?;
+    let log = Log {
+        style: RwLock::new(style),
+        sink: Mutex::new(sink),
+    };
+    if LOG.set(log).is_ok() {
+        let installed = tracing::subscriber::set_global_default(Writer { style: self::style });
         assert!(installed.is_ok(), "no other logger is ever installed");
     }
+    Ok(())
+}
+
+/// Goes on with another style or another file.
+///
+/// # Errors
+/// If the file cannot be opened; then nothing has changed.
+pub fn change(style: LogStyle, file: Option<LogFile>) -> Result<(), String> {
+    if let Some(log) = LOG.get() {
+        let sink = open(file)?;
+        *log.sink.lock().unwrap_or_else(PoisonError::into_inner) = sink;
+        *log.style.write().unwrap_or_else(PoisonError::into_inner) = style;
+        tracing::callsite::rebuild_interest_cache();
+    }
+    Ok(())
+}
+
+/// Opens the log file again, after it was moved.
+pub fn reopen() {
+    if let Some(log) = LOG.get() {
+        let mut sink = log.sink.lock().unwrap_or_else(PoisonError::into_inner);
+        let reopened = sink.reopen();
+        drop(sink);
+        match reopened {
+            Ok(()) => tracing::info!("File log re-opened"),
+            Err(failure) => tracing::error!("Cannot open the log file again: {failure}"),
+        }
+    }
+}
+
+fn open(file: Option<LogFile>) -> Result<Sink, String> {
+    let Some(file) = file else {
+        return Ok(Sink::Stderr);
+    };
+    let path = file.path.clone();
+    Sink::open(file).map_err(|failure| format!("error opening file: {}: {failure}", path.display()))
 }
 
 /// Writes an FTL line and ends the process with status 1, logger or not.
@@ -80,11 +138,14 @@ pub fn fatal(text: impl fmt::Display) -> ! {
 
 /// Writes an FTL line, logger or not.
 pub fn write_fatal(text: impl fmt::Display) {
-    let style = STYLE
-        .get()
-        .copied()
-        .unwrap_or_else(|| LogStyle::for_stderr(false, false, true));
-    write_line(&line(style, Label::Fatal, &text.to_string()));
+    write_line(&line(style(), Label::Fatal, &text.to_string()));
+}
+
+fn style() -> LogStyle {
+    match LOG.get() {
+        Some(log) => *log.style.read().unwrap_or_else(PoisonError::into_inner),
+        None => LogStyle::new(false, false, true, false, false),
+    }
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -125,7 +186,11 @@ impl Label {
 }
 
 fn line(style: LogStyle, label: Label, text: &str) -> String {
-    line_at(style, label, text, std::process::id(), &Zoned::now())
+    let now = match style.utc {
+        true => Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC),
+        false => Zoned::now(),
+    };
+    line_at(style, label, text, std::process::id(), &now)
 }
 
 fn line_at(style: LogStyle, label: Label, text: &str, pid: u32, now: &Zoned) -> String {
@@ -150,9 +215,15 @@ fn line_at(style: LogStyle, label: Label, text: &str, pid: u32, now: &Zoned) -> 
     line
 }
 
-/// A log that cannot be written has nobody to complain to.
 fn write_line(line: &str) {
-    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+    match LOG.get() {
+        Some(log) => log
+            .sink
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .write(line),
+        None => Sink::Stderr.write(line),
+    }
 }
 
 /// Collects the message and the other fields of an event.
@@ -184,20 +255,21 @@ impl Visit for EventText {
     }
 }
 
-struct StderrLog {
-    style: LogStyle,
+/// Writes events in the style of the moment.
+struct Writer {
+    style: fn() -> LogStyle,
 }
 
-impl Subscriber for StderrLog {
+impl Subscriber for Writer {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let target = metadata.target();
         !metadata.is_span()
             && (target == FATAL || target.starts_with(OWN_TARGET_PREFIX))
-            && self.style.enables(*metadata.level())
+            && (self.style)().enables(*metadata.level())
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(match self.style {
+        Some(match (self.style)() {
             LogStyle { trace: true, .. } => LevelFilter::TRACE,
             LogStyle { debug: true, .. } => LevelFilter::DEBUG,
             _ => LevelFilter::INFO,
@@ -209,7 +281,7 @@ impl Subscriber for StderrLog {
         event.record(&mut text);
         text.message.push_str(&text.fields);
         write_line(&line(
-            self.style,
+            (self.style)(),
             Label::of(event.metadata()),
             &text.message,
         ));
@@ -234,6 +306,7 @@ mod tests {
         debug: false,
         trace: false,
         time: true,
+        utc: false,
         color: false,
     };
 
@@ -294,9 +367,9 @@ mod tests {
         }
     }
 
-    /// Keeps what [`StderrLog`] would have written.
+    /// Keeps what [`Writer`] would have written.
     struct Capture {
-        log: StderrLog,
+        log: Writer,
         lines: Arc<Mutex<Vec<String>>>,
     }
 
@@ -323,12 +396,12 @@ mod tests {
     #[test]
     fn events_become_labels_messages_and_fields() {
         let lines = Arc::new(Mutex::new(Vec::new()));
-        let style = LogStyle {
+        let style = || LogStyle {
             trace: true,
             ..PLAIN
         };
         let capture = Capture {
-            log: StderrLog { style },
+            log: Writer { style },
             lines: lines.clone(),
         };
         tracing::subscriber::with_default(capture, || {

@@ -1,0 +1,232 @@
+//! The command line: Go's flag forms, our flags, and the options they lead to.
+//!
+//! nats-server's flags follow Go: one dash or two make no difference, a value
+//! follows or is joined by `=`, a switch may be switched off with `=false`, and
+//! everything after the first word that is no flag is left alone. So words are
+//! first rewritten to the one form that clap takes (`--name=value`); clap types
+//! the values and writes the help.
+//!
+//! A flag of nats-server that is not supported yet is refused by its name. Unlike
+//! nats-server, which prints its usage and ends with 0, an unknown flag ends with 1.
+
+mod flags;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::{CommandFactory, Parser};
+use sha2::{Digest, Sha256};
+use trunkline_core::session::authority::Authority;
+use trunkline_core::session::policy::Secret;
+
+use crate::options::{CoreChoice, Options, Refusal, Requested};
+use crate::{config, program, signals};
+use flags::{Flags, rewrite};
+
+/// What the process is to do.
+#[derive(Debug)]
+pub enum Command {
+    /// Run a server.
+    Start(Box<Start>),
+    /// Print and end.
+    Exit(Exit),
+}
+
+/// A server to run.
+#[derive(Debug)]
+pub struct Start {
+    /// Its settings.
+    pub options: Options,
+    /// Where some of them came from.
+    pub config_file: Option<PathBuf>,
+    /// Lines for standard error, before the log begins.
+    pub warnings: Vec<String>,
+}
+
+/// The end of the process.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub struct Exit {
+    /// For standard output.
+    pub stdout: String,
+    /// For standard error.
+    pub stderr: String,
+    /// To be written as a fatal log line (`logging::fatal`) instead.
+    pub fatal: Option<String>,
+    /// Exit status.
+    pub status: u8,
+}
+
+impl Exit {
+    fn refused(text: impl std::fmt::Display) -> Self {
+        Exit {
+            stderr: format!("{}: {text}\n", program::prefix()),
+            status: 1,
+            ..Exit::default()
+        }
+    }
+
+    fn wrong_usage(text: impl std::fmt::Display) -> Self {
+        // nats-server ends with 0 here, after the bare text (NATS 2.15).
+        let (prefix, status) = match program::is_stand_in() {
+            true => (String::new(), 0),
+            false => (format!("{}: ", program::prefix()), 1),
+        };
+        Exit {
+            stderr: format!("{prefix}{text}\n\n{}", help()),
+            status,
+            ..Exit::default()
+        }
+    }
+}
+
+/// Decides what to do from the words after the program's name.
+pub fn command(arguments: impl IntoIterator<Item = OsString>) -> Command {
+    match try_command(arguments) {
+        Ok(start) => Command::Start(Box::new(start)),
+        Err(exit) => Command::Exit(exit),
+    }
+}
+
+fn try_command(arguments: impl IntoIterator<Item = OsString>) -> Result<Start, Exit> {
+    let flags = parse(arguments)?;
+    let mut requested = Requested::default();
+    let mut warnings = Vec::new();
+    if let Some(file) = &flags.config {
+        warnings = load(file, &mut requested)?;
+    }
+    if let Some(command) = &flags.signal {
+        return Err(match signals::send(command) {
+            Ok(()) => Exit::default(),
+            Err(text) => Exit::refused(text),
+        });
+    }
+    let config_file = flags.config.clone();
+    let checks = flags.check;
+    flags.put_into(&mut requested)?;
+    let options = requested.resolve().map_err(|refusal| match refusal {
+        Refusal::Setting(text) => Exit::refused(text),
+        Refusal::Listener(text) => Exit {
+            fatal: Some(text),
+            status: 1,
+            ..Exit::default()
+        },
+    })?;
+    // Reported like everything else that is wrong with a configuration.
+    Authority::new(options.policy.clone()).map_err(|bad| Exit::refused(bad.0))?;
+    if checks {
+        return Err(checked(config_file.as_deref()));
+    }
+    Ok(Start {
+        options,
+        config_file,
+        warnings,
+    })
+}
+
+fn load(file: &Path, requested: &mut Requested) -> Result<Vec<String>, Exit> {
+    let warnings = config::load(file, requested).map_err(Exit::refused)?;
+    Ok(warnings.iter().map(ToString::to_string).collect())
+}
+
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Flags, Exit> {
+    let words = rewrite(arguments)?;
+    let program = std::iter::once(OsString::from("trunkline"));
+    let flags = Flags::try_parse_from(program.chain(words))
+        .map_err(|error| Exit::wrong_usage(first_line(&error)))?;
+    let word = flags.words.first().map(|word| word.to_lowercase());
+    match word.as_deref() {
+        _ if flags.version => Err(print(program::version())),
+        _ if flags.help => Err(print(help())),
+        Some("version") => Err(print(program::version())),
+        Some("help") => Err(print(help())),
+        Some(_) => Err(Exit::refused(format!(
+            "unrecognized command: {:?}",
+            flags.words[0]
+        ))),
+        None => Ok(flags),
+    }
+}
+
+/// What `-t` says of a file without mistakes.
+fn checked(file: Option<&Path>) -> Exit {
+    let Some(file) = file else {
+        return Exit::refused("must specify a configuration file with -c when using -t");
+    };
+    let digest = match std::fs::read(file) {
+        Ok(bytes) => Sha256::digest(&bytes),
+        Err(failure) => return Exit::refused(failure),
+    };
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let file = file.display();
+    Exit {
+        stderr: format!(
+            "{}: configuration file {file} is valid (sha256:{digest})\n",
+            program::prefix()
+        ),
+        ..Exit::default()
+    }
+}
+
+fn print(stdout: String) -> Exit {
+    Exit {
+        stdout,
+        ..Exit::default()
+    }
+}
+
+/// The help text, without colours.
+pub fn help() -> String {
+    let name = program::prefix();
+    let usage = format!("{name} [OPTIONS]");
+    Flags::command()
+        .name(name)
+        .override_usage(usage)
+        .render_help()
+        .to_string()
+}
+
+fn first_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.trim_start_matches("error: ").to_owned()
+}
+
+impl Flags {
+    /// Overrides what a file said.
+    fn put_into(self, requested: &mut Requested) -> Result<(), Exit> {
+        fn set<T>(to: &mut T, flag: Option<T>) {
+            if let Some(value) = flag {
+                *to = value;
+            }
+        }
+        set(&mut requested.host, self.addr);
+        set(&mut requested.port, self.port);
+        set(&mut requested.server_name, self.name);
+        set(&mut requested.pid_file, self.pid.map(Some));
+        set(&mut requested.ports_file_dir, self.ports_file_dir.map(Some));
+        set(&mut requested.client_advertise, self.client_advertise);
+        set(&mut requested.store_dir, self.store_dir.map(Some));
+        set(&mut requested.log_file, self.log.map(Some));
+        set(&mut requested.log_size_limit_bytes, self.log_size_limit);
+        set(&mut requested.log_time, self.logtime.map(Some));
+        set(&mut requested.log_time_utc, self.logtime_utc);
+        set(&mut requested.http_port, self.http_port);
+        if self.user.is_some() || self.auth.is_some() {
+            let access = &mut requested.access;
+            access.user = self.user.unwrap_or_default();
+            access.password = Secret(self.pass.unwrap_or_default());
+            access.token = Secret(self.auth.unwrap_or_default());
+        }
+        set(&mut requested.debug, self.debug);
+        set(&mut requested.trace, self.trace);
+        if let Some(cores) = self.cores {
+            requested.cores = cores
+                .parse::<CoreChoice>()
+                .map_err(|text| Exit::refused(format!("--{text}")))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
