@@ -3,10 +3,11 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+use jiff::Timestamp;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use tracing::info;
@@ -17,6 +18,7 @@ use trunkline_core::session::authority::Authority;
 use trunkline_core::shard::{Shard, ShardConfig};
 use trunkline_core::wire::info::{NATS_VERSION, ServerInfo};
 
+use crate::admin::{self, Admin, CurrentSettings};
 use crate::cli::Start;
 use crate::files::{self, Ports, PortsFile};
 use crate::mesh::{self, CoreRings, Shared};
@@ -25,8 +27,8 @@ use crate::options::{Options, join_host_port};
 use crate::passwords::PasswordChecker;
 use crate::reload::Reloader;
 use crate::topology::CpuId;
-use crate::turn::Core;
-use crate::{lame_duck, logging, program};
+use crate::turn::{Core, Outside};
+use crate::{lame_duck, logging, preflight, program};
 
 /// Memory registered with each executor's ring. Sockets do not use it, and
 /// the locked memory of unprivileged users is scarce.
@@ -67,8 +69,12 @@ pub fn run(start: &Start, cpus: &[CpuId], listener: TcpListener) -> Result<(), F
     let (shared, rings) = mesh::connect(cpus.len())?;
     let seed = u64::from_le_bytes(random()?);
     let authority = Arc::new(Authority::new(options.policy.clone()).map_err(|bad| bad.0)?);
-    let clock = Instant::now();
-    let passwords = PasswordChecker::start(Arc::clone(&shared))?;
+    let (clock, began) = (Instant::now(), Timestamp::now());
+    let (requests, received) = admin::system::channel();
+    let outside = Outside {
+        passwords: PasswordChecker::start(Arc::clone(&shared))?,
+        requests,
+    };
     let (started, starts) = mpsc::channel();
     let mut cores = Vec::new();
     for (number, (cpu, rings)) in cpus.iter().zip(rings).enumerate() {
@@ -81,7 +87,7 @@ pub fn run(start: &Start, cpus: &[CpuId], listener: TcpListener) -> Result<(), F
             acceptor: acceptor.take(),
             clock,
             started: started.clone(),
-            passwords: passwords.clone(),
+            outside: outside.clone(),
         })?);
     }
     for _ in cpus {
@@ -89,11 +95,29 @@ pub fn run(start: &Start, cpus: &[CpuId], listener: TcpListener) -> Result<(), F
     }
     let address = join_host_port(&options.host, port);
     info!("Listening for client connections on {address}");
+    let admin = Arc::new(Admin {
+        shared: Arc::clone(&shared),
+        server: server.clone(),
+        settings: Mutex::new(Arc::new(CurrentSettings {
+            options: options.clone(),
+            policy: authority.policy().clone(),
+            loaded: Timestamp::now(),
+        })),
+        clock,
+        started: began,
+        bound,
+        monitoring_port: OnceLock::new(),
+        requests: Mutex::default(),
+        processor: Mutex::default(),
+    });
+    admin::system::start(Arc::clone(&admin), received)?;
+    let monitoring = start_monitoring(options, &admin)?;
     if let Some(path) = &options.pid_file {
         files::write_pid(path)?;
     }
     let ports = Ports {
         nats: with_scheme("nats", bound),
+        monitoring: monitoring.map_or_else(Vec::new, |bound| with_scheme("http", bound)),
         ..Ports::default()
     };
     let ports_file = options.ports_file_dir.as_deref();
@@ -105,6 +129,7 @@ pub fn run(start: &Start, cpus: &[CpuId], listener: TcpListener) -> Result<(), F
         authority,
         server,
         shared: Arc::clone(&shared),
+        admin,
         has_file: start.config_file.is_some(),
     };
     serve_signals(&mut signals, &mut reloader);
@@ -174,6 +199,7 @@ pub fn limits(options: &Options) -> Limits {
         ping_max: options.ping_max,
         write_deadline_ns: options.write_deadline_ns,
         auth_timeout_ns: options.auth_timeout_ns,
+        max_closed_connections: options.max_closed_connections,
     }
 }
 
@@ -186,7 +212,7 @@ struct Starting {
     acceptor: Option<Acceptor>,
     clock: Instant,
     started: mpsc::Sender<()>,
-    passwords: PasswordChecker,
+    outside: Outside,
 }
 
 fn spawn(starting: Starting) -> Result<ExecutorJoinHandle<()>, Failure> {
@@ -202,7 +228,7 @@ fn spawn(starting: Starting) -> Result<ExecutorJoinHandle<()>, Failure> {
                 starting.shared,
                 starting.acceptor,
                 starting.clock,
-                starting.passwords,
+                starting.outside,
             );
             // Nobody is left to be told if the start was given up meanwhile.
             let _ = starting.started.send(());
@@ -268,6 +294,20 @@ fn quack(signals: &mut Signals, reloader: &mut Reloader) {
         announce,
         &mut interrupted,
     );
+}
+
+/// Starts monitoring if it was asked for; returns where it listens.
+fn start_monitoring(options: &Options, admin: &Arc<Admin>) -> Result<Option<SocketAddr>, Failure> {
+    let Some(monitoring) = &options.monitoring else {
+        return Ok(None);
+    };
+    let listener = preflight::listen(&monitoring.host, monitoring.port)
+        .map_err(|text| text.replace("listening on port", "listening on http port"))?;
+    let bound = listener.local_addr()?;
+    admin::start(Arc::clone(admin), listener)?;
+    let address = join_host_port(&monitoring.host, bound.port());
+    info!("Starting http monitor on {address}");
+    Ok(Some(bound))
 }
 
 /// The addresses of a listener as URLs.

@@ -1,6 +1,7 @@
 //! The server process: reads what it was asked to do, checks that it can be
 //! done here, and starts it.
 
+mod admin;
 mod boot;
 mod cli;
 mod config;

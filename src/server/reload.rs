@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tracing::{error, info, warn};
 use trunkline_core::base::id::AccountId;
 use trunkline_core::session::authority::Authority;
@@ -12,6 +13,7 @@ use trunkline_core::session::policy::{Account, Policy};
 use trunkline_core::shard::reconfigure::Settings;
 use trunkline_core::wire::info::ServerInfo;
 
+use crate::admin::{Admin, CurrentSettings};
 use crate::boot::limits;
 use crate::cli::{self, Command, Start};
 use crate::logging::{self, LogStyle};
@@ -31,6 +33,8 @@ pub struct Reloader {
     pub server: ServerInfo,
     /// Addresses that clients are told of.
     pub shared: Arc<Shared>,
+    /// Monitoring, which shows the settings.
+    pub admin: Arc<Admin>,
     /// Whether there is a file to be read again.
     pub has_file: bool,
 }
@@ -71,6 +75,11 @@ impl Reloader {
         }
         name_changes(&self.options, &new);
         self.authority = authority;
+        self.admin.change_settings(CurrentSettings {
+            options: new.clone(),
+            policy: self.authority.policy().clone(),
+            loaded: Timestamp::now(),
+        });
         self.options = new;
         self.apply();
         Ok(())

@@ -24,6 +24,7 @@ use trunkline_core::base::limits::{RECEIVE_BUFFER_BYTES, SEND_BLOCKS_MAX, TURN_I
 use trunkline_core::session::connection::CloseReason;
 use trunkline_core::shard::Shard;
 
+use crate::admin::system::Requests;
 use crate::mesh::{CoreRings, Shared};
 use crate::net::accept::Acceptor;
 use crate::net::poller::{Poller, Ready};
@@ -67,7 +68,16 @@ pub struct Core {
     shared: Arc<Shared>,
     acceptor: Option<Acceptor>,
     clock: Instant,
-    passwords: PasswordChecker,
+    outside: Outside,
+}
+
+/// Threads that cores give work to.
+#[derive(Clone)]
+pub struct Outside {
+    /// Compares passwords with their hashes.
+    pub passwords: PasswordChecker,
+    /// Answers requests to the server.
+    pub requests: Requests,
 }
 
 impl Core {
@@ -79,7 +89,7 @@ impl Core {
         shared: Arc<Shared>,
         acceptor: Option<Acceptor>,
         clock: Instant,
-        passwords: PasswordChecker,
+        outside: Outside,
     ) -> std::io::Result<Self> {
         let poller = Poller::new()?;
         poller.add_edge(shared.doorbells[id.index()].event(), DOORBELL)?;
@@ -98,7 +108,7 @@ impl Core {
             shared,
             acceptor,
             clock,
-            passwords,
+            outside,
         })
     }
 
@@ -200,6 +210,11 @@ impl Core {
         }
     }
 
+    /// Which core this is.
+    pub fn id(&self) -> CoreId {
+        self.id
+    }
+
     /// The brain of this core, for letters.
     pub fn shard_mut(&mut self) -> &mut Shard {
         &mut self.shard
@@ -224,7 +239,11 @@ impl Core {
         }
         self.shard.settle(now);
         while let Some(check) = self.shard.take_password_check() {
-            self.passwords.check(self.id, check);
+            self.outside.passwords.check(self.id, check);
+        }
+        while let Some(request) = self.shard.take_request() {
+            // Beyond the bound of the channel requests stay unanswered.
+            let _ = self.outside.requests.try_send(request);
         }
         while let Some(key) = self.shard.next_resumed() {
             self.queue_read(key);

@@ -153,6 +153,8 @@ pub struct Limits {
     pub write_deadline_ns: u64,
     /// Time for a valid CONNECT where credentials are required.
     pub auth_timeout_ns: u64,
+    /// Ended connections that are remembered, over all cores.
+    pub max_closed_connections: usize,
 }
 
 impl Default for Limits {
@@ -167,6 +169,7 @@ impl Default for Limits {
             ping_max: 2,
             write_deadline_ns: 10_000_000_000,
             auth_timeout_ns: AUTH_TIMEOUT_NS,
+            max_closed_connections: 10_000,
         }
     }
 }

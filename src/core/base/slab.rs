@@ -77,6 +77,12 @@ impl<T> Slab<T> {
         }
     }
 
+    /// Number of slots, the empty ones included.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        self.slots.len() as u32
+    }
+
     /// Number of values.
     #[must_use]
     pub fn len(&self) -> usize {

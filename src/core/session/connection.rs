@@ -14,6 +14,7 @@ use super::certificate::CertificateNames;
 use super::outbox::Outbox;
 use super::policy::{AccountUsage, ConnectionType};
 use super::responses::Responses;
+use super::traffic::Traffic;
 use crate::base::id::{AccountId, ConnectionKind, CoreId, Nanos};
 use crate::base::slab::NONE;
 use crate::wire::connect::ConnectOptions;
@@ -130,6 +131,8 @@ pub struct Heartbeat {
     pub round_trip_at: Option<Nanos>,
     /// When the PING on its way was sent.
     pub sent_at: Nanos,
+    /// How long the last round trip took; zero: unknown.
+    pub round_trip_ns: u64,
 }
 
 /// What a reload has left to be done about a connection; until then it is not
@@ -226,6 +229,10 @@ pub struct Connection {
     pub subscriptions: HashTable<u32>,
     /// Publishers that wait for it to catch up, as core and key.
     pub stall_waiters: Vec<(CoreId, u64)>,
+    /// When it was opened.
+    pub started: Nanos,
+    /// Its messages.
+    pub traffic: Traffic,
     /// Liveness of the peer.
     pub heartbeat: Heartbeat,
     /// Total bytes accepted by the socket.
@@ -289,12 +296,15 @@ impl Connection {
             large: None,
             subscriptions: HashTable::new(),
             stall_waiters: Vec::new(),
+            started: now,
+            traffic: Traffic::default(),
             heartbeat: Heartbeat {
                 next: Nanos::NEVER,
                 outstanding: 0,
                 last_input: now,
                 round_trip_at: None,
                 sent_at: now,
+                round_trip_ns: 0,
             },
             sent_bytes: 0,
             write_mark_bytes: 0,

@@ -37,10 +37,20 @@ impl Shard {
         Outcome::Done
     }
 
+    /// Tells a requester that nobody listens, under the subject of a route: that
+    /// which a mapping has made of its own.
+    #[cold]
+    pub(super) fn tell_no_responders_at(&mut self, index: u32, at: u32, reply: &[u8]) {
+        let account = self.connections[index].account;
+        let route = self.interests[account.index()].route_at(at);
+        let subject = route.subject().to_vec();
+        self.tell_no_responders(index, &subject, reply);
+    }
+
     /// Tells a requester that nobody listens, on its own subscription for the
     /// reply, if it wants to know.
     #[cold]
-    pub(super) fn tell_no_responders(&mut self, index: u32, subject: &[u8], reply: &[u8]) {
+    fn tell_no_responders(&mut self, index: u32, subject: &[u8], reply: &[u8]) {
         let connection = &self.connections[index];
         if !connection.options.no_responders {
             return;

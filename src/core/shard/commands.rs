@@ -1,7 +1,5 @@
 //! What the commands of a client do.
 
-use tracing::trace;
-
 use super::Shard;
 use super::input::Outcome;
 use crate::base::id::{AccountId, Nanos};
@@ -138,7 +136,11 @@ impl Shard {
     }
 
     fn pong(&mut self, index: u32) {
-        self.connections[index].heartbeat.outstanding = 0;
+        let heartbeat = &mut self.connections[index].heartbeat;
+        if heartbeat.outstanding > 0 {
+            heartbeat.round_trip_ns = self.now.since_ns(heartbeat.sent_at).max(1);
+        }
+        heartbeat.outstanding = 0;
     }
 
     fn subscribe(
@@ -312,56 +314,4 @@ impl Shard {
             });
         }
     }
-
-    /// Logs a command as the reference server's `-V` does, without secrets.
-    #[cold]
-    pub(super) fn trace_in(&self, index: u32, command: &Command<'_>, bytes: &[u8]) {
-        let label = self.connections[index].label();
-        let line_end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
-        let line = bytes[..line_end].trim_ascii_end();
-        match command {
-            Command::Connect(json) => trace!("{label} - <<- [CONNECT {}]", without_secrets(json)),
-            _ => trace!("{label} - <<- [{}]", String::from_utf8_lossy(line)),
-        }
-        if let Command::Publish(message) = command {
-            let payload = String::from_utf8_lossy(&message.payload[..message.size()]);
-            trace!("{label} - <<- MSG_PAYLOAD: [{payload:?}]");
-        }
-    }
-
-    /// Logs what is sent.
-    #[cold]
-    pub(super) fn trace_out(&self, index: u32, bytes: &[u8]) {
-        let label = self.connections[index].label();
-        let line = first_line(bytes);
-        // INFO is no answer to anything, and errors are shown without quotes.
-        match line.strip_prefix("-ERR '") {
-            _ if line.starts_with("INFO ") => {}
-            Some(text) => trace!("{label} - ->> [-ERR {}]", text.trim_end_matches('\'')),
-            None => trace!("{label} - ->> [{line}]"),
-        }
-    }
-}
-
-/// The text before the first line end.
-pub(super) fn first_line(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
-    let end = memchr::memchr(b'\r', bytes).unwrap_or(bytes.len());
-    String::from_utf8_lossy(&bytes[..end])
-}
-
-/// The argument of CONNECT with its secrets replaced.
-fn without_secrets(json: &[u8]) -> String {
-    let Ok(mut fields) = fields(json) else {
-        return "(not JSON)".into();
-    };
-    for (name, value) in &mut fields.0 {
-        let name = name.to_ascii_lowercase();
-        if matches!(
-            name.as_str(),
-            "pass" | "auth_token" | "jwt" | "sig" | "proxy_sig"
-        ) {
-            *value = "[REDACTED]".into();
-        }
-    }
-    serde_json::Value::Object(fields.0.into_iter().collect()).to_string()
 }

@@ -56,6 +56,14 @@ impl Connections {
         *generation = generation.wrapping_add(1);
     }
 
+    pub(super) fn slots(&self) -> u32 {
+        self.slots.slots()
+    }
+
+    pub(super) fn get(&self, index: u32) -> Option<&Connection> {
+        self.slots.get(index)
+    }
+
     pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut Connection> {
         self.slots.get_mut(index)
     }
@@ -298,6 +306,7 @@ impl Shard {
             index,
             &format!("Client connection closed: {}", reason.text()),
         );
+        self.remember_closed(index, reason);
         self.drop_subscriptions(index);
         self.unregister(index);
         let deadline = self.now.after_ns(CLOSE_LINGER_NS);

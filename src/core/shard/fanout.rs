@@ -16,11 +16,11 @@ use bytes::Bytes;
 
 use super::Shard;
 use super::admit::{is_reserved, note_request};
-use super::commands::first_line;
 use super::connections::Connections;
 use super::frame::{Frame, MessageFrame};
 use super::input::Outcome;
-use super::rewrite::{strip, write_tail};
+use super::rewrite::{size_of_tail, strip, write_tail};
+use super::trace::trace_delivery;
 use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
 use crate::base::limits::{QUEUE_HOPS_MAX, SHARED_TAIL_BYTES, STALL_PENDING_BYTES};
 use crate::base::short;
@@ -43,6 +43,8 @@ pub(super) struct Delivery<'a> {
     pub has_header: bool,
     /// Slot of the publisher if it is on this core, else [`NONE`].
     pub publisher: u32,
+    /// Bytes of header block and body.
+    pub size: usize,
 }
 
 /// What deliveries change besides subscriptions.
@@ -68,11 +70,16 @@ struct Marks<'a> {
     pending_noticed: u64,
     /// A receiver that has fallen behind.
     behind: u32,
+    /// Deliveries.
+    delivered: u64,
 }
 
 impl Marks<'_> {
     #[inline]
-    fn note(&mut self, connection: &mut Connection, index: u32) {
+    fn note(&mut self, connection: &mut Connection, index: u32, size: usize) {
+        self.delivered += 1;
+        connection.traffic.out_messages += 1;
+        connection.traffic.out_bytes += size as u64;
         if !connection.is_dirty {
             connection.is_dirty = true;
             self.dirty.push(index);
@@ -105,6 +112,7 @@ macro_rules! receivers {
                     .max_pending_bytes
                     .min(STALL_PENDING_BYTES),
                 behind: NONE,
+                delivered: 0,
             },
             trace: $shard.config.trace,
             now: $shard.now,
@@ -153,7 +161,7 @@ impl Receivers<'_> {
             &self.stripped[..]
         };
         if self.shared.is_some() && with_header == message.has_header {
-            self.append_shared(target.connection, head, sid);
+            self.append_shared(target.connection, head, sid, message.size);
             return true;
         }
         let len = head.len() + sid.len() + tail.len();
@@ -166,7 +174,7 @@ impl Receivers<'_> {
         if self.trace {
             trace_delivery(connection, [head, sid, tail]);
         }
-        self.marks.note(connection, target.connection);
+        self.marks.note(connection, target.connection, message.size);
         true
     }
 
@@ -179,7 +187,7 @@ impl Receivers<'_> {
     }
 
     #[cold]
-    fn append_shared(&mut self, connection: u32, head: &[u8], sid: &[u8]) {
+    fn append_shared(&mut self, connection: u32, head: &[u8], sid: &[u8], size: usize) {
         let Some(tail) = self.shared.clone() else {
             return;
         };
@@ -190,7 +198,7 @@ impl Receivers<'_> {
         receiver.outbox.push(head, self.pool);
         receiver.outbox.push(sid, self.pool);
         receiver.outbox.push_shared(tail, self.pool);
-        self.marks.note(receiver, connection);
+        self.marks.note(receiver, connection, size);
     }
 
     /// Delivers to one of the members, beginning with a random one.
@@ -239,6 +247,13 @@ impl Shard {
             self.wait_for_link(index, core);
             return Outcome::Postponed;
         }
+        let size = message.size() as u64;
+        let traffic = &mut self.connections[index].traffic;
+        traffic.in_messages += 1;
+        traffic.in_bytes += size;
+        let traffic = &mut self.traffic[account.index()].traffic;
+        traffic.in_messages += 1;
+        traffic.in_bytes += size;
         if (checks || is_reserved(message)) && !self.admit(index, message) {
             return Outcome::Done;
         }
@@ -252,15 +267,13 @@ impl Shard {
                 tail: message.tail,
                 has_header: message.header_len > 0,
                 publisher: index,
+                size: message.size(),
             };
             self.fan_out(account, at, &delivery)
         };
         let is_noted = message.subject.starts_with(b"$SYS.") && self.note_request(index, message);
         if !delivered && !is_noted && !message.reply.is_empty() {
-            // Under the subject that a mapping has made of it.
-            let route = self.interests[account.index()].route_at(at);
-            let subject = route.subject().to_vec();
-            self.tell_no_responders(index, &subject, message.reply);
+            self.tell_no_responders_at(index, at, message.reply);
         }
         Outcome::Done
     }
@@ -282,6 +295,7 @@ impl Shard {
             tail: &tail,
             has_header: message.header_len > 0,
             publisher: index,
+            size: message.size(),
         };
         let delivered = self.fan_out(account, at, &delivery);
         self.scratch.tail = tail;
@@ -317,8 +331,14 @@ impl Shard {
                 delivered = true;
             }
         }
-        let behind = receivers.marks.behind;
-        if !route.remote.is_empty() || !picks.is_empty() {
+        let Marks {
+            behind,
+            delivered: count,
+            ..
+        } = receivers.marks;
+        let hands_on = !route.remote.is_empty() || !picks.is_empty();
+        self.traffic[account.index()].count_out(count, message.size);
+        if hands_on {
             self.hand_to_cores(account, at, message);
         }
         self.after_fan_out(account, message.publisher, behind);
@@ -405,6 +425,7 @@ impl Shard {
             tail: message.tail,
             has_header: message.has_header,
             publisher,
+            size: size_of_tail(message.tail),
         };
         let (route, subscriptions) = interest.route_parts(at);
         let mut receivers = receivers!(self);
@@ -414,7 +435,12 @@ impl Shard {
                 receivers.deliver(route, subscriptions, target, &delivery);
             }
         }
-        let behind = receivers.marks.behind;
+        let Marks {
+            behind,
+            delivered: count,
+            ..
+        } = receivers.marks;
+        self.traffic[account.index()].count_out(count, delivery.size);
         for name in frame.queues() {
             self.deliver_pick(at, frame, name, &delivery);
         }
@@ -441,6 +467,7 @@ impl Shard {
         };
         if receivers.deliver_to_one(route, subscriptions, &queue.local, first, delivery) {
             let behind = receivers.marks.behind;
+            self.traffic[message.account.index()].count_out(1, delivery.size);
             self.note_stall(message, behind);
             return;
         }
@@ -455,16 +482,6 @@ impl Shard {
             self.links[core.index()].send_message(&onward, [name].into_iter());
         }
     }
-}
-
-#[cold]
-fn trace_delivery(connection: &Connection, parts: [&[u8]; 3]) {
-    let payload = memchr::memchr(b'\n', parts[2]).map_or(&b""[..], |end| &parts[2][end + 1..]);
-    let payload = String::from_utf8_lossy(&payload[..payload.len().saturating_sub(2)]);
-    let [head, sid, tail] = parts.map(first_line);
-    let label = connection.label();
-    tracing::trace!("{label} - ->> [{head}{sid}{tail}]");
-    tracing::trace!("{label} - ->> MSG_PAYLOAD: [{payload:?}]");
 }
 
 /// A core with members of a queue group, by the number drawn.

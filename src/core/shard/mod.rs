@@ -24,9 +24,11 @@ pub mod mesh;
 #[cfg(feature = "mutants")]
 pub mod mutants;
 pub mod reconfigure;
+pub mod report;
 mod rewrite;
 mod stall;
 pub mod system;
+mod trace;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -76,6 +78,12 @@ pub struct Shard {
     deadlines: Deadlines,
     /// Passwords that the shell is checking.
     checks_under_way: usize,
+    /// Messages and subscriptions by account.
+    traffic: Vec<report::AccountReport>,
+    /// Connections that ended for a bad reason.
+    endings: report::Endings,
+    /// Connections that have ended, for a while.
+    closed: VecDeque<report::ConnectionReport>,
     /// Connections that the last settings have not reached.
     revisions: VecDeque<ConnectionKey>,
     rng: Rng,
@@ -143,6 +151,9 @@ impl Shard {
             interests: Vec::new(),
             checks_under_way: 0,
             revisions: VecDeque::new(),
+            traffic: Vec::new(),
+            endings: report::Endings::default(),
+            closed: VecDeque::new(),
             links,
             pool: BlockPool::default(),
             deadlines: Deadlines::default(),

@@ -113,6 +113,7 @@ impl Shard {
                 mappings: authority.mappings_of(self.interests.len()),
             });
             self.interests.push(interest);
+            self.traffic.push(super::report::AccountReport::default());
         }
     }
 

@@ -46,6 +46,13 @@ pub(super) fn strip(tail: &[u8], into: &mut Vec<u8>) {
     into.extend_from_slice(&payload[header_len..]);
 }
 
+/// Bytes of header block and body of a message in the form in which it is
+/// delivered.
+pub(super) fn size_of_tail(tail: &[u8]) -> usize {
+    let line_end = memchr::memchr(b'\n', tail).expect("a tail begins with a line");
+    tail.len() - line_end - 1 - 2
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -25,6 +25,8 @@ pub struct SystemRequest {
     pub account: AccountId,
     /// The connection that published it.
     pub client_id: u64,
+    /// The user that it is, by its number in the authority.
+    pub user: Option<u32>,
     /// Its subject.
     pub subject: Vec<u8>,
     /// Where the answer goes.
@@ -50,6 +52,7 @@ impl Shard {
         self.effects.requests.push_back(SystemRequest {
             account: connection.account,
             client_id: connection.client_id,
+            user: connection.user,
             subject: message.subject.to_vec(),
             reply: message.reply.to_vec(),
             header: header.to_vec(),
@@ -94,6 +97,7 @@ impl Shard {
             tail: &tail,
             has_header: !header.is_empty(),
             publisher: NONE,
+            size: header.len() + payload.len(),
         };
         let at = self.interests[account.index()].route(subject, NONE);
         self.fan_out(account, at, &delivery);

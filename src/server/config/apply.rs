@@ -101,6 +101,7 @@ fn top_level(
         "http" => (requested.http_host, requested.http_port) = listen(item)?,
         "http_port" | "monitor_port" => requested.http_port = integer(&key, item)?,
         "http_base_path" => requested.http_base_path = base_path(&text(&key, item)?),
+        "max_closed_clients" => requested.max_closed_connections = integer(&key, item)?,
         "server_tags" => requested.tags = texts(&key, item)?,
         "cores" => requested.cores = cores(item)?,
         _ if keys::known_at_top(&key) => return Err(unsupported(&key, entry)),

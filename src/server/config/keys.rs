@@ -21,7 +21,6 @@ const TOP: &[&str] = &[
     "jetstream",
     "leaf",
     "leafnodes",
-    "max_closed_clients",
     "max_traced_msg_len",
     "mqtt",
     "no_fast_producer_stall",

@@ -6,8 +6,6 @@
 
 pub mod access;
 pub mod cores;
-pub mod tls;
-pub mod websocket;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -27,6 +25,7 @@ const MAX_CONNECTIONS: usize = 64 * 1024;
 const PING_INTERVAL_NS: u64 = 120_000_000_000;
 const PING_MAX: u32 = 2;
 const WRITE_DEADLINE_NS: u64 = 10_000_000_000;
+const MAX_CLOSED_CONNECTIONS: i64 = 10_000;
 const LAME_DUCK_DURATION_NS: u64 = 120_000_000_000;
 const LAME_DUCK_GRACE_PERIOD_NS: u64 = 10_000_000_000;
 const AUTH_TIMEOUT_NS: u64 = 2_000_000_000;
@@ -90,6 +89,8 @@ pub struct Options {
     pub monitoring: Option<MonitoringOptions>,
     /// Words that describe the server.
     pub tags: Vec<String>,
+    /// Ended connections that monitoring remembers.
+    pub max_closed_connections: usize,
 }
 
 /// Where monitoring listens.
@@ -193,6 +194,8 @@ pub struct Requested {
     pub http_base_path: String,
     /// Words that describe the server.
     pub tags: Vec<String>,
+    /// 0: the default; negative: none.
+    pub max_closed_connections: i64,
 }
 
 /// Why the settings cannot be used.
@@ -293,6 +296,11 @@ impl Requested {
             lame_duck_duration_ns,
             monitoring,
             tags: self.tags,
+            max_closed_connections: usize::try_from(or(
+                self.max_closed_connections,
+                MAX_CLOSED_CONNECTIONS,
+            ))
+            .unwrap_or(0),
         })
     }
 }

@@ -1,0 +1,78 @@
+//! Seeing inside: monitoring over HTTP and over the system account, on a
+//! thread of its own.
+//!
+//! What it asks of the cores are letters, each small: one core shows at most
+//! [`CONNECTIONS_PER_LETTER`] connections between two turns. Nothing here is on
+//! the way of a message, and nothing shows a secret.
+
+mod collect;
+mod connz;
+mod format;
+mod http;
+mod metrics;
+mod pages;
+pub mod system;
+mod varz;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use trunkline_core::session::policy::Policy;
+use trunkline_core::wire::info::ServerInfo;
+
+use crate::mesh::Shared;
+use crate::options::Options;
+
+pub use http::start;
+
+/// Connections that one core shows between two turns.
+const CONNECTIONS_PER_LETTER: u32 = 256;
+
+/// What monitoring knows of the server.
+pub struct Admin {
+    /// The cores.
+    pub shared: Arc<Shared>,
+    /// What INFO says.
+    pub server: ServerInfo,
+    /// The settings in force, which a reload replaces.
+    pub settings: Mutex<Arc<CurrentSettings>>,
+    /// The clock of the cores.
+    pub clock: Instant,
+    /// When the clock began.
+    pub started: Timestamp,
+    /// Where clients connect.
+    pub bound: SocketAddr,
+    /// Where monitoring listens, once it does.
+    pub monitoring_port: OnceLock<u16>,
+    /// Requests by path.
+    pub requests: Mutex<BTreeMap<&'static str, u64>>,
+    /// Processor time and moment of the last look.
+    pub processor: Mutex<Option<(Instant, f64)>>,
+}
+
+/// What a reload may change.
+pub struct CurrentSettings {
+    /// The options.
+    pub options: Options,
+    /// Users and accounts, numbered as the cores know them.
+    pub policy: Policy,
+    /// When they came into force.
+    pub loaded: Timestamp,
+}
+
+impl Admin {
+    /// The settings in force.
+    pub fn settings(&self) -> Arc<CurrentSettings> {
+        let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&settings)
+    }
+
+    /// Notes other settings.
+    pub fn change_settings(&self, new: CurrentSettings) {
+        let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        *settings = Arc::new(new);
+    }
+}

@@ -1,0 +1,196 @@
+//! `/varz`: the server as a whole, in the fields and order of NATS 2.15.
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+use trunkline_core::wire::info::NATS_VERSION;
+
+use super::{Admin, format};
+
+/// The fields.
+#[derive(Serialize)]
+pub struct Varz {
+    server_id: String,
+    server_name: String,
+    version: &'static str,
+    proto: u32,
+    go: &'static str,
+    host: String,
+    port: u16,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    auth_required: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    connect_urls: Vec<String>,
+    max_connections: usize,
+    #[serde(skip_serializing_if = "is_zero")]
+    max_subscriptions: u32,
+    ping_interval: u64,
+    ping_max: u32,
+    http_host: String,
+    http_port: u16,
+    http_base_path: String,
+    https_port: u16,
+    auth_timeout: f64,
+    max_control_line: u32,
+    max_payload: u32,
+    max_pending: u64,
+    cluster: Value,
+    gateway: Value,
+    leaf: Value,
+    mqtt: Value,
+    websocket: Value,
+    jetstream: Value,
+    tls_timeout: f64,
+    write_deadline: u64,
+    start: String,
+    now: String,
+    uptime: String,
+    mem: u64,
+    cores: usize,
+    gomaxprocs: usize,
+    cpu: f64,
+    connections: usize,
+    total_connections: u64,
+    routes: u32,
+    remotes: u32,
+    leafnodes: u32,
+    in_msgs: u64,
+    out_msgs: u64,
+    in_bytes: u64,
+    out_bytes: u64,
+    in_client_msgs: u64,
+    in_client_bytes: u64,
+    out_client_msgs: u64,
+    out_client_bytes: u64,
+    slow_consumers: u64,
+    stale_connections: u64,
+    stalled_clients: u64,
+    subscriptions: usize,
+    http_req_stats: BTreeMap<&'static str, u64>,
+    config_load_time: String,
+    config_digest: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<String>,
+    system_account: String,
+    slow_consumer_stats: Value,
+    stale_connection_stats: Value,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+impl Admin {
+    /// The answer.
+    pub fn varz(&self) -> Varz {
+        let settings = self.settings();
+        let options = &settings.options;
+        let totals = self.totals();
+        let now = Timestamp::now();
+        let monitoring = options.monitoring.as_ref();
+        let count = std::sync::atomic::Ordering::Relaxed;
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let by_kind =
+            |clients: u64| json!({"clients": clients, "routes": 0, "gateways": 0, "leafs": 0});
+        Varz {
+            server_id: self.server.server_id.clone(),
+            server_name: self.server.server_name.clone(),
+            version: NATS_VERSION,
+            proto: 1,
+            go: concat!("trunkline", env!("CARGO_PKG_VERSION")),
+            host: options.host.clone(),
+            port: self.bound.port(),
+            auth_required: settings.policy.requires_credentials(),
+            connect_urls: self.server.connect_urls.clone(),
+            max_connections: options.max_connections.unwrap_or(0),
+            max_subscriptions: options.max_subscriptions,
+            ping_interval: options.ping_interval_ns,
+            ping_max: options.ping_max,
+            http_host: monitoring.map(|m| m.host.clone()).unwrap_or_default(),
+            http_port: self.monitoring_port.get().copied().unwrap_or(0),
+            http_base_path: monitoring.map(|m| m.base_path.clone()).unwrap_or_default(),
+            https_port: 0,
+            auth_timeout: options.auth_timeout_ns as f64 / 1e9,
+            max_control_line: options.max_control_line,
+            max_payload: options.max_payload,
+            max_pending: options.max_pending_bytes,
+            cluster: json!({}),
+            gateway: json!({}),
+            leaf: json!({}),
+            mqtt: json!({}),
+            websocket: json!({}),
+            jetstream: json!({}),
+            tls_timeout: 0.0,
+            write_deadline: options.write_deadline_ns,
+            start: format::moment(self.started),
+            now: format::moment(now),
+            uptime: format::uptime(self.clock.elapsed().as_secs()),
+            mem: resident_bytes(),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            gomaxprocs: totals.shards.len(),
+            cpu: self.processor_percent(),
+            connections: totals.connections,
+            total_connections: self.shared.last_client_id.load(count),
+            routes: 0,
+            remotes: 0,
+            leafnodes: 0,
+            in_msgs: totals.traffic.in_messages,
+            out_msgs: totals.traffic.out_messages,
+            in_bytes: totals.traffic.in_bytes,
+            out_bytes: totals.traffic.out_bytes,
+            in_client_msgs: totals.traffic.in_messages,
+            in_client_bytes: totals.traffic.in_bytes,
+            out_client_msgs: totals.traffic.out_messages,
+            out_client_bytes: totals.traffic.out_bytes,
+            slow_consumers: totals.endings.slow_consumers,
+            stalled_clients: 0,
+            stale_connections: totals.endings.stale_connections,
+            subscriptions: totals.subscriptions,
+            http_req_stats: requests.clone(),
+            config_load_time: format::moment(settings.loaded),
+            config_digest: String::new(),
+            tags: options.tags.clone(),
+            system_account: settings
+                .policy
+                .accounts
+                .get(1)
+                .map(|account| account.name.to_string())
+                .unwrap_or_default(),
+            slow_consumer_stats: by_kind(totals.endings.slow_consumers),
+            stale_connection_stats: by_kind(totals.endings.stale_connections),
+        }
+    }
+
+    /// Processor time since the last look in percent of one CPU.
+    pub fn processor_percent(&self) -> f64 {
+        let now = (Instant::now(), processor_seconds());
+        let mut last = self
+            .processor
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (then, before) = last.replace(now).unwrap_or((self.clock, 0.0));
+        let elapsed = now.0.duration_since(then).as_secs_f64().max(0.001);
+        ((now.1 - before) / elapsed * 1000.0).round() / 10.0
+    }
+}
+
+/// Memory of this process in bytes.
+pub fn resident_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: u64 = text
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse().ok())
+        .unwrap_or(0);
+    pages * rustix::param::page_size() as u64
+}
+
+/// Processor time of this process in seconds.
+pub fn processor_seconds() -> f64 {
+    let usage = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    usage.tv_sec as f64 + usage.tv_nsec as f64 / 1e9
+}
