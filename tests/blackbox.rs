@@ -6,8 +6,12 @@
 mod crowds;
 #[path = "blackbox/delivery.rs"]
 mod delivery;
+#[path = "blackbox/monitoring.rs"]
+mod monitoring;
 #[path = "blackbox/process.rs"]
 mod process;
+#[path = "blackbox/running.rs"]
+mod running;
 #[path = "blackbox/slow.rs"]
 mod slow;
 #[path = "blackbox/support.rs"]
