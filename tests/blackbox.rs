@@ -16,3 +16,5 @@ mod running;
 mod slow;
 #[path = "blackbox/support.rs"]
 mod support;
+#[path = "blackbox/tls.rs"]
+mod tls;

@@ -43,8 +43,7 @@ pub fn shard(core: u8, cores: usize) -> Shard {
             host: "0.0.0.0".into(),
             port: 4222,
             headers: true,
-            connect_urls: Vec::new(),
-            is_lame_duck: false,
+            ..ServerInfo::default()
         },
         authority: Authority::open().into(),
         seed: 1,

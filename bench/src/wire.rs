@@ -109,8 +109,7 @@ fn encoder(bench: &mut Bench) {
         host: "0.0.0.0".into(),
         port: 4222,
         headers: true,
-        connect_urls: Vec::new(),
-        is_lame_duck: false,
+        ..ServerInfo::default()
     };
     bench.run("wire/encode INFO", &[("ns/line", 1)], || {
         line.clear();

@@ -23,6 +23,7 @@ use crate::cli::Start;
 use crate::files::{self, Ports, PortsFile};
 use crate::mesh::{self, CoreRings, Shared};
 use crate::net::accept::Acceptor;
+use crate::net::tls::TlsSetup;
 use crate::options::{Options, join_host_port};
 use crate::passwords::PasswordChecker;
 use crate::reload::Reloader;
@@ -67,6 +68,8 @@ pub fn run(start: &Start, cpus: &[CpuId], listener: TcpListener) -> Result<(), F
     let connections_max = options.max_connections.unwrap_or(usize::MAX);
     let mut acceptor = Some(Acceptor::new(listener, connections_max)?);
     let (shared, rings) = mesh::connect(cpus.len())?;
+    let tls = options.tls.as_ref().map(TlsSetup::read).transpose()?;
+    shared.set_tls(tls);
     let seed = u64::from_le_bytes(random()?);
     let authority = Arc::new(Authority::new(options.policy.clone()).map_err(|bad| bad.0)?);
     let (clock, began) = (Instant::now(), Timestamp::now());
@@ -95,6 +98,9 @@ pub fn run(start: &Start, cpus: &[CpuId], listener: TcpListener) -> Result<(), F
     }
     let address = join_host_port(&options.host, port);
     info!("Listening for client connections on {address}");
+    if options.tls.is_some() {
+        info!("TLS required for client connections");
+    }
     let admin = Arc::new(Admin {
         shared: Arc::clone(&shared),
         server: server.clone(),
@@ -165,6 +171,9 @@ fn server_info(options: &Options, bound: SocketAddr) -> Result<ServerInfo, Failu
             None => files::connect_urls(bound),
         },
         is_lame_duck: false,
+        tls_required: options.tls.as_ref().is_some_and(|tls| !tls.allow_plain),
+        tls_available: options.tls.as_ref().is_some_and(|tls| tls.allow_plain),
+        tls_verify: options.tls.as_ref().is_some_and(|tls| tls.verify),
     })
 }
 

@@ -7,8 +7,8 @@
 //! has pushed something rings if `is_parked` says so. Both sides put a full
 //! fence between their write and their read, so one of them sees the other.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rtrb::{Consumer, Producer, RingBuffer};
 use rustix::event::{EventfdFlags, eventfd};
@@ -18,6 +18,7 @@ use trunkline_core::shard::mesh::{Inbound, MeshBatch};
 
 use crate::mailbox::Mailbox;
 use crate::net::socket::Accepted;
+use crate::net::tls::TlsSetup;
 
 /// Connections accepted for a core that it has not taken over yet.
 const HANDOVER_MAX: usize = 1024;
@@ -76,10 +77,27 @@ pub struct Shared {
     pub doorbells: Vec<Doorbell>,
     /// One per core.
     pub mailboxes: Vec<Mailbox>,
+    /// TLS for new connections; a reload replaces it.
+    tls: Mutex<Option<TlsSetup>>,
     /// Set once: the server stops.
     pub is_stopping: AtomicBool,
     /// The number given to the last connection.
     pub last_client_id: AtomicU64,
+}
+
+impl Shared {
+    /// TLS for a new connection.
+    pub fn tls(&self) -> Option<TlsSetup> {
+        self.tls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Changes TLS for new connections.
+    pub fn set_tls(&self, setup: Option<TlsSetup>) {
+        *self.tls.lock().unwrap_or_else(PoisonError::into_inner) = setup;
+    }
 }
 
 /// The receiving end of a ring of batches.
@@ -159,6 +177,7 @@ pub fn connect(cores: usize) -> rustix::io::Result<(Arc<Shared>, Vec<CoreRings>)
         .collect::<rustix::io::Result<_>>()?;
     let shared = Shared {
         doorbells,
+        tls: Mutex::default(),
         mailboxes: (0..cores).map(|_| Mailbox::default()).collect(),
         is_stopping: AtomicBool::new(false),
         last_client_id: AtomicU64::new(0),

@@ -18,6 +18,7 @@ use crate::boot::limits;
 use crate::cli::{self, Command, Start};
 use crate::logging::{self, LogStyle};
 use crate::mesh::Shared;
+use crate::net::tls::TlsSetup;
 use crate::options::Options;
 
 /// Between two looks at whether all connections have been revised.
@@ -55,6 +56,8 @@ impl Reloader {
     fn try_reload(&mut self) -> Result<(), String> {
         let new = read()?.options;
         refuse_changes(&self.options, &new)?;
+        // The files are read again even if their names are the same.
+        let tls = new.tls.as_ref().map(TlsSetup::read).transpose()?;
         let policy = renumber(self.authority.policy(), new.policy.clone());
         let authority = Arc::new(Authority::new(policy).map_err(|bad| bad.0)?);
         let to_file = new.log_file.is_some();
@@ -74,6 +77,10 @@ impl Reloader {
             crate::files::write_pid(path)?;
         }
         name_changes(&self.options, &new);
+        if new.tls.is_some() {
+            info!("Reloaded: tls = enabled");
+        }
+        self.shared.set_tls(tls);
         self.authority = authority;
         self.admin.change_settings(CurrentSettings {
             options: new.clone(),
@@ -148,6 +155,11 @@ fn refuse_changes(old: &Options, new: &Options) -> Result<(), String> {
             .map(|account| account.name.clone())
     };
     let checks = [
+        (
+            "TLS",
+            old.tls.is_some().to_string(),
+            new.tls.is_some().to_string(),
+        ),
         ("Host", format!("{:?}", old.host), format!("{:?}", new.host)),
         ("Port", format!("{:?}", old.port), format!("{:?}", new.port)),
         (

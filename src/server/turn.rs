@@ -9,7 +9,9 @@
 //! deadline comes: at first in its poller, later in the executor's rings.
 //! `&mut Shard` is never held across an await.
 
+mod letters;
 mod opening;
+mod secure;
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -31,6 +33,7 @@ use crate::net::poller::{Poller, Ready};
 use crate::net::socket::{Received, receive, receive_into_two, send};
 use crate::park::Park;
 use crate::passwords::PasswordChecker;
+use secure::{Secure, say_goodbye};
 
 /// Tokens that no connection has, since generations do not reach them.
 const LISTENER: u64 = u64::MAX;
@@ -52,6 +55,8 @@ struct Socket {
     is_queued: bool,
     /// The peer has closed: what is left must be read to the end.
     is_ending: bool,
+    /// TLS, if the connection speaks it.
+    secure: Option<Box<Secure>>,
 }
 
 /// One core of the server.
@@ -69,6 +74,12 @@ pub struct Core {
     acceptor: Option<Acceptor>,
     clock: Instant,
     outside: Outside,
+    /// Handshakes under way, with when to look at them.
+    handshakes: VecDeque<(Nanos, ConnectionKey)>,
+    /// Steps of handshakes in this turn.
+    handshake_steps: u32,
+    /// Decrypted input.
+    plain: Vec<u8>,
 }
 
 /// Threads that cores give work to.
@@ -109,6 +120,9 @@ impl Core {
             acceptor,
             clock,
             outside,
+            handshakes: VecDeque::new(),
+            handshake_steps: 0,
+            plain: Vec::new(),
         })
     }
 
@@ -182,50 +196,15 @@ impl Core {
             || self.has_letters()
     }
 
-    fn has_letters(&self) -> bool {
-        self.shared.mailboxes[self.id.index()].has_letters()
-    }
-
-    /// Does what another thread asks for; one letter per turn.
-    fn read_letter(&mut self, now: Nanos) {
-        if self.has_letters()
-            && let Some(letter) = self.shared.mailboxes[self.id.index()].take()
-        {
-            letter(self, now);
-        }
-    }
-
-    /// Accepts no further connections: the listener is closed.
-    pub fn stop_accepting(&mut self) {
-        if let Some(acceptor) = self.acceptor.take() {
-            // A listener that pauses is not in the set.
-            let _ = self.poller.remove(acceptor.listener());
-        }
-    }
-
-    /// Accepts as many connections as that from now on.
-    pub fn set_connections_max(&mut self, connections_max: usize) {
-        if let Some(acceptor) = &mut self.acceptor {
-            acceptor.set_connections_max(connections_max);
-        }
-    }
-
-    /// Which core this is.
-    pub fn id(&self) -> CoreId {
-        self.id
-    }
-
-    /// The brain of this core, for letters.
-    pub fn shard_mut(&mut self) -> &mut Shard {
-        &mut self.shard
-    }
-
     fn next_deadline(&self) -> Nanos {
         let accept = self
             .acceptor
             .as_ref()
             .map_or(Nanos::NEVER, Acceptor::paused_until);
-        self.shard.next_deadline().min(accept)
+        self.shard
+            .next_deadline()
+            .min(accept)
+            .min(self.next_handshake_deadline())
     }
 
     fn turn(&mut self, now: Nanos, events: usize) -> std::io::Result<()> {
@@ -233,7 +212,9 @@ impl Core {
         self.take_handovers(now);
         self.read_letter(now);
         self.take_batches(now);
+        self.handshake_steps = 0;
         self.read_sockets(now);
+        self.end_late_handshakes(now);
         if self.shard.next_deadline() <= now {
             self.shard.on_tick(now);
         }
@@ -342,6 +323,9 @@ impl Core {
         if !self.shard.reads(key) {
             return 0;
         }
+        if socket.secure.is_some() {
+            return self.read_secure(now, key);
+        }
         let (received, room) = if let Some(space) = self.shard.large_space(key) {
             // Whatever follows the large message comes with the same call.
             let space_len = space.len();
@@ -395,6 +379,10 @@ impl Core {
             let Some(socket) = find(&mut self.sockets, key) else {
                 continue;
             };
+            if socket.secure.is_some() {
+                self.flush_secure(now, key);
+                continue;
+            }
             loop {
                 let mut slices = [IoSlice::new(&[]); SEND_BLOCKS_MAX];
                 let slices = self.shard.pending_slices(key, &mut slices);
@@ -421,8 +409,11 @@ impl Core {
     fn close_finished(&mut self) {
         while let Some(key) = self.shard.next_closed() {
             let slot = &mut self.sockets[key.index as usize];
-            let socket = slot.take().expect("a connection has a socket");
+            let mut socket = slot.take().expect("a connection has a socket");
             debug_assert_eq!(socket.key, key);
+            if let Some(secure) = &mut socket.secure {
+                say_goodbye(secure, &socket.fd);
+            }
             hang_up(&socket.fd, &mut self.buffer);
             self.shared.doorbells[self.id.index()]
                 .connections

@@ -93,8 +93,7 @@ impl Shards {
                     host: "0.0.0.0".into(),
                     port: 4222,
                     headers: true,
-                    connect_urls: Vec::new(),
-                    is_lame_duck: false,
+                    ..ServerInfo::default()
                 },
                 authority: Arc::clone(authority),
                 seed: 7,

@@ -441,8 +441,7 @@ fn config(id: usize, profile: &Profile, seed: u64) -> ShardConfig {
             host: "127.0.0.1".into(),
             port: 4222,
             headers: true,
-            connect_urls: Vec::new(),
-            is_lame_duck: false,
+            ..ServerInfo::default()
         },
         authority: Authority::open().into(),
         seed,

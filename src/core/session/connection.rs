@@ -55,6 +55,8 @@ pub enum CloseReason {
     MaxControlLineExceeded,
     /// `no_responders` without `headers`.
     NoRespondersRequiresHeaders,
+    /// TLS could not be agreed on, or not in time.
+    TlsHandshakeFailure,
     /// The server stops.
     ServerShutdown,
 }
@@ -80,6 +82,7 @@ impl CloseReason {
             Self::MaxPayloadExceeded => "Maximum Message Payload Exceeded",
             Self::MaxControlLineExceeded => "Maximum Control Line Exceeded",
             Self::NoRespondersRequiresHeaders => "No Responders Requires Headers",
+            Self::TlsHandshakeFailure => "TLS Handshake Failure",
             Self::ServerShutdown => "Server Shutdown",
         }
     }

@@ -224,6 +224,20 @@ impl Shard {
         self.release_stall_waiters(index, pending);
     }
 
+    /// Notes the names in a connection's certificate, before its CONNECT.
+    pub fn on_certificate(&mut self, key: ConnectionKey, names: CertificateNames) {
+        if let Some(index) = self.connections.find(key) {
+            self.connections[index].certificate = Some(Arc::new(names));
+        }
+    }
+
+    /// The name of a connection in log lines; empty if it is gone.
+    #[must_use]
+    pub fn label(&self, key: ConnectionKey) -> String {
+        let index = self.connections.find(key);
+        index.map_or_else(String::new, |index| self.connections[index].label())
+    }
+
     /// Notes that a socket that refused bytes accepts them again.
     pub fn on_writable(&mut self, key: ConnectionKey) {
         let Some(index) = self.connections.find(key) else {

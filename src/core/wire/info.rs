@@ -11,7 +11,7 @@ pub const NATS_VERSION: &str = "2.15.2";
 const API_LEVEL: u32 = 5;
 
 /// What the server says of itself to everybody.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ServerInfo {
     /// The server's key, `N…`.
     pub server_id: String,
@@ -25,6 +25,12 @@ pub struct ServerInfo {
     pub headers: bool,
     /// Where clients can connect to as well.
     pub connect_urls: Vec<String>,
+    /// Clients must speak TLS.
+    pub tls_required: bool,
+    /// Clients must have a certificate.
+    pub tls_verify: bool,
+    /// Clients may speak TLS.
+    pub tls_available: bool,
     /// The server is going away: clients must go elsewhere.
     pub is_lame_duck: bool,
 }
@@ -62,6 +68,12 @@ struct Info<'a> {
     headers: bool,
     #[serde(skip_serializing_if = "is_false")]
     auth_required: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    tls_required: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    tls_verify: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    tls_available: bool,
     max_payload: u32,
     client_id: u64,
     client_ip: &'a str,
@@ -97,6 +109,9 @@ pub fn encode(server: &ServerInfo, connection: &ConnectionInfo<'_>, into: &mut V
         port: server.port,
         headers: server.headers,
         auth_required: connection.auth_required,
+        tls_required: server.tls_required,
+        tls_verify: server.tls_verify,
+        tls_available: server.tls_available,
         max_payload: connection.max_payload,
         client_id: connection.client_id,
         client_ip: connection.client_ip,
@@ -125,8 +140,7 @@ mod tests {
             host: "0.0.0.0".into(),
             port: 4222,
             headers: true,
-            connect_urls: Vec::new(),
-            is_lame_duck: false,
+            ..ServerInfo::default()
         };
         let mut connection = ConnectionInfo {
             client_id: 7,

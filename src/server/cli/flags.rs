@@ -78,6 +78,25 @@ pub(super) struct Flags {
     /// Token of those who may connect
     #[arg(long, value_name = "TOKEN", help_heading = "Authorization")]
     pub(super) auth: Option<String>,
+    /// Speak TLS
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_name = "BOOL", hide_possible_values = true,
+          help_heading = "TLS")]
+    pub(super) tls: Option<bool>,
+    /// Demand and check certificates of clients
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_name = "BOOL", hide_possible_values = true,
+          help_heading = "TLS")]
+    pub(super) tlsverify: Option<bool>,
+    /// File with the certificate
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    pub(super) tlscert: Option<PathBuf>,
+    /// File with its key
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    pub(super) tlskey: Option<PathBuf>,
+    /// File with the authorities of client certificates
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    pub(super) tlscacert: Option<PathBuf>,
     /// File to write the log to
     #[arg(short = 'l', long, value_name = "FILE", help_heading = "Logging")]
     pub(super) log: Option<PathBuf>,
@@ -171,6 +190,11 @@ const SPELLINGS: &[Spelling] = &[
     valued("l", &["log"]),
     valued("log", &["log"]),
     valued("log_size_limit", &["log_size_limit"]),
+    switch("tls", &["tls"]),
+    switch("tlsverify", &["tlsverify"]),
+    valued("tlscert", &["tlscert"]),
+    valued("tlskey", &["tlskey"]),
+    valued("tlscacert", &["tlscacert"]),
     switch("t", &["check"]),
     switch("T", &["logtime"]),
     switch("logtime", &["logtime"]),
@@ -208,11 +232,6 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "routes",
     "s",
     "syslog",
-    "tls",
-    "tlscacert",
-    "tlscert",
-    "tlskey",
-    "tlsverify",
 ];
 
 /// Rewrites Go's flag forms to `--name=value`. Stops, as Go does, at the first

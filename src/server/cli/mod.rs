@@ -19,6 +19,8 @@ use sha2::{Digest, Sha256};
 use trunkline_core::session::authority::Authority;
 use trunkline_core::session::policy::Secret;
 
+use crate::net::tls::TlsSetup;
+use crate::options::tls::{TLS_TIMEOUT_NS, TlsOptions};
 use crate::options::{CoreChoice, Options, Refusal, Requested};
 use crate::{config, program, signals};
 use flags::{Flags, rewrite};
@@ -113,6 +115,9 @@ fn try_command(arguments: impl IntoIterator<Item = OsString>) -> Result<Start, E
     })?;
     // Reported like everything else that is wrong with a configuration.
     Authority::new(options.policy.clone()).map_err(|bad| Exit::refused(bad.0))?;
+    if let Some(tls) = &options.tls {
+        TlsSetup::read(tls).map_err(Exit::refused)?;
+    }
     if checks {
         return Err(checked(config_file.as_deref()));
     }
@@ -216,6 +221,16 @@ impl Flags {
             access.user = self.user.unwrap_or_default();
             access.password = Secret(self.pass.unwrap_or_default());
             access.token = Secret(self.auth.unwrap_or_default());
+        }
+        if self.tls == Some(true) || self.tlsverify == Some(true) || self.tlscert.is_some() {
+            requested.tls = Some(TlsOptions {
+                cert_file: self.tlscert.unwrap_or_default(),
+                key_file: self.tlskey.unwrap_or_default(),
+                ca_file: self.tlscacert,
+                verify: self.tlsverify == Some(true),
+                timeout_ns: TLS_TIMEOUT_NS,
+                ..TlsOptions::default()
+            });
         }
         set(&mut requested.debug, self.debug);
         set(&mut requested.trace, self.trace);

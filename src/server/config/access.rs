@@ -7,7 +7,7 @@ use trunkline_core::session::policy::{
 use trunkline_core::subject::mapping::SubjectMapping;
 
 use super::Findings;
-use super::apply::{boolean, integer, text, timeout_ns, unknown, unsupported, wrong_type};
+use super::apply::{boolean, integer, seconds_ns, text, unknown, unsupported, wrong_type};
 use super::keys;
 use super::permissions::permissions;
 use super::value::{ConfigError, Entry, Item, Value};
@@ -62,7 +62,9 @@ fn authorization_entry(
         "user" | "username" => access.user = text(&key, item)?,
         "pass" | "password" => access.password = Secret(text(&key, item)?),
         "token" => access.token = Secret(text(&key, item)?),
-        "timeout" => requested.auth_timeout_ns = timeout_ns(&entry.key, item, findings)?,
+        "timeout" => {
+            requested.auth_timeout_ns = seconds_ns("authorization", &entry.key, item, findings)?
+        }
         "users" => access.users = users(item, findings)?,
         "default_permission" | "default_permissions" | "permissions" => {
             access.default_permissions = Some(permissions(&key, item, findings)?);

@@ -10,6 +10,7 @@ use super::Findings;
 use super::access;
 use super::duration;
 use super::keys;
+use super::tls;
 use super::value::{ConfigError, Document, Entry, Item, Value};
 use crate::options::{CoreChoice, Requested};
 
@@ -101,6 +102,8 @@ fn top_level(
         "http" => (requested.http_host, requested.http_port) = listen(item)?,
         "http_port" | "monitor_port" => requested.http_port = integer(&key, item)?,
         "http_base_path" => requested.http_base_path = base_path(&text(&key, item)?),
+        "tls" => requested.tls = Some(tls::tls(item, findings)?),
+        "allow_non_tls" => requested.allow_non_tls = boolean(&key, item)?,
         "max_closed_clients" => requested.max_closed_connections = integer(&key, item)?,
         "server_tags" => requested.tags = texts(&key, item)?,
         "cores" => requested.cores = cores(item)?,
@@ -293,8 +296,9 @@ fn duration_ns(key: &str, item: &Item, findings: &mut Findings) -> Result<u64, C
         .map_err(|_| ConfigError::at(&item.at, format!("{key} value can not be negative")))
 }
 
-/// `authorization.timeout`: seconds, whole or not, or a duration.
-pub(super) fn timeout_ns(
+/// `timeout` of a block: seconds, whole or not, or a duration.
+pub(super) fn seconds_ns(
+    block: &str,
     key: &str,
     item: &Item,
     findings: &mut Findings,
@@ -304,18 +308,18 @@ pub(super) fn timeout_ns(
         Value::Float(seconds) => *seconds,
         Value::Text(text) => {
             let timeout_ns = duration::parse_ns(text).map_err(|reason| {
-                let message = format!("error parsing authorization config, 'timeout' {reason}");
+                let message = format!("error parsing {block} config, 'timeout' {reason}");
                 ConfigError::at(&item.at, message)
             })?;
             timeout_ns as f64 / SECOND_NS
         }
         _ => {
-            let message = "error parsing authorization config, 'timeout' wrong type";
+            let message = format!("error parsing {block} config, 'timeout' wrong type");
             return Err(ConfigError::at(&item.at, message));
         }
     };
     if seconds < 0.0 {
-        let message = "authorization timeout can not be negative";
+        let message = format!("{block} timeout can not be negative");
         return Err(ConfigError::at(&item.at, message));
     }
     if seconds > AUTH_TIMEOUT_WARN_SECONDS {

@@ -8,7 +8,6 @@
 const TOP: &[&str] = &[
     "account_resolver",
     "accounts_resolver",
-    "allow_non_tls",
     "cluster",
     "connect_error_reports",
     "default_js_domain",
@@ -48,7 +47,6 @@ const TOP: &[&str] = &[
     "roots",
     "server_metadata",
     "syslog",
-    "tls",
     "trace_headers",
     "trace_verbose",
     "trusted",

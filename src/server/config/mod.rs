@@ -17,6 +17,7 @@ mod parser;
 mod permissions;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod token;
 mod value;
 

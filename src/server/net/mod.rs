@@ -3,3 +3,4 @@
 pub mod accept;
 pub mod poller;
 pub mod socket;
+pub mod tls;

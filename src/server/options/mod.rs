@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod cores;
+pub mod tls;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use crate::logging::LogFile;
 use access::Access;
 pub use cores::{CoreChoice, SHARDS_MAX};
+use tls::TlsOptions;
 use trunkline_core::session::policy::Policy;
 
 const PORT: u16 = 4222;
@@ -91,6 +93,8 @@ pub struct Options {
     pub tags: Vec<String>,
     /// Ended connections that monitoring remembers.
     pub max_closed_connections: usize,
+    /// TLS for clients.
+    pub tls: Option<TlsOptions>,
 }
 
 /// Where monitoring listens.
@@ -196,6 +200,10 @@ pub struct Requested {
     pub tags: Vec<String>,
     /// 0: the default; negative: none.
     pub max_closed_connections: i64,
+    /// TLS for clients.
+    pub tls: Option<TlsOptions>,
+    /// Clients may go on without it.
+    pub allow_non_tls: bool,
 }
 
 /// Why the settings cannot be used.
@@ -240,7 +248,17 @@ impl Requested {
             0 => Some(MAX_CONNECTIONS),
             limit => usize::try_from(limit).ok(),
         };
-        let policy = self.access.policy().map_err(Refusal::Setting)?;
+        let mut policy = self.access.policy().map_err(Refusal::Setting)?;
+        let tls = self.tls.map(|tls| TlsOptions {
+            allow_plain: self.allow_non_tls,
+            ..tls
+        });
+        policy.maps_certificates = tls.as_ref().is_some_and(|tls| tls.map);
+        // Handshake and credentials together (NATS 2.15).
+        let auth_timeout_ns = match &tls {
+            Some(tls) => tls.timeout_ns + 1_000_000_000,
+            None => AUTH_TIMEOUT_NS,
+        };
         let lame_duck_duration_ns = or(self.lame_duck_duration_ns, LAME_DUCK_DURATION_NS);
         let lame_duck_grace_period_ns = self
             .lame_duck_grace_period_ns
@@ -282,7 +300,7 @@ impl Requested {
             write_deadline_ns: or(self.write_deadline_ns, WRITE_DEADLINE_NS),
             no_header_support: self.no_header_support,
             policy,
-            auth_timeout_ns: or(self.auth_timeout_ns, AUTH_TIMEOUT_NS),
+            auth_timeout_ns: or(self.auth_timeout_ns, auth_timeout_ns),
             pid_file: self.pid_file,
             ports_file_dir: self.ports_file_dir,
             client_advertise: Some(self.client_advertise).filter(|text| !text.is_empty()),
@@ -296,6 +314,7 @@ impl Requested {
             lame_duck_duration_ns,
             monitoring,
             tags: self.tags,
+            tls,
             max_closed_connections: usize::try_from(or(
                 self.max_closed_connections,
                 MAX_CLOSED_CONNECTIONS,

@@ -7,6 +7,7 @@ use trunkline_core::base::id::Nanos;
 use trunkline_core::session::connection::CloseReason;
 use trunkline_core::shard::Opening;
 
+use super::secure::Secure;
 use super::{Core, Socket};
 use crate::net::accept::{Acceptor, Step};
 use crate::net::socket::Accepted;
@@ -60,6 +61,14 @@ impl Core {
     }
 
     fn open(&mut self, now: Nanos, accepted: Accepted) {
+        let secure = match self.shared.tls() {
+            None => None,
+            Some(setup) => match Secure::new(setup, now) {
+                Ok(secure) => Some(Box::new(secure)),
+                Err(failure) => return error!("Cannot begin TLS: {failure}"),
+            },
+        };
+        let has_tls = secure.is_some();
         let mut nonce = [0; 11];
         let flags = rustix::rand::GetRandomFlags::empty();
         if let Err(failure) = rustix::rand::getrandom(&mut nonce, flags) {
@@ -86,6 +95,10 @@ impl Core {
             is_readable: false,
             is_queued: false,
             is_ending: false,
+            secure,
         });
+        if has_tls {
+            self.note_handshake(key);
+        }
     }
 }

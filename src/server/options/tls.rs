@@ -1,0 +1,46 @@
+//! The settings of a `tls {}` block.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// How long a handshake may take, unless that is said (NATS 2.15).
+pub const TLS_TIMEOUT_NS: u64 = 2_000_000_000;
+
+/// How a listener speaks TLS. File names are kept, not contents: a reload reads
+/// the files again.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct TlsOptions {
+    /// PEM file with the certificate chain.
+    pub cert_file: PathBuf,
+    /// PEM file with its key.
+    pub key_file: PathBuf,
+    /// PEM file with the authorities of client certificates.
+    pub ca_file: Option<PathBuf>,
+    /// Clients must present a certificate (`verify`, `verify_and_map`).
+    pub verify: bool,
+    /// The certificate names the user (`verify_and_map`).
+    pub map: bool,
+    /// SHA-256 of public keys (lower-case hexadecimal); empty: all.
+    pub pinned_certs: BTreeSet<String>,
+    /// When TLS begins.
+    pub handshake: HandshakeOrder,
+    /// How long a handshake may take.
+    pub timeout_ns: u64,
+    /// Nothing older than TLS 1.3.
+    pub only_tls13: bool,
+    /// Clients may also go on without TLS (`allow_non_tls`).
+    pub allow_plain: bool,
+}
+
+/// When TLS begins (`handshake_first`).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum HandshakeOrder {
+    /// After a plain INFO.
+    #[default]
+    AfterInfo,
+    /// At once.
+    First,
+    /// At once if the client begins within this time, else after INFO (`auto`
+    /// is 50 ms).
+    FirstWithin(u64),
+}

@@ -1,0 +1,362 @@
+//! Connections with TLS: between the socket and the shard stands a session.
+//!
+//! Handshakes cost a core up to a millisecond each, so a turn takes only a few
+//! steps of them; the others wait for the next turn, in which messages flow as
+//! well. Bounds: the session buffers at most [`SESSION_BUFFER_BYTES`] of output;
+//! what does not fit stays in the shard's outbox.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use rustls::ServerConnection;
+use tracing::error;
+use trunkline_core::base::id::{ConnectionKey, Nanos};
+use trunkline_core::base::limits::SEND_BLOCKS_MAX;
+use trunkline_core::session::connection::CloseReason;
+
+use super::{Core, find};
+use crate::net::socket::{Received, receive, send};
+use crate::net::tls::{TlsSetup, identity_of};
+use crate::options::tls::HandshakeOrder;
+
+/// Plaintext that a session takes before it must be sent.
+const SESSION_BUFFER_BYTES: usize = 256 << 10;
+
+/// Handshakes that go a step further in one turn.
+pub(super) const HANDSHAKE_STEPS_MAX: u32 = 8;
+
+/// The first byte of a TLS handshake.
+const HANDSHAKE_RECORD: u8 = 0x16;
+
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// INFO goes out in plain text first.
+    Greeting,
+    /// The client may begin at once; INFO goes out in plain text if it does not
+    /// until then.
+    Waiting { until: Nanos },
+    /// The client may begin, or go on in plain text.
+    Undecided,
+    /// The handshake is under way.
+    Handshake,
+    /// Everything is encrypted.
+    Open,
+}
+
+/// The TLS side of a connection.
+pub(super) struct Secure {
+    session: ServerConnection,
+    setup: TlsSetup,
+    phase: Phase,
+    /// When the handshake must be over.
+    deadline: Nanos,
+}
+
+/// Writes to a socket without blocking.
+struct Wire<'a>(&'a OwnedFd);
+
+impl Write for Wire<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match send(self.0, slices) {
+            Some(0) => Err(io::ErrorKind::WouldBlock.into()),
+            Some(len) => Ok(len),
+            None => Err(io::ErrorKind::ConnectionReset.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Secure {
+    /// The TLS side of a connection that was just accepted.
+    pub(super) fn new(setup: TlsSetup, now: Nanos) -> Result<Self, rustls::Error> {
+        let mut session = ServerConnection::new(Arc::clone(&setup.config))?;
+        session.set_buffer_limit(Some(SESSION_BUFFER_BYTES));
+        let phase = match setup.options.handshake {
+            HandshakeOrder::AfterInfo => Phase::Greeting,
+            HandshakeOrder::First => Phase::Handshake,
+            HandshakeOrder::FirstWithin(wait_ns) => Phase::Waiting {
+                until: now.after_ns(wait_ns),
+            },
+        };
+        let deadline = now.after_ns(setup.options.timeout_ns);
+        Ok(Self {
+            session,
+            setup,
+            phase,
+            deadline,
+        })
+    }
+
+    /// When something is due.
+    fn due(&self) -> Nanos {
+        match self.phase {
+            Phase::Waiting { until } => until.min(self.deadline),
+            Phase::Undecided | Phase::Open => Nanos::NEVER,
+            Phase::Greeting | Phase::Handshake => self.deadline,
+        }
+    }
+
+    /// Whether the shard's output must wait.
+    fn holds_output(&self) -> bool {
+        matches!(self.phase, Phase::Waiting { .. } | Phase::Handshake)
+    }
+
+    /// Sends what the session has; true if everything is out.
+    fn send_out(&mut self, fd: &OwnedFd) -> io::Result<bool> {
+        while self.session.wants_write() {
+            match self.session.write_tls(&mut Wire(fd)) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl Core {
+    /// When a handshake is due to be over, at the earliest.
+    pub(super) fn next_handshake_deadline(&self) -> Nanos {
+        self.handshakes.front().map_or(Nanos::NEVER, |&(at, _)| at)
+    }
+
+    /// Looks after handshakes that are due; the list is in the order of their
+    /// beginning, and what is looked at too early is looked at again.
+    pub(super) fn end_late_handshakes(&mut self, now: Nanos) {
+        for _ in 0..self.handshakes.len() {
+            match self.handshakes.front() {
+                Some(&(at, _)) if at <= now => {}
+                _ => return,
+            }
+            let Some((_, key)) = self.handshakes.pop_front() else {
+                return;
+            };
+            let Some(secure) =
+                find(&mut self.sockets, key).and_then(|socket| socket.secure.as_mut())
+            else {
+                continue;
+            };
+            match secure.phase {
+                Phase::Waiting { until } if until <= now => {
+                    secure.phase = Phase::Greeting;
+                    let due = secure.due();
+                    self.handshakes.push_back((due, key));
+                    self.flush_secure(now, key);
+                }
+                Phase::Waiting { .. } | Phase::Greeting | Phase::Handshake
+                    if secure.due() <= now =>
+                {
+                    error!("{} - TLS handshake timeout", self.shard.label(key));
+                    self.shard
+                        .on_hangup(now, key, CloseReason::TlsHandshakeFailure);
+                }
+                Phase::Open | Phase::Undecided => {}
+                _ => self.handshakes.push_back((secure.due(), key)),
+            }
+        }
+    }
+
+    /// Notes that a connection begins with TLS.
+    pub(super) fn note_handshake(&mut self, key: ConnectionKey) {
+        let due = find(&mut self.sockets, key)
+            .and_then(|socket| socket.secure.as_ref())
+            .map_or(Nanos::NEVER, |secure| secure.due());
+        self.handshakes.push_back((due, key));
+    }
+
+    /// Reads a socket with TLS; returns the number of bytes.
+    pub(super) fn read_secure(&mut self, now: Nanos, key: ConnectionKey) -> usize {
+        let Some(socket) = find(&mut self.sockets, key) else {
+            return 0;
+        };
+        let Some(secure) = socket.secure.as_mut() else {
+            return 0;
+        };
+        if secure.phase != Phase::Open {
+            if self.handshake_steps >= HANDSHAKE_STEPS_MAX {
+                self.queue_read(key);
+                return 0;
+            }
+            self.handshake_steps += 1;
+        }
+        let room = self.buffer.len();
+        let received = receive(&socket.fd, &mut self.buffer);
+        let len = match received {
+            Received::Bytes(len) => len,
+            Received::WouldBlock => {
+                socket.is_readable = false;
+                return 0;
+            }
+            Received::End | Received::Failed => {
+                self.shard.on_hangup(now, key, CloseReason::ClientClosed);
+                return 0;
+            }
+        };
+        socket.is_readable = len == room || socket.is_ending;
+        if secure.phase == Phase::Undecided && self.buffer[0] != HANDSHAKE_RECORD {
+            socket.secure = None;
+            self.shard.on_bytes(now, key, &self.buffer[..len]);
+            self.queue_read(key);
+            return len;
+        }
+        if secure.phase != Phase::Open {
+            secure.phase = Phase::Handshake;
+        }
+        // Taken out of the core, which the records must not be part of.
+        let buffer = std::mem::take(&mut self.buffer);
+        let outcome = self.take_records(now, key, &buffer[..len]);
+        self.buffer = buffer;
+        if let Err(failure) = outcome {
+            self.fail_handshake(now, key, &failure);
+            return len;
+        }
+        self.queue_read(key);
+        len
+    }
+
+    /// Decrypts records and gives what is in them to the shard.
+    fn take_records(
+        &mut self,
+        now: Nanos,
+        key: ConnectionKey,
+        mut records: &[u8],
+    ) -> io::Result<()> {
+        loop {
+            let Some(socket) = find(&mut self.sockets, key) else {
+                return Ok(());
+            };
+            let Some(secure) = socket.secure.as_mut() else {
+                return Ok(());
+            };
+            if !records.is_empty() {
+                secure.session.read_tls(&mut records)?;
+            }
+            let state = match secure.session.process_new_packets() {
+                Ok(state) => state,
+                Err(error) => {
+                    // The alert that says why, if the socket takes it.
+                    let _ = secure.send_out(&socket.fd);
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+                }
+            };
+            if secure.phase == Phase::Handshake && !secure.session.is_handshaking() {
+                self.finish_handshake(now, key)?;
+                continue;
+            }
+            let plain = state.plaintext_bytes_to_read();
+            if plain > 0 {
+                self.plain.resize(plain, 0);
+                secure.session.reader().read_exact(&mut self.plain)?;
+                self.shard.on_bytes(now, key, &self.plain);
+            }
+            if state.peer_has_closed() {
+                self.shard.on_hangup(now, key, CloseReason::ClientClosed);
+                return Ok(());
+            }
+            if records.is_empty() {
+                secure.send_out(&socket.fd)?;
+                return Ok(());
+            }
+        }
+    }
+
+    /// The handshake is over: what is known of the peer's certificate goes to
+    /// the shard, and its output may leave.
+    fn finish_handshake(&mut self, now: Nanos, key: ConnectionKey) -> io::Result<()> {
+        let Some(socket) = find(&mut self.sockets, key) else {
+            return Ok(());
+        };
+        let Some(secure) = socket.secure.as_mut() else {
+            return Ok(());
+        };
+        secure.phase = Phase::Open;
+        let pins = &secure.setup.options.pinned_certs;
+        let certificate = secure.session.peer_certificates().and_then(<[_]>::first);
+        let identity = certificate.map(identity_of).transpose()?;
+        if !pins.is_empty() && identity.as_ref().is_none_or(|(_, pin)| !pins.contains(pin)) {
+            return Err(io::Error::other("certificate not pinned"));
+        }
+        if let Some((names, _)) = identity {
+            self.shard.on_certificate(key, names);
+        }
+        self.flush_secure(now, key);
+        Ok(())
+    }
+
+    fn fail_handshake(&mut self, now: Nanos, key: ConnectionKey, failure: &io::Error) {
+        let is_open = find(&mut self.sockets, key)
+            .and_then(|socket| socket.secure.as_ref())
+            .is_some_and(|secure| secure.phase == Phase::Open);
+        let reason = if is_open {
+            CloseReason::ReadError
+        } else {
+            error!("{} - TLS handshake error: {failure}", self.shard.label(key));
+            CloseReason::TlsHandshakeFailure
+        };
+        self.shard.on_hangup(now, key, reason);
+    }
+
+    /// Sends what waits for a connection with TLS.
+    pub(super) fn flush_secure(&mut self, now: Nanos, key: ConnectionKey) {
+        loop {
+            let Some(socket) = find(&mut self.sockets, key) else {
+                return;
+            };
+            let Some(secure) = socket.secure.as_mut() else {
+                return;
+            };
+            if secure.holds_output() {
+                return;
+            }
+            let mut slices = [IoSlice::new(&[]); SEND_BLOCKS_MAX];
+            let slices = self.shard.pending_slices(key, &mut slices);
+            let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+            if secure.phase != Phase::Open {
+                if offered > 0 {
+                    let sent = send(&socket.fd, slices);
+                    self.shard.on_sent(now, key, sent.unwrap_or(0), false);
+                }
+                let allow_plain = secure.setup.options.allow_plain;
+                secure.phase = match allow_plain {
+                    true => Phase::Undecided,
+                    false => Phase::Handshake,
+                };
+                return;
+            }
+            let taken = match offered {
+                0 => Ok(0),
+                _ => secure.session.writer().write_vectored(slices),
+            };
+            let outcome = taken.and_then(|taken| Ok((taken, secure.send_out(&socket.fd)?)));
+            match outcome {
+                Ok((taken, is_out)) => {
+                    self.shard.on_sent(now, key, taken, !is_out);
+                    if !is_out || taken == offered {
+                        return;
+                    }
+                }
+                Err(_) => {
+                    self.shard.on_hangup(now, key, CloseReason::WriteError);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Says goodbye in the language of TLS, as far as the socket takes it.
+pub(super) fn say_goodbye(secure: &mut Secure, fd: &OwnedFd) {
+    if secure.phase == Phase::Open {
+        secure.session.send_close_notify();
+        let _ = secure.send_out(fd);
+    }
+}

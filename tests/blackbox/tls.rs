@@ -1,0 +1,255 @@
+//! TLS for clients: when it begins, whose certificate counts, and what becomes of those who speak
+//! something else.
+
+use crate::support::{GUARD, wait_until};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+use rustix::process::Signal;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use trunkline_tests::{RunningServer, ServerUnderTest};
+
+/// Certificates of one test, in files.
+struct Authority {
+    place: PathBuf,
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new(test: &str) -> Self {
+        let place = std::env::temp_dir().join(format!("tls-{test}-{}", std::process::id()));
+        std::fs::create_dir_all(&place).unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let authority = Self { place, issuer };
+        std::fs::write(authority.file("ca.pem"), authority.issuer.pem()).unwrap();
+        authority.issue("server");
+        authority.issue("client");
+        authority
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.place.join(name).to_str().unwrap().to_owned()
+    }
+
+    /// Issues a certificate for localhost and an address at example.com.
+    fn issue(&self, name: &str) {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let email = format!("{name}@example.com").try_into().unwrap();
+        params.subject_alt_names.push(SanType::Rfc822Name(email));
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        std::fs::write(self.file(&format!("{name}.pem")), certificate.pem()).unwrap();
+        std::fs::write(self.file(&format!("{name}.key")), key.serialize_pem()).unwrap();
+    }
+
+    fn config(&self, more: &str) -> String {
+        format!(
+            "tls {{ cert_file: {:?}, key_file: {:?}, ca_file: {:?} {more} }}",
+            self.file("server.pem"),
+            self.file("server.key"),
+            self.file("ca.pem")
+        )
+    }
+
+    fn client(&self, identity: Option<&str>) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        let ca = CertificateDer::from_pem_file(self.file("ca.pem")).unwrap();
+        roots.add(ca).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        let config = match identity {
+            None => builder.with_no_client_auth(),
+            Some(name) => {
+                let chain = CertificateDer::from_pem_file(self.file(&format!("{name}.pem")));
+                let key = PrivateKeyDer::from_pem_file(self.file(&format!("{name}.key")));
+                let chain = vec![chain.unwrap()];
+                builder.with_client_auth_cert(chain, key.unwrap()).unwrap()
+            }
+        };
+        Arc::new(config)
+    }
+}
+
+impl Drop for Authority {
+    fn drop(&mut self) {
+        let _may_be_gone = std::fs::remove_dir_all(&self.place);
+    }
+}
+
+type Stream = StreamOwned<ClientConnection, TcpStream>;
+
+fn connect(server: &RunningServer) -> TcpStream {
+    let stream = TcpStream::connect(server.address()).unwrap();
+    stream.set_read_timeout(Some(GUARD)).unwrap();
+    stream
+}
+
+fn info(stream: &mut impl Read) -> String {
+    let mut line = Vec::new();
+    while !line.ends_with(b"\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        line.push(byte[0]);
+    }
+    String::from_utf8(line).unwrap()
+}
+
+fn secure(stream: TcpStream, config: &Arc<ClientConfig>) -> Stream {
+    let name = ServerName::try_from("localhost").unwrap();
+    StreamOwned::new(
+        ClientConnection::new(Arc::clone(config), name).unwrap(),
+        stream,
+    )
+}
+
+/// Connects, reads INFO in plain text, then begins TLS.
+fn after_info(server: &RunningServer, config: &Arc<ClientConfig>) -> Stream {
+    let mut stream = connect(server);
+    assert!(info(&mut stream).contains("\"tls_required\":true"));
+    secure(stream, config)
+}
+
+/// Publishes to itself; the error if the connection does not last.
+fn echo(stream: &mut (impl Read + Write), size: usize) -> std::io::Result<()> {
+    let payload = "x".repeat(size);
+    let lines = format!(
+        "CONNECT {{\"verbose\":false}}\r\nSUB a 1\r\nPUB a {size}\r\n{payload}\r\nPING\r\n"
+    );
+    stream.write_all(lines.as_bytes())?;
+    stream.flush()?;
+    let wanted = format!("MSG a 1 {size}\r\n{payload}\r\nPONG\r\n");
+    let mut got = vec![0; wanted.len()];
+    stream.read_exact(&mut got)?;
+    match got == wanted.as_bytes() {
+        true => Ok(()),
+        false => Err(std::io::Error::other("other bytes came back")),
+    }
+}
+
+#[test]
+fn tls_begins_after_info_or_at_once() {
+    let authority = Authority::new("order");
+    let config = authority.client(None);
+    let server = ServerUnderTest::with_config(&authority.config(""));
+    for size in [0, 1, 70_000, 1 << 20] {
+        echo(&mut after_info(&server, &config), size).unwrap();
+    }
+    let server = ServerUnderTest::with_config(&authority.config(", handshake_first: auto"));
+    echo(&mut after_info(&server, &config), 10).unwrap();
+    let mut first = secure(connect(&server), &config);
+    assert!(info(&mut first).starts_with("INFO "));
+    echo(&mut first, 10).unwrap();
+}
+
+#[test]
+fn plain_clients_are_welcome_if_that_is_said() {
+    let authority = Authority::new("plain");
+    let text = format!("{}\nallow_non_tls: true", authority.config(""));
+    let server = ServerUnderTest::with_config(&text);
+    let mut plain = connect(&server);
+    assert!(info(&mut plain).contains("\"tls_available\":true"));
+    echo(&mut plain, 100).unwrap();
+    let mut stream = connect(&server);
+    info(&mut stream);
+    echo(&mut secure(stream, &authority.client(None)), 100).unwrap();
+}
+
+#[test]
+fn whose_certificate_is_wrong_stays_outside() {
+    let authority = Authority::new("verify");
+    let stranger = Authority::new("stranger");
+    let users = "authorization { users: [ { user: \"client@example.com\" } ] }";
+    let text = format!("{}\n{users}", authority.config(", verify_and_map: true"));
+    let server = ServerUnderTest::with_config(&text);
+    echo(
+        &mut after_info(&server, &authority.client(Some("client"))),
+        10,
+    )
+    .unwrap();
+    // Nobody, somebody whose authority is unknown, somebody who is no user.
+    std::fs::copy(stranger.file("client.pem"), authority.file("stranger.pem")).unwrap();
+    std::fs::copy(stranger.file("client.key"), authority.file("stranger.key")).unwrap();
+    for identity in [None, Some("stranger"), Some("server")] {
+        let config = authority.client(identity);
+        let outcome = echo(&mut after_info(&server, &config), 10);
+        assert!(outcome.is_err(), "{identity:?} is let in");
+    }
+    echo(
+        &mut after_info(&server, &authority.client(Some("client"))),
+        10,
+    )
+    .unwrap();
+}
+
+#[test]
+fn who_does_not_speak_tls_is_cut_and_harms_nobody() {
+    let authority = Authority::new("garbage");
+    let server = ServerUnderTest::with_config(&authority.config(", timeout: 0.5"));
+    let mut quiet = connect(&server);
+    info(&mut quiet);
+    let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+    for bytes in [
+        &b"CONNECT {}\r\nPING\r\n"[..],
+        b"\x80\x01\x02garbage\r\n\r\n",
+        &[0; 5000],
+        hello,
+    ] {
+        let mut stream = connect(&server);
+        info(&mut stream);
+        stream.write_all(bytes).unwrap();
+        let mut rest = Vec::new();
+        // An alert, perhaps, and the end; or a reset.
+        let _read = stream.read_to_end(&mut rest);
+        assert!(!rest.windows(4).any(|window| window == b"PONG"));
+    }
+    let mut rest = Vec::new();
+    let _read = quiet.read_to_end(&mut rest);
+    echo(&mut after_info(&server, &authority.client(None)), 10).unwrap();
+}
+
+#[test]
+fn certificates_are_renewed_while_the_server_runs() {
+    let authority = Authority::new("renewal");
+    let place = authority.file("server.conf");
+    std::fs::write(&place, authority.config("")).unwrap();
+    let server = ServerUnderTest::builder()
+        .arguments(&["-c", &place])
+        .start();
+    let config = authority.client(None);
+    let certificate = || {
+        let mut stream = after_info(&server, &config);
+        echo(&mut stream, 1).unwrap();
+        stream.conn.peer_certificates().unwrap()[0].clone()
+    };
+    let mut old = after_info(&server, &config);
+    echo(&mut old, 1).unwrap();
+    let before = certificate();
+    authority.issue("server");
+    server.signal(Signal::HUP);
+    wait_until("a new certificate", || match certificate() == before {
+        true => Err(server.log()),
+        false => Ok(()),
+    });
+    old.write_all(b"PING\r\n").unwrap();
+    // Connections of before stay; this one has heard what the others published.
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"PONG\r\n") {
+        let mut byte = [0];
+        old.read_exact(&mut byte).unwrap();
+        heard.push(byte[0]);
+    }
+    // Files that do not fit together change nothing.
+    std::fs::copy(authority.file("client.key"), authority.file("server.key")).unwrap();
+    server.signal(Signal::HUP);
+    server.wait_for_log("Failed to reload server configuration");
+    certificate();
+}
