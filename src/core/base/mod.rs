@@ -9,3 +9,4 @@ pub mod rng;
 pub mod short;
 pub mod slab;
 pub mod text;
+pub mod traffic;

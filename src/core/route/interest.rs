@@ -22,6 +22,7 @@ use crate::base::id::CoreId;
 use crate::base::short;
 use crate::base::slab::{NONE, Slab};
 use crate::base::text::Text;
+use crate::base::traffic::Traffic;
 use crate::subject::pattern::{Pattern, SEPARATOR};
 use crate::subject::trie::WildcardTrie;
 
@@ -48,8 +49,8 @@ pub enum Announcement<'a> {
 }
 
 #[derive(Debug)]
-struct PatternEntry {
-    text: Text,
+pub(super) struct PatternEntry {
+    pub(super) text: Text,
     has_wildcard: bool,
     plain: List,
     remote: CoreSet,
@@ -72,8 +73,8 @@ struct QueueName {
 /// All interest in the subjects of one account.
 #[derive(Debug)]
 pub struct Interest {
-    subscriptions: Slab<Subscription>,
-    patterns: Slab<PatternEntry>,
+    pub(super) subscriptions: Slab<Subscription>,
+    pub(super) patterns: Slab<PatternEntry>,
     /// All patterns by text, those with wildcards too.
     texts: HashTable<u32>,
     wildcards: WildcardTrie,
@@ -82,6 +83,10 @@ pub struct Interest {
     hasher: RandomState,
     pub(super) routes: RouteCache,
     pub(super) rules: Rules,
+    /// Messages of the account on this core.
+    pub traffic: Traffic,
+    /// Its connections that did not keep up.
+    pub slow_consumers: u64,
 }
 
 impl Interest {
@@ -98,6 +103,8 @@ impl Interest {
             hasher: RandomState::with_seeds(seed, 9, 10, 11),
             routes: RouteCache::new(seed),
             rules: Rules::default(),
+            traffic: Traffic::default(),
+            slow_consumers: 0,
         }
     }
 
@@ -122,14 +129,6 @@ impl Interest {
     /// A subscription in use.
     pub fn subscription_mut(&mut self, number: u32) -> &mut Subscription {
         &mut self.subscriptions[number]
-    }
-
-    /// The pattern and the queue group of a subscription.
-    #[must_use]
-    pub fn name_of(&self, number: u32) -> (&[u8], Option<&[u8]>) {
-        let subscription = &self.subscriptions[number];
-        let queue = (subscription.queue != NONE).then(|| self.queue_name(subscription.queue));
-        (&self.patterns[subscription.pattern].text, queue)
     }
 
     /// The name of a queue group that a route mentions.

@@ -34,16 +34,9 @@ impl Interest {
     }
 
     /// The route that a message takes whose own subject has the route `at`:
-    /// another one if the subject is mapped, `None` if the message is lost.
-    #[inline]
-    pub fn redirect(&mut self, at: u32, dice: impl FnMut(u64) -> u64) -> Option<u32> {
-        if self.routes.get(at).mapped.is_none() {
-            return Some(at);
-        }
-        self.redirect_mapped(at, dice)
-    }
-
-    fn redirect_mapped(&mut self, at: u32, mut dice: impl FnMut(u64) -> u64) -> Option<u32> {
+    /// another one, since that is mapped; `None` if the message is lost.
+    #[must_use]
+    pub fn redirect(&mut self, at: u32, mut dice: impl FnMut(u64) -> u64) -> Option<u32> {
         let route = self.routes.get(at);
         let mapped = route.mapped.as_deref()?;
         let is_certain = mapped.choices.len() == 1 && u64::from(mapped.choices[0].below) == WHOLE;
@@ -86,5 +79,13 @@ impl Interest {
             .iter()
             .find(of_connection)
             .map(|target| target.subscription)
+    }
+
+    /// The pattern and the queue group of a subscription.
+    #[must_use]
+    pub fn name_of(&self, number: u32) -> (&[u8], Option<&[u8]>) {
+        let subscription = &self.subscriptions[number];
+        let queue = (subscription.queue != NONE).then(|| self.queue_name(subscription.queue));
+        (&self.patterns[subscription.pattern].text, queue)
     }
 }

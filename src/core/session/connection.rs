@@ -14,9 +14,9 @@ use super::certificate::CertificateNames;
 use super::outbox::Outbox;
 use super::policy::{AccountUsage, ConnectionType};
 use super::responses::Responses;
-use super::traffic::Traffic;
 use crate::base::id::{AccountId, ConnectionKind, CoreId, Nanos};
 use crate::base::slab::NONE;
+use crate::base::traffic::Traffic;
 use crate::wire::connect::ConnectOptions;
 use crate::wire::repeat::LastLine;
 

@@ -7,4 +7,3 @@ pub mod connection;
 pub mod outbox;
 pub mod policy;
 pub mod responses;
-pub mod traffic;

@@ -4,7 +4,7 @@
 use super::Shard;
 use super::fanout::Delivery;
 use super::input::Outcome;
-use crate::base::id::Nanos;
+use crate::base::id::{AccountId, Nanos};
 use crate::session::connection::Connection;
 use crate::subject::pattern::is_literal;
 use crate::wire::encode;
@@ -26,6 +26,15 @@ impl Shard {
         let subject = message.subject;
         self.refuse_publish(index, b"Permissions Violation for Publish to ", subject);
         false
+    }
+
+    /// The route that a message takes whose own subject is mapped; `None` if it
+    /// is lost.
+    #[inline(never)]
+    pub(super) fn redirect(&mut self, account: AccountId, at: u32) -> Option<u32> {
+        let rng = &mut self.rng;
+        let interest = &mut self.interests[account.index()];
+        interest.redirect(at, |below| rng.below(below))
     }
 
     /// Drops a message that a mapping sends nowhere.

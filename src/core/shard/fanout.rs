@@ -19,7 +19,7 @@ use super::admit::{is_reserved, note_request};
 use super::connections::Connections;
 use super::frame::{Frame, MessageFrame};
 use super::input::Outcome;
-use super::rewrite::{size_of_tail, strip, write_tail};
+use super::rewrite::{size_of_tail, strip};
 use super::trace::trace_delivery;
 use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
 use crate::base::limits::{QUEUE_HOPS_MAX, SHARED_TAIL_BYTES, STALL_PENDING_BYTES};
@@ -229,31 +229,34 @@ impl Shard {
         let at = interest.route(message.subject, connection.last_route);
         connection.last_route = at;
         connection.heartbeat.last_input = now;
+        connection.traffic.count_in(message.size());
+        interest.traffic.count_in(message.size());
         if connection.restricts_publish
             && !interest.permits(at, connection.rights)
             && !self.may_respond(index, message)
         {
             return Outcome::Done;
         }
-        let rng = &mut self.rng;
-        let interest = &mut self.interests[account.index()];
-        let Some(at) = interest.redirect(at, |below| rng.below(below)) else {
-            return self.lose(index, message);
-        };
-        let route = interest.route_at(at);
+        let mut at = at;
+        let mut route = self.interests[account.index()].route_at(at);
+        if route.mapped.is_some() {
+            let Some(to) = self.redirect(account, at) else {
+                return self.lose(index, message);
+            };
+            at = to;
+            route = self.interests[account.index()].route_at(at);
+        }
         if (!route.remote.is_empty() || !route.queues.is_empty())
             && let Some(core) = self.full_link_of(account, at)
         {
             self.wait_for_link(index, core);
+            // It comes again.
+            self.connections[index].traffic.uncount_in(message.size());
+            self.interests[account.index()]
+                .traffic
+                .uncount_in(message.size());
             return Outcome::Postponed;
         }
-        let size = message.size() as u64;
-        let traffic = &mut self.connections[index].traffic;
-        traffic.in_messages += 1;
-        traffic.in_bytes += size;
-        let traffic = &mut self.traffic[account.index()].traffic;
-        traffic.in_messages += 1;
-        traffic.in_bytes += size;
         if (checks || is_reserved(message)) && !self.admit(index, message) {
             return Outcome::Done;
         }
@@ -271,35 +274,11 @@ impl Shard {
             };
             self.fan_out(account, at, &delivery)
         };
-        let is_noted = message.subject.starts_with(b"$SYS.") && self.note_request(index, message);
+        let is_noted = message.subject.first() == Some(&b'$') && self.note_request(index, message);
         if !delivered && !is_noted && !message.reply.is_empty() {
             self.tell_no_responders_at(index, at, message.reply);
         }
         Outcome::Done
-    }
-
-    /// Delivers a message that did not come in the form in which it is
-    /// delivered.
-    #[inline(never)]
-    fn fan_out_rewritten(
-        &mut self,
-        account: AccountId,
-        at: u32,
-        message: &Publish<'_>,
-        index: u32,
-    ) -> bool {
-        let mut tail = std::mem::take(&mut self.scratch.tail);
-        tail.clear();
-        write_tail(message, &mut tail);
-        let delivery = Delivery {
-            tail: &tail,
-            has_header: message.header_len > 0,
-            publisher: index,
-            size: message.size(),
-        };
-        let delivered = self.fan_out(account, at, &delivery);
-        self.scratch.tail = tail;
-        delivered
     }
 
     /// Delivers to the receivers of a route on this core and hands the message
@@ -337,7 +316,9 @@ impl Shard {
             ..
         } = receivers.marks;
         let hands_on = !route.remote.is_empty() || !picks.is_empty();
-        self.traffic[account.index()].count_out(count, message.size);
+        self.interests[account.index()]
+            .traffic
+            .count_out(count, message.size);
         if hands_on {
             self.hand_to_cores(account, at, message);
         }
@@ -440,7 +421,9 @@ impl Shard {
             delivered: count,
             ..
         } = receivers.marks;
-        self.traffic[account.index()].count_out(count, delivery.size);
+        self.interests[account.index()]
+            .traffic
+            .count_out(count, delivery.size);
         for name in frame.queues() {
             self.deliver_pick(at, frame, name, &delivery);
         }
@@ -467,7 +450,8 @@ impl Shard {
         };
         if receivers.deliver_to_one(route, subscriptions, &queue.local, first, delivery) {
             let behind = receivers.marks.behind;
-            self.traffic[message.account.index()].count_out(1, delivery.size);
+            let interest = &mut self.interests[message.account.index()];
+            interest.traffic.count_out(1, delivery.size);
             self.note_stall(message, behind);
             return;
         }

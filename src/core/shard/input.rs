@@ -150,11 +150,16 @@ impl Shard {
     /// Executes the commands at the front of the input and keeps the rest.
     fn consume(&mut self, index: u32, input: &[u8]) {
         let mut rest = input;
+        if !self.connections[index].reads() {
+            self.keep_input(index, rest);
+            return;
+        }
         let mut grammar = self.grammar(index);
         let trace = self.config.trace;
         let keep = loop {
             let connection = &self.connections[index];
-            if rest.is_empty() || !connection.reads() {
+            // What else may hold a connection does not begin in between.
+            if rest.is_empty() || connection.hold != Hold::None || connection.closing.is_some() {
                 break rest.len();
             }
             if !trace && let Some((message, taken)) = &connection.last_line.recall(rest) {
@@ -180,7 +185,12 @@ impl Shard {
                             let last_line = &mut self.connections[index].last_line;
                             last_line.learn(input_before, message, *taken);
                         }
-                        Command::Connect(_) => grammar = self.grammar(index),
+                        Command::Connect(_) => {
+                            grammar = self.grammar(index);
+                            if self.connections[index].candidate.is_some() {
+                                break rest.len();
+                            }
+                        }
                         _ => {}
                     }
                 }
@@ -199,9 +209,13 @@ impl Shard {
                 }
             }
         };
+        self.keep_input(index, &rest[..keep]);
+    }
+
+    fn keep_input(&mut self, index: u32, input: &[u8]) {
         let connection = &mut self.connections[index];
         if connection.closing.is_none() {
-            connection.input.extend_from_slice(&rest[..keep]);
+            connection.input.extend_from_slice(input);
         }
     }
 

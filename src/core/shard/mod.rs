@@ -78,8 +78,6 @@ pub struct Shard {
     deadlines: Deadlines,
     /// Passwords that the shell is checking.
     checks_under_way: usize,
-    /// Messages and subscriptions by account.
-    traffic: Vec<report::AccountReport>,
     /// Connections that ended for a bad reason.
     endings: report::Endings,
     /// Connections that have ended, for a while.
@@ -151,7 +149,6 @@ impl Shard {
             interests: Vec::new(),
             checks_under_way: 0,
             revisions: VecDeque::new(),
-            traffic: Vec::new(),
             endings: report::Endings::default(),
             closed: VecDeque::new(),
             links,

@@ -113,7 +113,6 @@ impl Shard {
                 mappings: authority.mappings_of(self.interests.len()),
             });
             self.interests.push(interest);
-            self.traffic.push(super::report::AccountReport::default());
         }
     }
 

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 
 use super::Shard;
 use crate::base::id::{AccountId, Nanos};
+use crate::base::traffic::Traffic;
 use crate::session::connection::{CloseReason, Connection};
 use crate::session::policy::ConnectionType;
-use crate::session::traffic::Traffic;
 
 /// Counts of connections that ended for a bad reason.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -40,15 +40,6 @@ pub struct AccountReport {
     pub subscriptions: usize,
     /// Its slow consumers.
     pub slow_consumers: u64,
-}
-
-impl AccountReport {
-    /// Notes deliveries of one message.
-    #[inline]
-    pub(super) fn count_out(&mut self, deliveries: u64, size: usize) {
-        self.traffic.out_messages += deliveries;
-        self.traffic.out_bytes += deliveries * size as u64;
-    }
 }
 
 /// A connection.
@@ -111,14 +102,11 @@ impl Shard {
     /// The shard as a whole.
     #[must_use]
     pub fn report(&self) -> ShardReport {
-        let accounts = self
-            .interests
-            .iter()
-            .zip(&self.traffic)
-            .map(|(interest, counted)| AccountReport {
-                subscriptions: interest.len(),
-                ..*counted
-            });
+        let accounts = self.interests.iter().map(|interest| AccountReport {
+            traffic: interest.traffic,
+            subscriptions: interest.len(),
+            slow_consumers: interest.slow_consumers,
+        });
         ShardReport {
             connections: self.connections.len(),
             subscriptions: self.subscription_count(),
@@ -203,7 +191,7 @@ impl Shard {
         match reason {
             CloseReason::SlowConsumerPendingBytes | CloseReason::SlowConsumerWriteDeadline => {
                 self.endings.slow_consumers += 1;
-                self.traffic[connection.account.index()].slow_consumers += 1;
+                self.interests[connection.account.index()].slow_consumers += 1;
             }
             CloseReason::StaleConnection => self.endings.stale_connections += 1,
             _ => {}

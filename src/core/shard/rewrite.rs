@@ -1,12 +1,41 @@
 //! Messages that are not delivered as they came: control lines in an odd form,
 //! and header blocks for receivers that cannot take them.
 
+use super::Shard;
+use super::fanout::Delivery;
+use crate::base::id::AccountId;
 use crate::wire::encode;
 use crate::wire::parse::{Publish, number};
 
+impl Shard {
+    /// Delivers a message that did not come in the form in which it is
+    /// delivered.
+    #[inline(never)]
+    pub(super) fn fan_out_rewritten(
+        &mut self,
+        account: AccountId,
+        at: u32,
+        message: &Publish<'_>,
+        index: u32,
+    ) -> bool {
+        let mut tail = std::mem::take(&mut self.scratch.tail);
+        tail.clear();
+        write_tail(message, &mut tail);
+        let delivery = Delivery {
+            tail: &tail,
+            has_header: message.header_len > 0,
+            publisher: index,
+            size: message.size(),
+        };
+        let delivered = self.fan_out(account, at, &delivery);
+        self.scratch.tail = tail;
+        delivered
+    }
+}
+
 /// Writes what follows the sid, for a control line in another form.
 #[cold]
-pub(super) fn write_tail(message: &Publish<'_>, into: &mut Vec<u8>) {
+fn write_tail(message: &Publish<'_>, into: &mut Vec<u8>) {
     let header: &[u8] = if message.header_len > 0 {
         message.header_text
     } else {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use trunkline_core::base::id::CoreId;
-use trunkline_core::session::traffic::Traffic;
+use trunkline_core::base::traffic::Traffic;
 use trunkline_core::shard::report::{ConnectionReport, Endings, ShardReport};
 
 use super::{Admin, CONNECTIONS_PER_LETTER};

@@ -120,7 +120,7 @@ impl Admin {
             let connections = account.usage.connections.load(Ordering::Relaxed);
             page.sample(name, &[("account", &account.name)], connections);
         }
-        type Read = fn(&trunkline_core::session::traffic::Traffic) -> u64;
+        type Read = fn(&trunkline_core::base::traffic::Traffic) -> u64;
         let messages: [(&str, &str, Read); 2] = [
             (
                 "trunkline_account_received_messages_total",

@@ -263,7 +263,7 @@ impl Admin {
                 .iter()
                 .filter_map(|shard| shard.accounts.get(at));
             let (mut subscriptions, mut slow) = (0, 0);
-            let mut traffic = trunkline_core::session::traffic::Traffic::default();
+            let mut traffic = trunkline_core::base::traffic::Traffic::default();
             for shard in shards {
                 subscriptions += shard.subscriptions;
                 slow += shard.slow_consumers;

@@ -14,6 +14,26 @@ pub struct Traffic {
 }
 
 impl Traffic {
+    /// Counts a message from a client.
+    #[inline]
+    pub fn count_in(&mut self, size: usize) {
+        self.in_messages += 1;
+        self.in_bytes += size as u64;
+    }
+
+    /// Takes back what [`Self::count_in`] has counted.
+    pub fn uncount_in(&mut self, size: usize) {
+        self.in_messages -= 1;
+        self.in_bytes -= size as u64;
+    }
+
+    /// Counts deliveries of one message.
+    #[inline]
+    pub fn count_out(&mut self, deliveries: u64, size: usize) {
+        self.out_messages += deliveries;
+        self.out_bytes += deliveries * size as u64;
+    }
+
     /// Adds another count.
     pub fn add(&mut self, other: &Self) {
         self.in_messages += other.in_messages;
