@@ -83,7 +83,8 @@ pub struct Interest {
     hasher: RandomState,
     pub(super) routes: RouteCache,
     pub(super) rules: Rules,
-    /// Messages of the account on this core.
+    /// Messages of the account on this core; what its open connections have
+    /// sent is counted with them only.
     pub traffic: Traffic,
     /// Its connections that did not keep up.
     pub slow_consumers: u64,

@@ -230,7 +230,6 @@ impl Shard {
         connection.last_route = at;
         connection.heartbeat.last_input = now;
         connection.traffic.count_in(message.size());
-        interest.traffic.count_in(message.size());
         if connection.restricts_publish
             && !interest.permits(at, connection.rights)
             && !self.may_respond(index, message)
@@ -252,9 +251,6 @@ impl Shard {
             self.wait_for_link(index, core);
             // It comes again.
             self.connections[index].traffic.uncount_in(message.size());
-            self.interests[account.index()]
-                .traffic
-                .uncount_in(message.size());
             return Outcome::Postponed;
         }
         if (checks || is_reserved(message)) && !self.admit(index, message) {

@@ -107,10 +107,20 @@ impl Shard {
             subscriptions: interest.len(),
             slow_consumers: interest.slow_consumers,
         });
+        let mut accounts: Vec<AccountReport> = accounts.collect();
+        for key in self.connections.keys() {
+            let connection = &self.connections[key.index];
+            if connection.closing.is_none() {
+                let sent = &connection.traffic;
+                let traffic = &mut accounts[connection.account.index()].traffic;
+                traffic.in_messages += sent.in_messages;
+                traffic.in_bytes += sent.in_bytes;
+            }
+        }
         ShardReport {
             connections: self.connections.len(),
             subscriptions: self.subscription_count(),
-            accounts: accounts.collect(),
+            accounts,
             endings: self.endings,
         }
     }
@@ -188,6 +198,9 @@ impl Shard {
     /// Keeps what is known of a connection that ends, for a while.
     pub(super) fn remember_closed(&mut self, index: u32, reason: CloseReason) {
         let connection = &self.connections[index];
+        let traffic = &mut self.interests[connection.account.index()].traffic;
+        traffic.in_messages += connection.traffic.in_messages;
+        traffic.in_bytes += connection.traffic.in_bytes;
         match reason {
             CloseReason::SlowConsumerPendingBytes | CloseReason::SlowConsumerWriteDeadline => {
                 self.endings.slow_consumers += 1;
