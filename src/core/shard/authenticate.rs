@@ -109,17 +109,23 @@ impl Shard {
             .usage
             .connections_total
             .fetch_add(1, Ordering::Relaxed);
-        let connection = &mut self.connections[index];
-        connection.account = account;
-        connection.usage = Some(configured.usage.clone());
-        connection.user = user;
-        connection.identity = user.map_or_else(Box::default, |user| {
+        let usage = configured.usage.clone();
+        let identity = user.map_or_else(Box::default, |user| {
             let who = match &policy.users[user as usize].identity {
                 Identity::Password { user, .. } => format!("{}/user:{user}", configured.name),
                 Identity::Nkey(key) => format!("{}/nkey:{key}", configured.name),
             };
             who.into()
         });
+        if self.connections[index].account != account {
+            // Subscriptions are of one account: those of before CONNECT end.
+            self.drop_subscriptions(index);
+        }
+        let connection = &mut self.connections[index];
+        connection.account = account;
+        connection.usage = Some(usage);
+        connection.user = user;
+        connection.identity = identity;
         self.apply_rights(index);
         true
     }
