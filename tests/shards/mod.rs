@@ -16,6 +16,7 @@ use trunkline_core::base::limits::{Limits, RECEIVE_BUFFER_BYTES, SEND_BLOCKS_MAX
 use trunkline_core::session::authority::Authority;
 use trunkline_core::session::connection::CloseReason;
 use trunkline_core::shard::mesh::{Inbound, MeshBatch};
+use trunkline_core::shard::reconfigure::Settings;
 use trunkline_core::shard::{Opening, Shard, ShardConfig};
 use trunkline_core::wire::info::ServerInfo;
 
@@ -128,6 +129,20 @@ impl Shards {
         let number = self.peers.len() - 1;
         self.forget_output(number);
         number
+    }
+
+    /// Gives one core other settings; the others go on with theirs.
+    pub fn reconfigure(&mut self, core: usize, limits: &Limits, authority: &Arc<Authority>) {
+        let settings = Settings {
+            limits: limits.clone(),
+            server: ServerInfo {
+                headers: true,
+                ..ServerInfo::default()
+            },
+            authority: Arc::clone(authority),
+            trace: false,
+        };
+        self.cores[core].shard.reconfigure(self.now, settings);
     }
 
     /// A client.

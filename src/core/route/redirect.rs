@@ -17,6 +17,11 @@ impl Interest {
         self.routes.clear();
     }
 
+    /// Matches all subjects anew, since filters have changed.
+    pub fn forget_routes(&mut self) {
+        self.routes.invalidate_all();
+    }
+
     /// Whether a set of rights allows to publish to the subject of a route.
     #[inline]
     pub fn permits(&mut self, at: u32, rights: u16) -> bool {

@@ -14,6 +14,10 @@ use crate::subject::rights::Rights;
 /// A subscription without a filter.
 pub const NO_FILTER: u16 = u16::MAX;
 
+/// A subscription that hears nothing: a reload has not decided yet whether its
+/// connection may stay.
+pub const NOTHING_PASSES: u16 = u16::MAX - 1;
+
 /// The rules of one account.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
@@ -54,16 +58,16 @@ impl Rules {
         if !self.mappings.is_empty() {
             route.mapped = self.mapped(route.subject()).map(Box::new);
         }
-        if self.rights.is_empty() {
-            return;
-        }
         let mut plain = std::mem::take(&mut route.plain);
         let mut queues = std::mem::take(&mut route.queues);
         let subject = route.subject();
-        let passes = |target: &Target, queue: Option<&[u8]>| {
-            let filter = subscriptions[target.subscription].filter;
-            filter == NO_FILTER || !self.rights[usize::from(filter)].denies_delivery(subject, queue)
-        };
+        let passes =
+            |target: &Target, queue: Option<&[u8]>| match subscriptions[target.subscription].filter
+            {
+                NO_FILTER => true,
+                NOTHING_PASSES => false,
+                filter => !self.rights[usize::from(filter)].denies_delivery(subject, queue),
+            };
         plain.retain(|target| passes(target, None));
         for queue in &mut queues {
             let name = queue_name(queue.queue);

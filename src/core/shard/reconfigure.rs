@@ -13,7 +13,7 @@ use super::Shard;
 use crate::base::id::{AccountId, ConnectionKey, Nanos};
 use crate::base::limits::{Limits, REVISED_SUBSCRIPTIONS_PER_TURN, REVISIONS_PER_TURN};
 use crate::route::interest::Interest;
-use crate::route::rules::{NO_FILTER, Rules};
+use crate::route::rules::{NO_FILTER, NOTHING_PASSES, Rules};
 use crate::session::authority::{Attempt, Authority, NO_RIGHTS_NEEDED, Verdict};
 use crate::session::connection::{CloseReason, Revision};
 use crate::subject::pattern::Pattern;
@@ -160,7 +160,21 @@ impl Shard {
             connection.awaiting_credentials = required;
             return;
         }
+        self.silence(index);
         self.revisions.push_back(key);
+    }
+
+    /// Nothing reaches a connection of which it is not known whether it may
+    /// stay: its rights of before mean nothing any more.
+    fn silence(&mut self, index: u32) {
+        let connection = &self.connections[index];
+        if connection.revision == Revision::Subscriptions {
+            return;
+        }
+        let interest = &mut self.interests[connection.account.index()];
+        for &number in &connection.subscriptions {
+            interest.subscription_mut(number).filter = NOTHING_PASSES;
+        }
     }
 
     /// Old numbers of rights mean nothing any more.
@@ -239,6 +253,8 @@ impl Shard {
         self.connections[index].user = user;
         self.apply_rights(index);
         self.reset_filters(index);
+        // Its messages were kept from it so far.
+        self.interests[account.index()].forget_routes();
         self.revise_subscriptions(index);
     }
 
