@@ -42,12 +42,6 @@ impl CoreSet {
         Self(self.0 | other.0)
     }
 
-    /// Members of both sets.
-    #[must_use]
-    pub fn intersection(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
     /// The members in ascending order.
     pub fn iter(self) -> impl Iterator<Item = CoreId> {
         let mut rest = self.0;
