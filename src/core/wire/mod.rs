@@ -4,5 +4,7 @@ pub mod connect;
 pub mod encode;
 pub mod info;
 pub mod parse;
+pub mod proxy;
 mod publish;
 pub mod repeat;
+pub mod websocket;
