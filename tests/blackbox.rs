@@ -2,6 +2,8 @@
 //! server, so that none can spoil another.
 #![allow(clippy::unwrap_used, reason = "tests may unwrap")]
 
+#[path = "blackbox/certificates.rs"]
+mod certificates;
 #[path = "blackbox/crowds.rs"]
 mod crowds;
 #[path = "blackbox/delivery.rs"]
@@ -10,6 +12,8 @@ mod delivery;
 mod monitoring;
 #[path = "blackbox/process.rs"]
 mod process;
+#[path = "blackbox/proxy.rs"]
+mod proxy;
 #[path = "blackbox/running.rs"]
 mod running;
 #[path = "blackbox/slow.rs"]
@@ -18,3 +22,5 @@ mod slow;
 mod support;
 #[path = "blackbox/tls.rs"]
 mod tls;
+#[path = "blackbox/websocket.rs"]
+mod websocket;

@@ -119,6 +119,7 @@ fn encoder(bench: &mut Bench) {
             is_system: false,
             client_id: 77,
             client_ip: "127.0.0.1",
+            is_websocket: false,
             max_payload: 1 << 20,
             account: None,
         };

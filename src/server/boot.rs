@@ -10,20 +10,19 @@ use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use jiff::Timestamp;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
-use tracing::info;
+use tracing::{info, warn};
 use trunkline_core::base::id::CoreId;
 use trunkline_core::base::identity::server_id;
 use trunkline_core::base::limits::Limits;
 use trunkline_core::session::authority::Authority;
 use trunkline_core::shard::{Shard, ShardConfig};
-use trunkline_core::wire::info::{NATS_VERSION, ServerInfo};
+use trunkline_core::wire::info::{NATS_VERSION, ServerInfo, WebsocketInfo};
 
 use crate::admin::{self, Admin, CurrentSettings};
 use crate::cli::Start;
 use crate::files::{self, Ports, PortsFile};
-use crate::mesh::{self, CoreRings, Shared};
-use crate::net::accept::Acceptor;
-use crate::net::tls::TlsSetup;
+use crate::mesh::{self, CoreRings, Listening, Shared};
+use crate::net::accept::{Acceptor, Door};
 use crate::options::{Options, join_host_port};
 use crate::passwords::PasswordChecker;
 use crate::reload::Reloader;
@@ -43,13 +42,45 @@ const SIGNAL_POLL: Duration = Duration::from_millis(50);
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// The listening sockets.
+pub struct Listeners {
+    /// For clients.
+    pub client: TcpListener,
+    /// For clients over WebSocket.
+    pub websocket: Option<TcpListener>,
+}
+
+impl Listeners {
+    /// Listens where the options say.
+    ///
+    /// # Errors
+    /// The text of the fatal log line of nats-server.
+    pub fn open(options: &Options) -> Result<Self, String> {
+        let websocket = options.websocket.as_ref().map(|websocket| {
+            preflight::listen(&websocket.host, websocket.port).map_err(|text| {
+                let reason = text.split(", \"").nth(1).unwrap_or_default();
+                let reason = reason.trim_end_matches('"');
+                format!("Unable to listen for websocket connections: {reason}")
+            })
+        });
+        Ok(Self {
+            client: preflight::listen(&options.host, options.port)?,
+            websocket: websocket.transpose()?,
+        })
+    }
+}
+
 /// Runs the server on these CPUs, one shard each, until a signal stops it.
-pub fn run(start: &Start, cpus: &[CpuId], listener: TcpListener) -> Result<(), Failure> {
+pub fn run(start: &Start, cpus: &[CpuId], listeners: Listeners) -> Result<(), Failure> {
     let options = &start.options;
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT])?;
-    let bound = listener.local_addr()?;
+    let bound = listeners.client.local_addr()?;
     let port = bound.port();
-    let server = server_info(options, bound)?;
+    let websocket_listener = listeners.websocket.as_ref();
+    let websocket_bound = websocket_listener
+        .map(TcpListener::local_addr)
+        .transpose()?;
+    let server = server_info(options, bound, websocket_bound)?;
     info!("Starting {}", program::prefix());
     match program::is_stand_in() {
         true => info!("  Version:  {NATS_VERSION}"),
@@ -66,10 +97,16 @@ pub fn run(start: &Start, cpus: &[CpuId], listener: TcpListener) -> Result<(), F
     }
     info!("  Cores:    {} (CPU {})", cpus.len(), numbers.join(", "));
     let connections_max = options.max_connections.unwrap_or(usize::MAX);
-    let mut acceptor = Some(Acceptor::new(listener, connections_max)?);
+    let mut acceptors = vec![Acceptor::new(
+        Door::Client,
+        listeners.client,
+        connections_max,
+    )?];
+    if let Some(listener) = listeners.websocket {
+        acceptors.push(Acceptor::new(Door::Websocket, listener, connections_max)?);
+    }
     let (shared, rings) = mesh::connect(cpus.len())?;
-    let tls = options.tls.as_ref().map(TlsSetup::read).transpose()?;
-    shared.set_tls(tls);
+    shared.set_listening(Listening::read(options)?);
     let seed = u64::from_le_bytes(random()?);
     let authority = Arc::new(Authority::new(options.policy.clone()).map_err(|bad| bad.0)?);
     let (clock, began) = (Instant::now(), Timestamp::now());
@@ -87,7 +124,7 @@ pub fn run(start: &Start, cpus: &[CpuId], listener: TcpListener) -> Result<(), F
             config,
             rings,
             shared: Arc::clone(&shared),
-            acceptor: acceptor.take(),
+            acceptors: std::mem::take(&mut acceptors),
             clock,
             started: started.clone(),
             outside: outside.clone(),
@@ -95,6 +132,14 @@ pub fn run(start: &Start, cpus: &[CpuId], listener: TcpListener) -> Result<(), F
     }
     for _ in cpus {
         starts.recv()?;
+    }
+    if let (Some(websocket), Some(bound)) = (&options.websocket, websocket_bound) {
+        let scheme = websocket.scheme();
+        let address = join_host_port(&websocket.host, bound.port());
+        info!("Listening for websocket clients on {scheme}://{address}");
+        if websocket.tls.is_none() {
+            warn!("Websocket not configured with TLS. DO NOT USE IN PRODUCTION!");
+        }
     }
     let address = join_host_port(&options.host, port);
     info!("Listening for client connections on {address}");
@@ -112,6 +157,7 @@ pub fn run(start: &Start, cpus: &[CpuId], listener: TcpListener) -> Result<(), F
         clock,
         started: began,
         bound,
+        websocket_port: websocket_bound.map(|bound| bound.port()),
         monitoring_port: OnceLock::new(),
         requests: Mutex::default(),
         processor: Mutex::default(),
@@ -122,9 +168,12 @@ pub fn run(start: &Start, cpus: &[CpuId], listener: TcpListener) -> Result<(), F
         files::write_pid(path)?;
     }
     let ports = Ports {
-        nats: with_scheme("nats", bound),
+        nats: with_scheme(if options.tls.is_some() { "tls" } else { "nats" }, bound),
         monitoring: monitoring.map_or_else(Vec::new, |bound| with_scheme("http", bound)),
-        ..Ports::default()
+        websocket: match (&options.websocket, websocket_bound) {
+            (Some(websocket), Some(bound)) => with_scheme(websocket.scheme(), bound),
+            _ => Vec::new(),
+        },
     };
     let ports_file = options.ports_file_dir.as_deref();
     let ports_file = ports_file.map(|directory| PortsFile::write(directory, &ports));
@@ -155,7 +204,11 @@ fn random<const N: usize>() -> rustix::io::Result<[u8; N]> {
     Ok(bytes)
 }
 
-fn server_info(options: &Options, bound: SocketAddr) -> Result<ServerInfo, Failure> {
+fn server_info(
+    options: &Options,
+    bound: SocketAddr,
+    websocket_bound: Option<SocketAddr>,
+) -> Result<ServerInfo, Failure> {
     let server_id = server_id(&random()?);
     Ok(ServerInfo {
         server_name: options
@@ -166,15 +219,31 @@ fn server_info(options: &Options, bound: SocketAddr) -> Result<ServerInfo, Failu
         host: options.host.clone(),
         port: bound.port(),
         headers: !options.no_header_support,
-        connect_urls: match &options.client_advertise {
-            Some(address) => vec![address.clone()],
-            None => files::connect_urls(bound),
-        },
+        connect_urls: advertised(options.client_advertise.as_ref(), bound),
+        websocket: options
+            .websocket
+            .as_ref()
+            .zip(websocket_bound)
+            .map(|(websocket, bound)| WebsocketInfo {
+                host: websocket.host.clone(),
+                port: bound.port(),
+                has_tls: websocket.tls.is_some(),
+                connect_urls: advertised(websocket.advertise.as_ref(), bound),
+            }),
         is_lame_duck: false,
         tls_required: options.tls.as_ref().is_some_and(|tls| !tls.allow_plain),
         tls_available: options.tls.as_ref().is_some_and(|tls| tls.allow_plain),
         tls_verify: options.tls.as_ref().is_some_and(|tls| tls.verify),
     })
+}
+
+/// Where clients are told to connect.
+fn advertised(address: Option<&String>, bound: SocketAddr) -> Vec<String> {
+    match address {
+        Some(address) if address.contains(':') => vec![address.clone()],
+        Some(host) => vec![join_host_port(host, bound.port())],
+        None => files::connect_urls(bound),
+    }
 }
 
 fn shard_config(
@@ -198,6 +267,7 @@ fn shard_config(
 
 /// The limits of a configuration as the shards use them.
 pub fn limits(options: &Options) -> Limits {
+    let websocket = options.websocket.as_ref();
     Limits {
         max_payload: options.max_payload,
         max_control_line: options.max_control_line,
@@ -208,6 +278,12 @@ pub fn limits(options: &Options) -> Limits {
         ping_max: options.ping_max,
         write_deadline_ns: options.write_deadline_ns,
         auth_timeout_ns: options.auth_timeout_ns,
+        websocket_ping_interval_ns: websocket
+            .and_then(|websocket| websocket.ping_interval_ns)
+            .unwrap_or(options.ping_interval_ns),
+        websocket_auth_timeout_ns: websocket
+            .and_then(|websocket| websocket.auth_timeout_ns)
+            .unwrap_or(options.auth_timeout_ns),
         max_closed_connections: options.max_closed_connections,
     }
 }
@@ -218,7 +294,7 @@ struct Starting {
     config: ShardConfig,
     rings: CoreRings,
     shared: Arc<Shared>,
-    acceptor: Option<Acceptor>,
+    acceptors: Vec<Acceptor>,
     clock: Instant,
     started: mpsc::Sender<()>,
     outside: Outside,
@@ -235,7 +311,7 @@ fn spawn(starting: Starting) -> Result<ExecutorJoinHandle<()>, Failure> {
                 Shard::new(starting.config),
                 starting.rings,
                 starting.shared,
-                starting.acceptor,
+                starting.acceptors,
                 starting.clock,
                 starting.outside,
             );
@@ -279,6 +355,9 @@ fn serve_signals(signals: &mut Signals, reloader: &mut Reloader) {
 fn quack(signals: &mut Signals, reloader: &mut Reloader) {
     reloader.server.is_lame_duck = true;
     reloader.server.connect_urls.clear();
+    if let Some(websocket) = &mut reloader.server.websocket {
+        websocket.connect_urls.clear();
+    }
     let mut interrupted = |wait: Duration| {
         let until = Instant::now() + wait;
         loop {

@@ -62,8 +62,7 @@ fn serve(start: &Start) -> Result<(), Box<dyn std::error::Error + Send + Sync>> 
     for warning in preflight::check(options, cpus.len())?.warnings {
         tracing::warn!("{warning}");
     }
-    let listener = preflight::listen(&options.host, options.port)?;
-    boot::run(start, &cpus, listener)
+    boot::run(start, &cpus, boot::Listeners::open(options)?)
 }
 
 /// A panic in any thread ends the process with a message: a core that is gone

@@ -15,10 +15,13 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
 use trunkline_core::base::limits::LINK_BATCHES_MAX;
 use trunkline_core::shard::mesh::{Inbound, MeshBatch};
+use trunkline_core::wire::websocket::upgrade::UpgradeRules;
 
 use crate::mailbox::Mailbox;
 use crate::net::socket::Accepted;
 use crate::net::tls::TlsSetup;
+use crate::options::Options;
+use crate::options::tls::TlsOptions;
 
 /// Connections accepted for a core that it has not taken over yet.
 const HANDOVER_MAX: usize = 1024;
@@ -71,14 +74,57 @@ impl Doorbell {
     }
 }
 
+/// What new connections meet.
+#[derive(Clone, Default)]
+pub struct Listening {
+    /// TLS of the listener for clients.
+    pub tls: Option<TlsSetup>,
+    /// Clients may come through a proxy that says so.
+    pub proxy_protocol: bool,
+    /// The WebSocket listener.
+    pub websocket: Option<Arc<WebsocketSetup>>,
+}
+
+impl Listening {
+    /// What the options ask for; certificates are read.
+    ///
+    /// # Errors
+    /// Names the file that cannot be used.
+    pub fn read(options: &Options) -> Result<Self, String> {
+        let read = |tls: &Option<TlsOptions>| tls.as_ref().map(TlsSetup::read).transpose();
+        let websocket = options.websocket.as_ref().map(|websocket| {
+            Ok::<_, String>(Arc::new(WebsocketSetup {
+                tls: read(&websocket.tls)?,
+                rules: websocket.rules.clone(),
+                handshake_timeout_ns: websocket.handshake_timeout_ns,
+            }))
+        });
+        Ok(Self {
+            tls: read(&options.tls)?,
+            proxy_protocol: options.proxy_protocol,
+            websocket: websocket.transpose()?,
+        })
+    }
+}
+
+/// What a connection to the WebSocket listener meets.
+pub struct WebsocketSetup {
+    /// Its TLS.
+    pub tls: Option<TlsSetup>,
+    /// What is demanded and offered.
+    pub rules: UpgradeRules,
+    /// How long TLS and the upgrade may take together.
+    pub handshake_timeout_ns: u64,
+}
+
 /// State shared by all cores, and nothing else is.
 pub struct Shared {
     /// One per core.
     pub doorbells: Vec<Doorbell>,
     /// One per core.
     pub mailboxes: Vec<Mailbox>,
-    /// TLS for new connections; a reload replaces it.
-    tls: Mutex<Option<TlsSetup>>,
+    /// What new connections meet; a reload replaces it.
+    listening: Mutex<Listening>,
     /// Set once: the server stops.
     pub is_stopping: AtomicBool,
     /// The number given to the last connection.
@@ -86,17 +132,20 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// TLS for a new connection.
-    pub fn tls(&self) -> Option<TlsSetup> {
-        self.tls
+    /// What a new connection meets.
+    pub fn listening(&self) -> Listening {
+        self.listening
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
-    /// Changes TLS for new connections.
-    pub fn set_tls(&self, setup: Option<TlsSetup>) {
-        *self.tls.lock().unwrap_or_else(PoisonError::into_inner) = setup;
+    /// Changes what new connections meet.
+    pub fn set_listening(&self, listening: Listening) {
+        *self
+            .listening
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = listening;
     }
 }
 
@@ -177,7 +226,7 @@ pub fn connect(cores: usize) -> rustix::io::Result<(Arc<Shared>, Vec<CoreRings>)
         .collect::<rustix::io::Result<_>>()?;
     let shared = Shared {
         doorbells,
-        tls: Mutex::default(),
+        listening: Mutex::default(),
         mailboxes: (0..cores).map(|_| Mailbox::default()).collect(),
         is_stopping: AtomicBool::new(false),
         last_client_id: AtomicU64::new(0),

@@ -17,9 +17,9 @@ use crate::admin::{Admin, CurrentSettings};
 use crate::boot::limits;
 use crate::cli::{self, Command, Start};
 use crate::logging::{self, LogStyle};
-use crate::mesh::Shared;
-use crate::net::tls::TlsSetup;
+use crate::mesh::{Listening, Shared};
 use crate::options::Options;
+use crate::options::tls::TlsOptions;
 
 /// Between two looks at whether all connections have been revised.
 const REVISION_POLL: Duration = Duration::from_millis(5);
@@ -57,7 +57,7 @@ impl Reloader {
         let new = read()?.options;
         refuse_changes(&self.options, &new)?;
         // The files are read again even if their names are the same.
-        let tls = new.tls.as_ref().map(TlsSetup::read).transpose()?;
+        let listening = Listening::read(&new)?;
         let policy = renumber(self.authority.policy(), new.policy.clone());
         let authority = Arc::new(Authority::new(policy).map_err(|bad| bad.0)?);
         let to_file = new.log_file.is_some();
@@ -80,7 +80,7 @@ impl Reloader {
         if new.tls.is_some() {
             info!("Reloaded: tls = enabled");
         }
-        self.shared.set_tls(tls);
+        self.shared.set_listening(listening);
         self.authority = authority;
         self.admin.change_settings(CurrentSettings {
             options: new.clone(),
@@ -154,6 +154,21 @@ fn refuse_changes(old: &Options, new: &Options) -> Result<(), String> {
             .get(1)
             .map(|account| account.name.clone())
     };
+    let websocket = |options: &Options| {
+        // Certificates may change, whether there are any may not.
+        options.websocket.clone().map(|mut websocket| {
+            websocket.tls = websocket.tls.map(|_| TlsOptions::default());
+            websocket
+        })
+    };
+    let own_users = |policy: &Policy| {
+        let user = policy.websocket_no_auth_user;
+        let name = user.map(|user| policy.users[user].identity.name().to_owned());
+        (policy.websocket_override.clone(), name)
+    };
+    if own_users(&old.policy) != own_users(&new.policy) {
+        return Err("config reload not supported for Websocket: its users differ".to_owned());
+    }
     let checks = [
         (
             "TLS",
@@ -186,6 +201,11 @@ fn refuse_changes(old: &Options, new: &Options) -> Result<(), String> {
             "HTTP",
             format!("{:?}", old.monitoring),
             format!("{:?}", new.monitoring),
+        ),
+        (
+            "Websocket",
+            format!("{:?}", websocket(old)),
+            format!("{:?}", websocket(new)),
         ),
         (
             "PortsFileDir",

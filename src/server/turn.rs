@@ -9,7 +9,11 @@
 //! deadline comes: at first in its poller, later in the executor's rings.
 //! `&mut Shard` is never held across an await.
 
+mod framed;
+mod layers;
 mod letters;
+mod links;
+mod lobby;
 mod opening;
 mod secure;
 
@@ -25,19 +29,25 @@ use trunkline_core::base::id::{ConnectionKey, CoreId, Nanos};
 use trunkline_core::base::limits::{RECEIVE_BUFFER_BYTES, SEND_BLOCKS_MAX, TURN_INPUT_BYTES};
 use trunkline_core::session::connection::CloseReason;
 use trunkline_core::shard::Shard;
+use trunkline_core::wire::websocket::deflate::Codec;
 
 use crate::admin::system::Requests;
 use crate::mesh::{CoreRings, Shared};
-use crate::net::accept::Acceptor;
+use crate::net::accept::{Acceptor, DOORS};
 use crate::net::poller::{Poller, Ready};
 use crate::net::socket::{Received, receive, receive_into_two, send};
 use crate::park::Park;
 use crate::passwords::PasswordChecker;
-use secure::{Secure, say_goodbye};
+use layers::{Layers, say_goodbye};
+use lobby::Lobby;
 
-/// Tokens that no connection has, since generations do not reach them.
-const LISTENER: u64 = u64::MAX;
-const DOORBELL: u64 = u64::MAX - 1;
+/// Tokens that no connection has, since generations do not reach them: the
+/// doorbell, and below it the listeners.
+const DOORBELL: u64 = u64::MAX;
+const LISTENERS: u64 = DOORBELL - DOORS as u64;
+
+/// Guests of the lobby have their slot in the lower half.
+const GUESTS: u64 = (u32::MAX as u64 - 1) << 32;
 
 /// How long a core sleeps in its poller before it sleeps in the executor.
 const SHALLOW_SLEEP_NS: u64 = 20_000_000;
@@ -55,8 +65,8 @@ struct Socket {
     is_queued: bool,
     /// The peer has closed: what is left must be read to the end.
     is_ending: bool,
-    /// TLS, if the connection speaks it.
-    secure: Option<Box<Secure>>,
+    /// What stands between the socket and the shard, if something does.
+    layers: Option<Box<Layers>>,
 }
 
 /// One core of the server.
@@ -71,7 +81,11 @@ pub struct Core {
     /// Cores that have something to do since this turn.
     to_ring: CoreSet,
     shared: Arc<Shared>,
-    acceptor: Option<Acceptor>,
+    acceptors: Vec<Acceptor>,
+    /// Connections that are not clients yet.
+    lobby: Lobby,
+    /// Compresses and uncompresses messages of WebSocket.
+    codec: Codec,
     clock: Instant,
     outside: Outside,
     /// Handshakes under way, with when to look at them.
@@ -92,20 +106,20 @@ pub struct Outside {
 }
 
 impl Core {
-    /// A core without connections; the first one gets the acceptor.
+    /// A core without connections; the first one gets the acceptors.
     pub fn new(
         id: CoreId,
         shard: Shard,
         rings: CoreRings,
         shared: Arc<Shared>,
-        acceptor: Option<Acceptor>,
+        acceptors: Vec<Acceptor>,
         clock: Instant,
         outside: Outside,
     ) -> std::io::Result<Self> {
         let poller = Poller::new()?;
         poller.add_edge(shared.doorbells[id.index()].event(), DOORBELL)?;
-        if let Some(acceptor) = &acceptor {
-            poller.add_level(acceptor.listener(), LISTENER)?;
+        for acceptor in &acceptors {
+            poller.add_level(acceptor.listener(), LISTENERS + acceptor.door() as u64)?;
         }
         Ok(Self {
             id,
@@ -117,7 +131,9 @@ impl Core {
             rings,
             to_ring: CoreSet::EMPTY,
             shared,
-            acceptor,
+            acceptors,
+            lobby: Lobby::default(),
+            codec: Codec::default(),
             clock,
             outside,
             handshakes: VecDeque::new(),
@@ -194,25 +210,25 @@ impl Core {
             || self.shard.has_work()
             || self.rings.has_work()
             || self.has_letters()
+            || self.lobby.has_work()
     }
 
     fn next_deadline(&self) -> Nanos {
-        let accept = self
-            .acceptor
-            .as_ref()
-            .map_or(Nanos::NEVER, Acceptor::paused_until);
+        let accept = self.acceptors.iter().map(Acceptor::paused_until).min();
         self.shard
             .next_deadline()
-            .min(accept)
+            .min(accept.unwrap_or(Nanos::NEVER))
             .min(self.next_handshake_deadline())
+            .min(self.lobby.next_deadline())
     }
 
     fn turn(&mut self, now: Nanos, events: usize) -> std::io::Result<()> {
+        self.handshake_steps = 0;
         self.take_events(now, events)?;
         self.take_handovers(now);
+        self.serve_lobby(now);
         self.read_letter(now);
         self.take_batches(now);
-        self.handshake_steps = 0;
         self.read_sockets(now);
         self.end_late_handshakes(now);
         if self.shard.next_deadline() <= now {
@@ -238,28 +254,26 @@ impl Core {
     }
 
     fn take_events(&mut self, now: Nanos, events: usize) -> std::io::Result<()> {
-        let mut accepts = false;
+        let mut accepts = [false; DOORS];
         for at in 0..events {
             let ready = self.poller.ready(at);
             match ready.token {
-                LISTENER => accepts = true,
                 // The rings are looked at in any case.
                 DOORBELL => {}
+                listener @ LISTENERS.. => accepts[(listener - LISTENERS) as usize] = true,
+                guest @ GUESTS.. => self.lobby.note_ready(guest - GUESTS),
                 _ => self.note_ready(ready),
             }
         }
-        let ends_pause = self
-            .acceptor
-            .as_mut()
-            .is_some_and(|acceptor| acceptor.ends_pause(now));
-        if let (true, Some(acceptor)) = (ends_pause, &self.acceptor) {
-            self.poller.add_level(acceptor.listener(), LISTENER)?;
-            accepts = true;
+        for acceptor in &mut self.acceptors {
+            let door = acceptor.door();
+            if acceptor.ends_pause(now) {
+                self.poller
+                    .add_level(acceptor.listener(), LISTENERS + door as u64)?;
+                accepts[door as usize] = true;
+            }
         }
-        if accepts {
-            self.accept(now)?;
-        }
-        Ok(())
+        self.accept(now, accepts)
     }
 
     fn note_ready(&mut self, ready: Ready) {
@@ -287,18 +301,6 @@ impl Core {
         }
     }
 
-    fn take_batches(&mut self, now: Nanos) {
-        if self.rings.inbound.len() < 2 {
-            return;
-        }
-        for (core, ring) in self.rings.returned.iter_mut().enumerate() {
-            while let Some(batch) = trunkline_core::shard::mesh::Inbound::pop(ring) {
-                self.shard.on_return(now, CoreId(core as u8), batch);
-            }
-        }
-        self.shard.on_mesh(now, &mut self.rings.inbound);
-    }
-
     /// Reads the sockets that are ready, each once in turn, up to the input of
     /// one turn.
     fn read_sockets(&mut self, now: Nanos) {
@@ -323,8 +325,8 @@ impl Core {
         if !self.shard.reads(key) {
             return 0;
         }
-        if socket.secure.is_some() {
-            return self.read_secure(now, key);
+        if socket.layers.is_some() {
+            return self.read_layered(now, key);
         }
         let (received, room) = if let Some(space) = self.shard.large_space(key) {
             // Whatever follows the large message comes with the same call.
@@ -379,84 +381,48 @@ impl Core {
             let Some(socket) = find(&mut self.sockets, key) else {
                 continue;
             };
-            if socket.secure.is_some() {
-                self.flush_secure(now, key);
+            if socket.layers.is_some() && self.flush_layered(now, key) {
                 continue;
             }
-            loop {
-                let mut slices = [IoSlice::new(&[]); SEND_BLOCKS_MAX];
-                let slices = self.shard.pending_slices(key, &mut slices);
-                if slices.is_empty() {
-                    break;
-                }
-                let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-                match send(&socket.fd, slices) {
-                    Some(sent) => {
-                        self.shard.on_sent(now, key, sent, sent < offered);
-                        if sent < offered {
-                            break;
-                        }
+            self.flush_plain(now, key);
+        }
+    }
+
+    fn flush_plain(&mut self, now: Nanos, key: ConnectionKey) {
+        let Some(socket) = find(&mut self.sockets, key) else {
+            return;
+        };
+        loop {
+            let mut slices = [IoSlice::new(&[]); SEND_BLOCKS_MAX];
+            let slices = self.shard.pending_slices(key, &mut slices);
+            if slices.is_empty() {
+                return;
+            }
+            let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+            match send(&socket.fd, slices) {
+                Some(sent) => {
+                    self.shard.on_sent(now, key, sent, sent < offered);
+                    if sent < offered {
+                        return;
                     }
-                    None => {
-                        self.shard.on_hangup(now, key, CloseReason::WriteError);
-                        break;
-                    }
                 }
+                None => return self.shard.on_hangup(now, key, CloseReason::WriteError),
             }
         }
     }
 
     fn close_finished(&mut self) {
-        while let Some(key) = self.shard.next_closed() {
+        while let Some((key, reason)) = self.shard.next_closed() {
             let slot = &mut self.sockets[key.index as usize];
             let mut socket = slot.take().expect("a connection has a socket");
             debug_assert_eq!(socket.key, key);
-            if let Some(secure) = &mut socket.secure {
-                say_goodbye(secure, &socket.fd);
+            if let Some(layers) = &mut socket.layers {
+                say_goodbye(layers, &socket.fd, reason);
             }
             hang_up(&socket.fd, &mut self.buffer);
             self.shared.doorbells[self.id.index()]
                 .connections
                 .fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-
-    fn peers(&self) -> impl Iterator<Item = CoreId> + use<> {
-        let own = self.id;
-        (0..self.rings.inbound.len() as u8)
-            .map(CoreId)
-            .filter(move |&core| core != own)
-    }
-
-    /// Tells the other cores of changes of interest, before anything else of
-    /// this turn leaves.
-    fn push_control(&mut self) {
-        for core in self.peers() {
-            if let Some(batch) = self.shard.take_control(core) {
-                self.to_ring.insert(core);
-                self.rings.push(core.index(), batch);
-            }
-        }
-    }
-
-    fn push_batches(&mut self) {
-        for core in self.peers() {
-            while let Some(batch) = self.shard.take_done(core) {
-                if batch.wants_return() {
-                    self.to_ring.insert(core);
-                }
-                self.rings.push_done(core.index(), batch);
-            }
-            while let Some(batch) = self.shard.take_batch(core) {
-                self.to_ring.insert(core);
-                self.rings.push(core.index(), batch);
-            }
-        }
-    }
-
-    fn ring_doorbells(&mut self) {
-        for core in std::mem::take(&mut self.to_ring).iter() {
-            self.shared.doorbells[core.index()].ring();
         }
     }
 

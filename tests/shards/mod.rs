@@ -243,7 +243,7 @@ impl Shards {
         while core.shard.next_resumed().is_some() {}
         self.flush(number);
         let core = &mut self.cores[number];
-        while let Some(key) = core.shard.next_closed() {
+        while let Some((key, _)) = core.shard.next_closed() {
             let peer = find(&mut self.peers, number, key);
             peer.is_open = false;
             peer.unread.clear();

@@ -320,7 +320,7 @@ impl Core {
     }
 
     fn close_finished(&mut self, net: &mut Net, done: &mut Consequences) {
-        while let Some(key) = self.shard.next_closed() {
+        while let Some((key, _)) = self.shard.next_closed() {
             let slot = &mut self.sockets[key.index as usize];
             let socket = slot.take().expect("a connection has a socket");
             assert_eq!(socket.key, key);

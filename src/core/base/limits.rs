@@ -146,6 +146,8 @@ pub struct Limits {
     pub max_subscription_tokens: u32,
     /// Silence after which the server sends PING, in nanoseconds.
     pub ping_interval_ns: u64,
+    /// The same for clients over WebSocket.
+    pub websocket_ping_interval_ns: u64,
     /// Unanswered PINGs after which a connection is stale and closed.
     pub ping_max: u32,
     /// Time for a socket to accept what was pending, in nanoseconds; beyond,
@@ -153,6 +155,8 @@ pub struct Limits {
     pub write_deadline_ns: u64,
     /// Time for a valid CONNECT where credentials are required.
     pub auth_timeout_ns: u64,
+    /// The same for clients over WebSocket.
+    pub websocket_auth_timeout_ns: u64,
     /// Ended connections that are remembered, over all cores.
     pub max_closed_connections: usize,
 }
@@ -166,9 +170,11 @@ impl Default for Limits {
             max_subscriptions: 0,
             max_subscription_tokens: 0,
             ping_interval_ns: 120_000_000_000,
+            websocket_ping_interval_ns: 120_000_000_000,
             ping_max: 2,
             write_deadline_ns: 10_000_000_000,
             auth_timeout_ns: AUTH_TIMEOUT_NS,
+            websocket_auth_timeout_ns: AUTH_TIMEOUT_NS,
             max_closed_connections: 10_000,
         }
     }

@@ -19,6 +19,7 @@ use crate::base::slab::NONE;
 use crate::base::traffic::Traffic;
 use crate::wire::connect::ConnectOptions;
 use crate::wire::repeat::LastLine;
+use crate::wire::websocket::close;
 
 /// Why a connection ends; the texts are those of the reference server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,6 +85,31 @@ impl CloseReason {
             Self::NoRespondersRequiresHeaders => "No Responders Requires Headers",
             Self::TlsHandshakeFailure => "TLS Handshake Failure",
             Self::ServerShutdown => "Server Shutdown",
+        }
+    }
+
+    /// The code of the close frame that a WebSocket client gets (NATS 2.15);
+    /// `None` if it cannot get one.
+    #[must_use]
+    pub fn websocket_code(self) -> Option<u16> {
+        match self {
+            Self::ClientClosed => Some(close::NORMAL),
+            Self::StaleConnection | Self::ServerShutdown => Some(close::GOING_AWAY),
+            Self::ParseError
+            | Self::ProtocolViolation
+            | Self::BadClientProtocolVersion
+            | Self::NoRespondersRequiresHeaders => Some(close::PROTOCOL_ERROR),
+            Self::MaxPayloadExceeded => Some(close::TOO_BIG),
+            Self::AuthenticationTimeout
+            | Self::AuthenticationFailure
+            | Self::MaxConnectionsExceeded
+            | Self::MaxAccountConnectionsExceeded
+            | Self::MaxControlLineExceeded => Some(close::POLICY_VIOLATION),
+            Self::SlowConsumerPendingBytes
+            | Self::SlowConsumerWriteDeadline
+            | Self::WriteError
+            | Self::ReadError
+            | Self::TlsHandshakeFailure => None,
         }
     }
 }
@@ -191,6 +217,8 @@ pub struct Connection {
     pub certificate: Option<Arc<CertificateNames>>,
     /// The peer's address.
     pub peer: SocketAddr,
+    /// The address may be a proxy's: it is not told.
+    pub hides_address: bool,
     /// What the peer said in CONNECT.
     pub options: Box<ConnectOptions>,
     /// Headers are agreed on.
@@ -279,6 +307,7 @@ impl Connection {
             nonce: Box::default(),
             certificate: None,
             peer,
+            hides_address: false,
             options: Box::default(),
             headers: false,
             echo: true,
@@ -320,7 +349,11 @@ impl Connection {
     /// Its name in log lines.
     #[must_use]
     pub fn label(&self) -> String {
-        let (peer, kind, number) = (self.peer, self.kind.log_label(), self.client_id);
+        let (peer, number) = (self.peer, self.client_id);
+        let kind = match self.connection_type {
+            ConnectionType::Websocket => "wid",
+            _ => self.kind.log_label(),
+        };
         match &*self.identity {
             "" => format!("{peer} - {kind}:{number}"),
             identity => format!("{peer} - {kind}:{number} - {identity:?}"),

@@ -134,6 +134,17 @@ pub enum Identity {
     Nkey(String),
 }
 
+impl Identity {
+    /// The user's name or key.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Password { user, .. } => user,
+            Self::Nkey(key) => key,
+        }
+    }
+}
+
 /// What WebSocket clients have to present in place of the users.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ListenerCredentials {

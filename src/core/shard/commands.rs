@@ -66,9 +66,9 @@ impl Shard {
             connection.headers = true;
         }
         // The first PING comes soon and spread out, to measure the round trip.
-        let first_ping_ns = self.config.limits.ping_interval_ns.min(FIRST_PING_NS);
+        let first_ping_ns = self.ping_interval_ns(index).min(FIRST_PING_NS);
         let spread_ns = self.rng.below(first_ping_ns / 5 + 1);
-        connection.heartbeat.next = now.after_ns(first_ping_ns + spread_ns);
+        self.connections[index].heartbeat.next = now.after_ns(first_ping_ns + spread_ns);
         if !is_first {
             self.drop_subscriptions(index);
         }

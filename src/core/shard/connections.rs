@@ -125,6 +125,9 @@ pub struct Opening {
     pub presented: Option<Box<ConnectOptions>>,
     /// The names in its certificate, if it has presented one.
     pub certificate: Option<Arc<CertificateNames>>,
+    /// A proxy may say whose connection it is: until then the address of the
+    /// socket is not told to anybody.
+    pub hides_address: bool,
 }
 
 impl Opening {
@@ -140,6 +143,7 @@ impl Opening {
             nonce: [0; 11],
             presented: None,
             certificate: None,
+            hides_address: false,
         }
     }
 }
@@ -161,6 +165,7 @@ impl Shard {
         let connection = &mut self.connections[index];
         connection.max_payload = self.config.limits.max_payload;
         connection.certificate = opening.certificate;
+        connection.hides_address = opening.hides_address;
         if let Some(presented) = opening.presented {
             connection.options = presented;
         }
@@ -175,9 +180,8 @@ impl Shard {
             self.close(index, CloseReason::MaxConnectionsExceeded);
             return self.connections.key(index);
         }
-        let limits = &self.config.limits;
-        let connection = &mut self.connections[index];
-        connection.heartbeat.next = now.after_ns(limits.ping_interval_ns);
+        let ping_at = now.after_ns(self.ping_interval_ns(index));
+        self.connections[index].heartbeat.next = ping_at;
         let required = self
             .config
             .authority
@@ -186,10 +190,23 @@ impl Shard {
             let limits = &self.config.limits;
             let connection = &mut self.connections[index];
             connection.awaiting_credentials = true;
-            connection.auth_deadline = now.after_ns(limits.auth_timeout_ns);
+            let timeout_ns = match opening.connection_type {
+                ConnectionType::Websocket => limits.websocket_auth_timeout_ns,
+                _ => limits.auth_timeout_ns,
+            };
+            connection.auth_deadline = now.after_ns(timeout_ns);
         }
         self.schedule(index);
         self.connections.key(index)
+    }
+
+    /// Silence of a connection after which it gets a PING.
+    pub(super) fn ping_interval_ns(&self, index: u32) -> u64 {
+        let limits = &self.config.limits;
+        match self.connections[index].connection_type {
+            ConnectionType::Websocket => limits.websocket_ping_interval_ns,
+            _ => limits.ping_interval_ns,
+        }
     }
 
     /// Notes that the peer has closed the connection or that its socket failed.
@@ -215,7 +232,10 @@ impl Shard {
         if pending == 0 {
             connection.write_deadline = Nanos::NEVER;
             if connection.closing.is_some() {
-                self.effects.closed.push(key);
+                // One whose outbox was empty before is in the list already.
+                if accepted > 0 {
+                    self.effects.closed.push(key);
+                }
                 return;
             }
         } else if is_blocked && connection.write_deadline == Nanos::NEVER {
@@ -229,6 +249,24 @@ impl Shard {
         if let Some(index) = self.connections.find(key) {
             self.connections[index].certificate = Some(Arc::new(names));
         }
+    }
+
+    /// Notes what a connection begins with that may come through a proxy: the
+    /// client's address, or nothing of the kind.
+    pub fn on_proxy_header(&mut self, key: ConnectionKey, client: Option<SocketAddr>) {
+        if let Some(index) = self.connections.find(key) {
+            let connection = &mut self.connections[index];
+            connection.peer = client.unwrap_or(connection.peer);
+            connection.hides_address = false;
+        }
+    }
+
+    /// Largest payload that a connection may send in bytes.
+    #[must_use]
+    pub fn max_payload(&self, key: ConnectionKey) -> u32 {
+        let index = self.connections.find(key);
+        let own = index.map_or(u32::MAX, |index| self.connections[index].max_payload);
+        own.min(self.config.limits.max_payload)
     }
 
     /// The name of a connection in log lines; empty if it is gone.
@@ -408,7 +446,10 @@ impl Shard {
     /// Queues INFO; `after_ping` adds what is known since CONNECT.
     pub(super) fn send_info(&mut self, index: u32, after_ping: bool) {
         let connection = &self.connections[index];
-        let client_ip = connection.peer.ip().to_canonical().to_string();
+        let client_ip = match connection.hides_address {
+            true => String::new(),
+            false => connection.peer.ip().to_canonical().to_string(),
+        };
         let connection_type = connection.connection_type;
         let authority = &self.config.authority;
         let about = ConnectionInfo {
@@ -417,6 +458,7 @@ impl Shard {
             nonce: std::str::from_utf8(&connection.nonce).unwrap_or_default(),
             client_id: connection.client_id,
             client_ip: &client_ip,
+            is_websocket: connection_type == ConnectionType::Websocket,
             max_payload: connection.max_payload,
             account: after_ping.then(|| self.account_name(connection.account)),
             is_system: connection.account == AccountId::SYSTEM,
@@ -444,3 +486,7 @@ impl Shard {
         error!("{} - {text}", self.connections[index].label());
     }
 }
+
+#[cfg(test)]
+#[path = "connections_tests.rs"]
+mod tests;

@@ -84,7 +84,7 @@ impl Shard {
     fn heartbeat(&mut self, index: u32) {
         let now = self.now;
         let limits = &self.config.limits;
-        let (interval_ns, outstanding_max) = (limits.ping_interval_ns, limits.ping_max);
+        let (interval_ns, outstanding_max) = (self.ping_interval_ns(index), limits.ping_max);
         let heartbeat = &mut self.connections[index].heartbeat;
         heartbeat.next = now.after_ns(interval_ns);
         let measure = heartbeat

@@ -207,12 +207,13 @@ impl Shard {
         self.effects.resumed.pop()
     }
 
-    /// The next connection that is over: its socket must be closed. The key is
-    /// void afterwards.
-    pub fn next_closed(&mut self) -> Option<ConnectionKey> {
+    /// The next connection that is over, and why: its socket must be closed.
+    /// The key is void afterwards.
+    pub fn next_closed(&mut self) -> Option<(ConnectionKey, CloseReason)> {
         let key = self.effects.closed.pop()?;
+        let reason = self.connections[key.index].closing;
         self.connections.remove(key);
-        Some(key)
+        Some((key, reason.expect("what is over has ended for a reason")))
     }
 
     /// Whether something is left that would need another turn.

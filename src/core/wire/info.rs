@@ -33,6 +33,21 @@ pub struct ServerInfo {
     pub tls_available: bool,
     /// The server is going away: clients must go elsewhere.
     pub is_lame_duck: bool,
+    /// What clients over WebSocket are told instead.
+    pub websocket: Option<WebsocketInfo>,
+}
+
+/// The WebSocket listener, as its clients are told of it.
+#[derive(Clone, Debug, Default)]
+pub struct WebsocketInfo {
+    /// The address listened on.
+    pub host: String,
+    /// The port listened on.
+    pub port: u16,
+    /// It speaks TLS.
+    pub has_tls: bool,
+    /// Where clients can connect to as well.
+    pub connect_urls: Vec<String>,
 }
 
 /// What the server says of one connection.
@@ -46,8 +61,10 @@ pub struct ConnectionInfo<'a> {
     pub nonce: &'a str,
     /// Its account is the system account.
     pub is_system: bool,
-    /// Address of the client.
+    /// Address of the client; empty: not to be told.
     pub client_ip: &'a str,
+    /// It is connected to the WebSocket listener.
+    pub is_websocket: bool,
     /// Largest payload that it may send.
     pub max_payload: u32,
     /// Name of its account, for the INFO after the first PING only.
@@ -76,6 +93,7 @@ struct Info<'a> {
     tls_available: bool,
     max_payload: u32,
     client_id: u64,
+    #[serde(skip_serializing_if = "str::is_empty")]
     client_ip: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     nonce: &'a str,
@@ -99,6 +117,7 @@ fn is_false(value: &bool) -> bool {
 /// Appends the INFO line, with the blank before its end that the reference
 /// server writes too.
 pub fn encode(server: &ServerInfo, connection: &ConnectionInfo<'_>, into: &mut Vec<u8>) {
+    let websocket = server.websocket.as_ref();
     let info = Info {
         server_id: &server.server_id,
         server_name: &server.server_name,
@@ -122,6 +141,17 @@ pub fn encode(server: &ServerInfo, connection: &ConnectionInfo<'_>, into: &mut V
         remote_account: connection.account,
         acc_is_sys: connection.account.is_some() && connection.is_system,
         api_lvl: API_LEVEL,
+    };
+    let info = match websocket.filter(|_| connection.is_websocket) {
+        None => info,
+        Some(listener) => Info {
+            host: &listener.host,
+            port: listener.port,
+            tls_required: listener.has_tls,
+            tls_available: listener.has_tls,
+            connect_urls: &listener.connect_urls,
+            ..info
+        },
     };
     into.extend_from_slice(b"INFO ");
     serde_json::to_writer(&mut *into, &info).expect("plain fields are always JSON");
@@ -148,6 +178,7 @@ mod tests {
             nonce: "",
             is_system: false,
             client_ip: "127.0.0.1",
+            is_websocket: false,
             max_payload: 1024,
             account: None,
         };
@@ -165,5 +196,29 @@ mod tests {
         encode(&server, &connection, &mut line);
         let text = String::from_utf8(line).expect("JSON is UTF-8");
         assert!(text.contains("\"connect_info\":true,\"remote_account\":\"$G\""));
+
+        let server = ServerInfo {
+            websocket: Some(WebsocketInfo {
+                host: "ws".into(),
+                port: 8080,
+                has_tls: true,
+                connect_urls: vec!["1.2.3.4:8080".into()],
+            }),
+            ..server
+        };
+        for is_websocket in [false, true] {
+            connection.is_websocket = is_websocket;
+            connection.client_ip = "";
+            let mut line = Vec::new();
+            encode(&server, &connection, &mut line);
+            let text = String::from_utf8(line).expect("JSON is UTF-8");
+            assert_eq!(text.contains("\"port\":8080"), is_websocket);
+            assert_eq!(text.contains("\"tls_required\":true"), is_websocket);
+            assert_eq!(
+                text.contains("\"connect_urls\":[\"1.2.3.4:8080\"]"),
+                is_websocket
+            );
+            assert!(!text.contains("client_ip"));
+        }
     }
 }

@@ -45,6 +45,8 @@ pub struct Admin {
     pub started: Timestamp,
     /// Where clients connect.
     pub bound: SocketAddr,
+    /// Where clients connect over WebSocket.
+    pub websocket_port: Option<u16>,
     /// Where monitoring listens, once it does.
     pub monitoring_port: OnceLock<u16>,
     /// Requests by path.

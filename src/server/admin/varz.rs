@@ -7,9 +7,11 @@ use std::time::Instant;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
+use trunkline_core::session::policy::Policy;
 use trunkline_core::wire::info::NATS_VERSION;
 
 use super::{Admin, format};
+use crate::options::Options;
 
 /// The fields.
 #[derive(Serialize)]
@@ -42,7 +44,7 @@ pub struct Varz {
     gateway: Value,
     leaf: Value,
     mqtt: Value,
-    websocket: Value,
+    websocket: WebsocketVarz,
     jetstream: Value,
     tls_timeout: f64,
     write_deadline: u64,
@@ -84,7 +86,62 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+/// The fields of the WebSocket listener.
+#[derive(Default, Serialize)]
+struct WebsocketVarz {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    host: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advertise: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    no_auth_user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_timeout: Option<f64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    no_tls: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    tls_map: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tls_pinned_certs: Vec<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    same_origin: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    allowed_origins: Vec<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    compression: bool,
+}
+
 impl Admin {
+    fn websocket_varz(&self, options: &Options, policy: &Policy) -> WebsocketVarz {
+        let Some(websocket) = &options.websocket else {
+            return WebsocketVarz::default();
+        };
+        let (rules, tls) = (&websocket.rules, websocket.tls.as_ref());
+        let origins = rules.allowed_origins.iter();
+        WebsocketVarz {
+            host: websocket.host.clone(),
+            port: self.websocket_port,
+            advertise: websocket.advertise.clone(),
+            no_auth_user: policy
+                .websocket_no_auth_user
+                .map(|user| policy.users[user].identity.name().to_owned()),
+            auth_timeout: websocket
+                .auth_timeout_ns
+                .map(|timeout_ns| timeout_ns as f64 / 1e9),
+            no_tls: tls.is_none(),
+            tls_map: tls.is_some_and(|tls| tls.map),
+            tls_pinned_certs: tls
+                .map_or_else(Vec::new, |tls| tls.pinned_certs.iter().cloned().collect()),
+            same_origin: rules.same_origin,
+            allowed_origins: origins
+                .map(|origin| format!("{}://{}:{}", origin.scheme, origin.host, origin.port))
+                .collect(),
+            compression: rules.compression,
+        }
+    }
+
     /// The answer.
     pub fn varz(&self) -> Varz {
         let settings = self.settings();
@@ -122,7 +179,7 @@ impl Admin {
             gateway: json!({}),
             leaf: json!({}),
             mqtt: json!({}),
-            websocket: json!({}),
+            websocket: self.websocket_varz(options, &settings.policy),
             jetstream: json!({}),
             tls_timeout: 0.0,
             write_deadline: options.write_deadline_ns,

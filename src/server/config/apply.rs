@@ -12,6 +12,7 @@ use super::duration;
 use super::keys;
 use super::tls;
 use super::value::{ConfigError, Document, Entry, Item, Value};
+use super::websocket;
 use crate::options::{CoreChoice, Requested};
 
 /// An authorization timeout above this is taken for a slip of the unit.
@@ -103,6 +104,8 @@ fn top_level(
         "http_port" | "monitor_port" => requested.http_port = integer(&key, item)?,
         "http_base_path" => requested.http_base_path = base_path(&text(&key, item)?),
         "tls" => requested.tls = Some(tls::tls(item, findings)?),
+        "websocket" | "ws" => requested.websocket = websocket::websocket(item, findings)?,
+        "proxy_protocol" => requested.proxy_protocol = boolean(&key, item)?,
         "allow_non_tls" => requested.allow_non_tls = boolean(&key, item)?,
         "max_closed_clients" => requested.max_closed_connections = integer(&key, item)?,
         "server_tags" => requested.tags = texts(&key, item)?,
@@ -230,7 +233,7 @@ fn base_path(text: &str) -> String {
 }
 
 /// One text or a list of them.
-fn texts(key: &str, item: &Item) -> Result<Vec<String>, ConfigError> {
+pub(super) fn texts(key: &str, item: &Item) -> Result<Vec<String>, ConfigError> {
     match &item.value {
         Value::Array(items) => items.iter().map(|item| text(key, item)).collect(),
         _ => Ok(vec![text(key, item)?]),
@@ -238,7 +241,7 @@ fn texts(key: &str, item: &Item) -> Result<Vec<String>, ConfigError> {
 }
 
 /// `host:port`, or a port alone, which binds to every address.
-fn listen(item: &Item) -> Result<(String, i64), ConfigError> {
+pub(super) fn listen(item: &Item) -> Result<(String, i64), ConfigError> {
     match &item.value {
         Value::Integer(port) => Ok((String::new(), *port)),
         Value::Text(address) => {
@@ -277,7 +280,11 @@ fn split_host_port(address: &str) -> Option<(&str, &str)> {
 }
 
 /// `"2s"`, or seconds as an integer, which nats-server wants converted.
-fn duration_ns(key: &str, item: &Item, findings: &mut Findings) -> Result<u64, ConfigError> {
+pub(super) fn duration_ns(
+    key: &str,
+    item: &Item,
+    findings: &mut Findings,
+) -> Result<u64, ConfigError> {
     let duration_ns = match &item.value {
         Value::Text(text) => duration::parse_ns(text).map_err(|reason| {
             ConfigError::at(&item.at, format!("error parsing {key}: {reason}"))

@@ -34,7 +34,6 @@ const TOP: &[&str] = &[
     "prof_block_rate",
     "prof_port",
     "proxies",
-    "proxy_protocol",
     "reconnect_error_reports",
     "remote_syslog",
     "resolver",
@@ -51,9 +50,7 @@ const TOP: &[&str] = &[
     "trace_verbose",
     "trusted",
     "trusted_keys",
-    "websocket",
     "write_timeout",
-    "ws",
 ];
 
 /// Keys of the `authorization` block.

@@ -20,6 +20,7 @@ mod tests;
 mod tls;
 mod token;
 mod value;
+mod websocket;
 
 use std::fmt;
 use std::path::Path;

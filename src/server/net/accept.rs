@@ -24,8 +24,21 @@ const ACCEPTS_PER_TURN: usize = 64;
 /// How long accepting pauses after a failure, at first and at most.
 const PAUSE_NS: (u64, u64) = (10_000_000, 1_000_000_000);
 
-/// The listening socket of the first core.
+/// How many doors there are.
+pub const DOORS: usize = 2;
+
+/// What is spoken behind a listening socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// The client protocol.
+    Client,
+    /// The client protocol over WebSocket.
+    Websocket,
+}
+
+/// A listening socket of the first core.
 pub struct Acceptor {
+    door: Door,
     listener: TcpListener,
     connections_max: usize,
     /// The core that got the last connection.
@@ -46,9 +59,10 @@ pub enum Step {
 
 impl Acceptor {
     /// Takes over a listening socket.
-    pub fn new(listener: TcpListener, connections_max: usize) -> std::io::Result<Self> {
+    pub fn new(door: Door, listener: TcpListener, connections_max: usize) -> std::io::Result<Self> {
         listener.set_nonblocking(true)?;
         Ok(Self {
+            door,
             listener,
             connections_max,
             last_core: 0,
@@ -60,6 +74,11 @@ impl Acceptor {
     /// Changes how many connections there may be.
     pub fn set_connections_max(&mut self, connections_max: usize) {
         self.connections_max = connections_max;
+    }
+
+    /// What is spoken behind it.
+    pub fn door(&self) -> Door {
+        self.door
     }
 
     /// The listening socket.
@@ -121,6 +140,7 @@ impl Acceptor {
         self.last_core = core;
         bells[core].connections.fetch_add(1, Ordering::Relaxed);
         let accepted = Accepted {
+            door: self.door,
             fd,
             peer,
             client_id: shared.last_client_id.fetch_add(1, Ordering::Relaxed) + 1,

@@ -16,6 +16,12 @@ use rustix::time::Timespec;
 /// Events taken at once.
 const EVENTS_MAX: usize = 512;
 
+/// Events of a client's socket.
+const SOCKET: EventFlags = EventFlags::IN
+    .union(EventFlags::OUT)
+    .union(EventFlags::RDHUP)
+    .union(EventFlags::ET);
+
 /// A set of descriptors, each with a number of 64 bits.
 pub struct Poller {
     set: OwnedFd,
@@ -51,8 +57,13 @@ impl Poller {
 
     /// Adds a client's socket; each readiness is reported once.
     pub fn add_socket(&self, fd: impl AsFd, token: u64) -> rustix::io::Result<()> {
-        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        epoll::add(&self.set, fd, EventData::new_u64(token), flags)
+        epoll::add(&self.set, fd, EventData::new_u64(token), SOCKET)
+    }
+
+    /// Gives a client's socket another number; what it is ready for is reported
+    /// again.
+    pub fn change_socket(&self, fd: impl AsFd, token: u64) -> rustix::io::Result<()> {
+        epoll::modify(&self.set, fd, EventData::new_u64(token), SOCKET)
     }
 
     /// Adds a descriptor that is reported as long as it is readable.

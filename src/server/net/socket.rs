@@ -7,12 +7,15 @@
 use std::io::{IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 
+use super::accept::Door;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendFlags};
 
 /// A connection that was just accepted.
 pub struct Accepted {
+    /// Where it came in.
+    pub door: Door,
     /// The socket, non-blocking.
     pub fd: OwnedFd,
     /// The peer's address.

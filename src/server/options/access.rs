@@ -67,10 +67,7 @@ pub struct RequestedAccount {
 impl RequestedUser {
     /// Its name or key.
     pub fn name(&self) -> &str {
-        match &self.identity {
-            Identity::Password { user, .. } => user,
-            Identity::Nkey(key) => key,
-        }
+        self.identity.name()
     }
 
     fn resolve(&self, account: AccountId, default: Option<&Permissions>) -> User {
@@ -116,18 +113,7 @@ impl Access {
             .users
             .extend(users.map(|user| user.resolve(AccountId::GLOBAL, default)));
         if !self.no_auth_user.is_empty() {
-            let is_it = |user: &User| match &user.identity {
-                Identity::Password { user, .. } => *user == self.no_auth_user,
-                Identity::Nkey(key) => *key == self.no_auth_user,
-            };
-            let at = policy.users.iter().position(is_it);
-            policy.no_auth_user = Some(at.ok_or_else(|| {
-                let name = &self.no_auth_user;
-                match policy.users.is_empty() {
-                    true => format!("no_auth_user: {name:?} present, but users/nkeys are not defined"),
-                    false => format!("no_auth_user: {name:?} not present as user or nkey in authorization block or account configuration"),
-                }
-            })?);
+            policy.no_auth_user = Some(find_no_auth_user(&policy, &self.no_auth_user)?);
         }
         Ok(policy)
     }
@@ -151,6 +137,18 @@ impl Access {
             .users
             .extend(users.map(|user| user.resolve(account, default)));
     }
+}
+
+/// The user of clients without credentials, by its name or key.
+pub(super) fn find_no_auth_user(policy: &Policy, name: &str) -> Result<usize, String> {
+    let mut users = policy.users.iter();
+    let at = users.position(|user| user.identity.name() == name);
+    at.ok_or_else(|| match policy.users.is_empty() {
+        true => format!("no_auth_user: {name:?} present, but users/nkeys are not defined"),
+        false => format!(
+            "no_auth_user: {name:?} not present as user or nkey in authorization block or account configuration"
+        ),
+    })
 }
 
 #[cfg(test)]

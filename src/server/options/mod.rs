@@ -7,6 +7,7 @@
 pub mod access;
 pub mod cores;
 pub mod tls;
+pub mod websocket;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use access::Access;
 pub use cores::{CoreChoice, SHARDS_MAX};
 use tls::TlsOptions;
 use trunkline_core::session::policy::Policy;
+use websocket::{RequestedWebsocket, WebsocketOptions};
 
 const PORT: u16 = 4222;
 const HOST: &str = "0.0.0.0";
@@ -95,6 +97,10 @@ pub struct Options {
     pub max_closed_connections: usize,
     /// TLS for clients.
     pub tls: Option<TlsOptions>,
+    /// The WebSocket listener.
+    pub websocket: Option<WebsocketOptions>,
+    /// Clients may come through a proxy that says so.
+    pub proxy_protocol: bool,
 }
 
 /// Where monitoring listens.
@@ -204,6 +210,10 @@ pub struct Requested {
     pub tls: Option<TlsOptions>,
     /// Clients may go on without it.
     pub allow_non_tls: bool,
+    /// The WebSocket listener.
+    pub websocket: RequestedWebsocket,
+    /// Headers of proxies are understood.
+    pub proxy_protocol: bool,
 }
 
 /// Why the settings cannot be used.
@@ -254,6 +264,7 @@ impl Requested {
             ..tls
         });
         policy.maps_certificates = tls.as_ref().is_some_and(|tls| tls.map);
+        let websocket = self.websocket.resolve(&mut policy)?;
         // Handshake and credentials together (NATS 2.15).
         let auth_timeout_ns = match &tls {
             Some(tls) => tls.timeout_ns + 1_000_000_000,
@@ -315,6 +326,8 @@ impl Requested {
             monitoring,
             tags: self.tags,
             tls,
+            websocket,
+            proxy_protocol: self.proxy_protocol,
             max_closed_connections: usize::try_from(or(
                 self.max_closed_connections,
                 MAX_CLOSED_CONNECTIONS,

@@ -20,9 +20,9 @@ impl Core {
         }
     }
 
-    /// Accepts no further connections: the listener is closed.
+    /// Accepts no further connections: the listeners are closed.
     pub fn stop_accepting(&mut self) {
-        if let Some(acceptor) = self.acceptor.take() {
+        for acceptor in std::mem::take(&mut self.acceptors) {
             // A listener that pauses is not in the set.
             let _ = self.poller.remove(acceptor.listener());
         }
@@ -30,7 +30,7 @@ impl Core {
 
     /// Accepts as many connections as that from now on.
     pub fn set_connections_max(&mut self, connections_max: usize) {
-        if let Some(acceptor) = &mut self.acceptor {
+        for acceptor in &mut self.acceptors {
             acceptor.set_connections_max(connections_max);
         }
     }

@@ -1,24 +1,33 @@
 //! New connections: accepted by the first core, opened by the one they are for.
 
+use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 
 use tracing::error;
-use trunkline_core::base::id::Nanos;
+use trunkline_core::base::id::{ConnectionKey, Nanos};
 use trunkline_core::session::connection::CloseReason;
 use trunkline_core::shard::Opening;
 
+use super::layers::{Layers, Proxied};
 use super::secure::Secure;
 use super::{Core, Socket};
-use crate::net::accept::{Acceptor, Step};
+use crate::net::accept::{Acceptor, DOORS, Door, Step};
 use crate::net::socket::Accepted;
 
 impl Core {
-    /// Accepts the connections that wait.
-    pub(super) fn accept(&mut self, now: Nanos) -> std::io::Result<()> {
+    /// Accepts the connections that wait at these doors.
+    pub(super) fn accept(&mut self, now: Nanos, doors: [bool; DOORS]) -> std::io::Result<()> {
+        for at in 0..self.acceptors.len() {
+            if doors[self.acceptors[at].door() as usize] {
+                self.accept_at(now, at)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn accept_at(&mut self, now: Nanos, at: usize) -> std::io::Result<()> {
         for _ in 0..Acceptor::per_turn() {
-            let Some(acceptor) = &mut self.acceptor else {
-                return Ok(());
-            };
+            let acceptor = &mut self.acceptors[at];
             match acceptor.accept(now, &self.shared) {
                 Step::For(core, accepted) => self.hand_over(now, core, accepted),
                 Step::Idle => return Ok(()),
@@ -61,26 +70,48 @@ impl Core {
     }
 
     fn open(&mut self, now: Nanos, accepted: Accepted) {
-        let secure = match self.shared.tls() {
-            None => None,
-            Some(setup) => match Secure::new(setup, now) {
-                Ok(secure) => Some(Box::new(secure)),
-                Err(failure) => return error!("Cannot begin TLS: {failure}"),
-            },
-        };
-        let has_tls = secure.is_some();
-        let mut nonce = [0; 11];
-        let flags = rustix::rand::GetRandomFlags::empty();
-        if let Err(failure) = rustix::rand::getrandom(&mut nonce, flags) {
-            error!("No random bytes for a client's nonce: {failure}");
+        match accepted.door {
+            Door::Client => self.open_client(now, accepted),
+            Door::Websocket => self.enter_lobby(now, accepted),
         }
+    }
+
+    fn open_client(&mut self, now: Nanos, accepted: Accepted) {
+        let listening = self.shared.listening();
+        let secure = listening.tls.map(|setup| Secure::new(setup, now));
+        let secure = match secure.transpose() {
+            Ok(secure) => secure,
+            Err(failure) => {
+                self.forget_connection();
+                return error!("Cannot begin TLS: {failure}");
+            }
+        };
+        let layers = Layers {
+            proxied: listening.proxy_protocol.then(|| Proxied::new(now)),
+            secure,
+            framed: None,
+        };
         let opening = Opening {
             is_over_limit: accepted.is_over_limit,
-            nonce,
+            hides_address: listening.proxy_protocol,
             ..Opening::client(accepted.client_id, accepted.peer)
         };
-        let key = self.shard.open(now, opening);
-        if let Err(failure) = self.poller.add_socket(&accepted.fd, key.to_bits()) {
+        let key = self.shard.open(now, with_nonce(opening));
+        let added = self.poller.add_socket(&accepted.fd, key.to_bits());
+        self.settle_in(now, key, accepted.fd, layers.boxed(), added);
+    }
+
+    /// Gives a connection of the shard its socket, which has been added to the
+    /// poller, or not.
+    pub(super) fn settle_in(
+        &mut self,
+        now: Nanos,
+        key: ConnectionKey,
+        fd: OwnedFd,
+        layers: Option<Box<Layers>>,
+        added: rustix::io::Result<()>,
+    ) {
+        if let Err(failure) = added {
             error!("Cannot wait for a client's socket: {failure}");
             self.shard.on_hangup(now, key, CloseReason::ReadError);
         }
@@ -89,16 +120,34 @@ impl Core {
             self.sockets.resize_with(slot + 1, || None);
         }
         assert!(self.sockets[slot].is_none(), "a slot has one socket");
+        let has_layers = layers.is_some();
         self.sockets[slot] = Some(Socket {
-            fd: accepted.fd,
+            fd,
             key,
             is_readable: false,
             is_queued: false,
             is_ending: false,
-            secure,
+            layers,
         });
-        if has_tls {
+        if has_layers {
             self.note_handshake(key);
         }
     }
+
+    /// One connection less is this core's.
+    pub(super) fn forget_connection(&self) {
+        self.shared.doorbells[self.id.index()]
+            .connections
+            .fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Gives a client random bytes to sign.
+pub(super) fn with_nonce(opening: Opening) -> Opening {
+    let mut nonce = [0; 11];
+    let flags = rustix::rand::GetRandomFlags::empty();
+    if let Err(failure) = rustix::rand::getrandom(&mut nonce, flags) {
+        error!("No random bytes for a client's nonce: {failure}");
+    }
+    Opening { nonce, ..opening }
 }

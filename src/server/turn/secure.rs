@@ -13,10 +13,12 @@ use rustls::ServerConnection;
 use tracing::error;
 use trunkline_core::base::id::{ConnectionKey, Nanos};
 use trunkline_core::base::limits::SEND_BLOCKS_MAX;
+use trunkline_core::session::certificate::CertificateNames;
 use trunkline_core::session::connection::CloseReason;
 
-use super::{Core, find};
-use crate::net::socket::{Received, receive, send};
+use super::layers::Layers;
+use super::{Core, Socket, find};
+use crate::net::socket::send;
 use crate::net::tls::{TlsSetup, identity_of};
 use crate::options::tls::HandshakeOrder;
 
@@ -47,7 +49,7 @@ enum Phase {
 
 /// The TLS side of a connection.
 pub(super) struct Secure {
-    session: ServerConnection,
+    pub(super) session: ServerConnection,
     setup: TlsSetup,
     phase: Phase,
     /// When the handshake must be over.
@@ -78,8 +80,7 @@ impl Write for Wire<'_> {
 impl Secure {
     /// The TLS side of a connection that was just accepted.
     pub(super) fn new(setup: TlsSetup, now: Nanos) -> Result<Self, rustls::Error> {
-        let mut session = ServerConnection::new(Arc::clone(&setup.config))?;
-        session.set_buffer_limit(Some(SESSION_BUFFER_BYTES));
+        let session = session(&setup)?;
         let phase = match setup.options.handshake {
             HandshakeOrder::AfterInfo => Phase::Greeting,
             HandshakeOrder::First => Phase::Handshake,
@@ -96,8 +97,23 @@ impl Secure {
         })
     }
 
+    /// A connection whose handshake is over.
+    pub(super) fn opened(session: ServerConnection, setup: TlsSetup) -> Self {
+        Self {
+            session,
+            setup,
+            phase: Phase::Open,
+            deadline: Nanos::NEVER,
+        }
+    }
+
+    /// Whether everything is encrypted.
+    pub(super) fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
     /// When something is due.
-    fn due(&self) -> Nanos {
+    pub(super) fn due(&self) -> Nanos {
         match self.phase {
             Phase::Waiting { until } => until.min(self.deadline),
             Phase::Undecided | Phase::Open => Nanos::NEVER,
@@ -111,116 +127,95 @@ impl Secure {
     }
 
     /// Sends what the session has; true if everything is out.
-    fn send_out(&mut self, fd: &OwnedFd) -> io::Result<bool> {
-        while self.session.wants_write() {
-            match self.session.write_tls(&mut Wire(fd)) {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => return Err(error),
-            }
+    pub(super) fn send_out(&mut self, fd: &OwnedFd) -> io::Result<bool> {
+        send_out(&mut self.session, fd)
+    }
+
+    /// Says goodbye in the language of TLS, as far as the socket takes it.
+    pub(super) fn say_goodbye(&mut self, fd: &OwnedFd) {
+        if self.phase == Phase::Open {
+            self.session.send_close_notify();
+            let _ = self.send_out(fd);
         }
-        Ok(true)
     }
 }
 
+/// Sends what a session has; true if everything is out.
+pub(super) fn send_out(session: &mut ServerConnection, fd: &OwnedFd) -> io::Result<bool> {
+    while session.wants_write() {
+        match session.write_tls(&mut Wire(fd)) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}
+
+/// A session that is about to begin.
+pub(super) fn session(setup: &TlsSetup) -> Result<ServerConnection, rustls::Error> {
+    let mut session = ServerConnection::new(Arc::clone(&setup.config))?;
+    session.set_buffer_limit(Some(SESSION_BUFFER_BYTES));
+    Ok(session)
+}
+
+/// What the certificate of the peer says, once the handshake is over.
+///
+/// # Errors
+/// It is none of those that are let in.
+pub(super) fn peer_names(
+    session: &ServerConnection,
+    setup: &TlsSetup,
+) -> io::Result<Option<CertificateNames>> {
+    let pins = &setup.options.pinned_certs;
+    let certificate = session.peer_certificates().and_then(<[_]>::first);
+    let identity = certificate.map(identity_of).transpose()?;
+    if !pins.is_empty() && identity.as_ref().is_none_or(|(_, pin)| !pins.contains(pin)) {
+        return Err(io::Error::other("certificate not pinned"));
+    }
+    Ok(identity.map(|(names, _)| names))
+}
+
 impl Core {
-    /// When a handshake is due to be over, at the earliest.
-    pub(super) fn next_handshake_deadline(&self) -> Nanos {
-        self.handshakes.front().map_or(Nanos::NEVER, |&(at, _)| at)
-    }
-
-    /// Looks after handshakes that are due; the list is in the order of their
-    /// beginning, and what is looked at too early is looked at again.
-    pub(super) fn end_late_handshakes(&mut self, now: Nanos) {
-        for _ in 0..self.handshakes.len() {
-            match self.handshakes.front() {
-                Some(&(at, _)) if at <= now => {}
-                _ => return,
+    /// Does what is due about a handshake.
+    pub(super) fn end_late_secure(&mut self, now: Nanos, key: ConnectionKey) {
+        let Some(secure) = secure_mut(&mut self.sockets, key) else {
+            return;
+        };
+        match secure.phase {
+            Phase::Waiting { until } if until <= now => {
+                secure.phase = Phase::Greeting;
+                self.flush_secure(now, key);
             }
-            let Some((_, key)) = self.handshakes.pop_front() else {
-                return;
-            };
-            let Some(secure) =
-                find(&mut self.sockets, key).and_then(|socket| socket.secure.as_mut())
-            else {
-                continue;
-            };
-            match secure.phase {
-                Phase::Waiting { until } if until <= now => {
-                    secure.phase = Phase::Greeting;
-                    let due = secure.due();
-                    self.handshakes.push_back((due, key));
-                    self.flush_secure(now, key);
-                }
-                Phase::Waiting { .. } | Phase::Greeting | Phase::Handshake
-                    if secure.due() <= now =>
-                {
-                    error!("{} - TLS handshake timeout", self.shard.label(key));
-                    self.shard
-                        .on_hangup(now, key, CloseReason::TlsHandshakeFailure);
-                }
-                Phase::Open | Phase::Undecided => {}
-                _ => self.handshakes.push_back((secure.due(), key)),
+            Phase::Waiting { .. } | Phase::Greeting | Phase::Handshake => {
+                error!("{} - TLS handshake timeout", self.shard.label(key));
+                // It is not looked at again.
+                secure.deadline = Nanos::NEVER;
+                self.shard
+                    .on_hangup(now, key, CloseReason::TlsHandshakeFailure);
             }
+            Phase::Open | Phase::Undecided => {}
         }
     }
 
-    /// Notes that a connection begins with TLS.
-    pub(super) fn note_handshake(&mut self, key: ConnectionKey) {
-        let due = find(&mut self.sockets, key)
-            .and_then(|socket| socket.secure.as_ref())
-            .map_or(Nanos::NEVER, |secure| secure.due());
-        self.handshakes.push_back((due, key));
-    }
-
-    /// Reads a socket with TLS; returns the number of bytes.
-    pub(super) fn read_secure(&mut self, now: Nanos, key: ConnectionKey) -> usize {
+    /// Takes bytes that are encrypted, or begin to be.
+    pub(super) fn take_encrypted(&mut self, now: Nanos, key: ConnectionKey, bytes: &mut [u8]) {
         let Some(socket) = find(&mut self.sockets, key) else {
-            return 0;
+            return;
         };
-        let Some(secure) = socket.secure.as_mut() else {
-            return 0;
+        let Some(secure) = secure_of(&mut socket.layers) else {
+            return;
         };
-        if secure.phase != Phase::Open {
-            if self.handshake_steps >= HANDSHAKE_STEPS_MAX {
-                self.queue_read(key);
-                return 0;
-            }
-            self.handshake_steps += 1;
-        }
-        let room = self.buffer.len();
-        let received = receive(&socket.fd, &mut self.buffer);
-        let len = match received {
-            Received::Bytes(len) => len,
-            Received::WouldBlock => {
-                socket.is_readable = false;
-                return 0;
-            }
-            Received::End | Received::Failed => {
-                self.shard.on_hangup(now, key, CloseReason::ClientClosed);
-                return 0;
-            }
-        };
-        socket.is_readable = len == room || socket.is_ending;
-        if secure.phase == Phase::Undecided && self.buffer[0] != HANDSHAKE_RECORD {
-            socket.secure = None;
-            self.shard.on_bytes(now, key, &self.buffer[..len]);
-            self.queue_read(key);
-            return len;
+        if secure.phase == Phase::Undecided && bytes[0] != HANDSHAKE_RECORD {
+            socket.layers = None;
+            return self.shard.on_bytes(now, key, bytes);
         }
         if secure.phase != Phase::Open {
             secure.phase = Phase::Handshake;
         }
-        // Taken out of the core, which the records must not be part of.
-        let buffer = std::mem::take(&mut self.buffer);
-        let outcome = self.take_records(now, key, &buffer[..len]);
-        self.buffer = buffer;
-        if let Err(failure) = outcome {
+        if let Err(failure) = self.take_records(now, key, bytes) {
             self.fail_handshake(now, key, &failure);
-            return len;
         }
-        self.queue_read(key);
-        len
     }
 
     /// Decrypts records and gives what is in them to the shard.
@@ -234,7 +229,7 @@ impl Core {
             let Some(socket) = find(&mut self.sockets, key) else {
                 return Ok(());
             };
-            let Some(secure) = socket.secure.as_mut() else {
+            let Some(secure) = secure_of(&mut socket.layers) else {
                 return Ok(());
             };
             if !records.is_empty() {
@@ -254,17 +249,23 @@ impl Core {
             }
             let plain = state.plaintext_bytes_to_read();
             if plain > 0 {
-                self.plain.resize(plain, 0);
-                secure.session.reader().read_exact(&mut self.plain)?;
-                self.shard.on_bytes(now, key, &self.plain);
+                let mut bytes = std::mem::take(&mut self.plain);
+                bytes.resize(plain, 0);
+                secure.session.reader().read_exact(&mut bytes)?;
+                self.take_plain(now, key, &mut bytes);
+                self.plain = bytes;
             }
             if state.peer_has_closed() {
                 self.shard.on_hangup(now, key, CloseReason::ClientClosed);
                 return Ok(());
             }
             if records.is_empty() {
-                secure.send_out(&socket.fd)?;
-                return Ok(());
+                return match find(&mut self.sockets, key) {
+                    Some(Socket { fd, layers, .. }) => {
+                        secure_of(layers).map_or(Ok(()), |secure| secure.send_out(fd).map(drop))
+                    }
+                    None => Ok(()),
+                };
             }
         }
     }
@@ -272,20 +273,12 @@ impl Core {
     /// The handshake is over: what is known of the peer's certificate goes to
     /// the shard, and its output may leave.
     fn finish_handshake(&mut self, now: Nanos, key: ConnectionKey) -> io::Result<()> {
-        let Some(socket) = find(&mut self.sockets, key) else {
+        let Some(secure) = secure_mut(&mut self.sockets, key) else {
             return Ok(());
         };
-        let Some(secure) = socket.secure.as_mut() else {
-            return Ok(());
-        };
+        let names = peer_names(&secure.session, &secure.setup)?;
         secure.phase = Phase::Open;
-        let pins = &secure.setup.options.pinned_certs;
-        let certificate = secure.session.peer_certificates().and_then(<[_]>::first);
-        let identity = certificate.map(identity_of).transpose()?;
-        if !pins.is_empty() && identity.as_ref().is_none_or(|(_, pin)| !pins.contains(pin)) {
-            return Err(io::Error::other("certificate not pinned"));
-        }
-        if let Some((names, _)) = identity {
+        if let Some(names) = names {
             self.shard.on_certificate(key, names);
         }
         self.flush_secure(now, key);
@@ -293,9 +286,8 @@ impl Core {
     }
 
     fn fail_handshake(&mut self, now: Nanos, key: ConnectionKey, failure: &io::Error) {
-        let is_open = find(&mut self.sockets, key)
-            .and_then(|socket| socket.secure.as_ref())
-            .is_some_and(|secure| secure.phase == Phase::Open);
+        let is_open =
+            secure_mut(&mut self.sockets, key).is_some_and(|secure| secure.phase == Phase::Open);
         let reason = if is_open {
             CloseReason::ReadError
         } else {
@@ -311,7 +303,7 @@ impl Core {
             let Some(socket) = find(&mut self.sockets, key) else {
                 return;
             };
-            let Some(secure) = socket.secure.as_mut() else {
+            let Some(secure) = secure_of(&mut socket.layers) else {
                 return;
             };
             if secure.holds_output() {
@@ -353,10 +345,10 @@ impl Core {
     }
 }
 
-/// Says goodbye in the language of TLS, as far as the socket takes it.
-pub(super) fn say_goodbye(secure: &mut Secure, fd: &OwnedFd) {
-    if secure.phase == Phase::Open {
-        secure.session.send_close_notify();
-        let _ = secure.send_out(fd);
-    }
+fn secure_of(layers: &mut Option<Box<Layers>>) -> Option<&mut Secure> {
+    layers.as_mut().and_then(|layers| layers.secure.as_mut())
+}
+
+fn secure_mut(sockets: &mut [Option<Socket>], key: ConnectionKey) -> Option<&mut Secure> {
+    find(sockets, key).and_then(|socket| secure_of(&mut socket.layers))
 }

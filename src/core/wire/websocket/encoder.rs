@@ -79,7 +79,6 @@ impl Encoder {
             codec.deflate(waiting, &mut deflated);
             header(binary, true, deflated.len(), &mut self.prefix);
             self.deflated = deflated;
-            self.deflated_sent = 0;
             self.covered = len;
         } else {
             header(binary, false, len, &mut self.prefix);
@@ -91,24 +90,28 @@ impl Encoder {
         self.prefix_sent < self.prefix.len() || self.plain_left > 0 || self.covered > 0
     }
 
-    /// What is to be sent next: at most one slice more than waits.
-    pub fn slices<'a>(&'a self, waiting: &'a [IoSlice<'_>], into: &mut Vec<IoSlice<'a>>) {
-        into.clear();
+    /// What is to be sent next; `into` has room for two slices more than wait.
+    pub fn slices<'a, 'b>(
+        &'a self,
+        waiting: &'a [IoSlice<'_>],
+        into: &'b mut [IoSlice<'a>],
+    ) -> &'b [IoSlice<'a>] {
+        let mut count = 0;
         let mut push = |bytes: &'a [u8]| {
             if !bytes.is_empty() {
-                into.push(IoSlice::new(bytes));
+                into[count] = IoSlice::new(bytes);
+                count += 1;
             }
         };
         push(&self.prefix[self.prefix_sent..]);
-        if self.covered > 0 {
-            push(&self.deflated[self.deflated_sent..]);
-        }
+        push(&self.deflated[self.deflated_sent..]);
         let mut left = self.plain_left;
         for slice in waiting {
             let len = left.min(slice.len());
             left -= len;
             push(&slice[..len]);
         }
+        &into[..count]
     }
 
     /// Notes how many bytes are out; returns how many of the outbox they stand
@@ -127,6 +130,7 @@ impl Encoder {
             return 0;
         }
         codec.give_buffer(std::mem::take(&mut self.deflated));
+        self.deflated_sent = 0;
         std::mem::take(&mut self.covered)
     }
 

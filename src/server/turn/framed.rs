@@ -1,0 +1,125 @@
+//! Connections over WebSocket: frames on one side, the client protocol on the
+//! other.
+
+use std::io::{self, IoSlice, Write};
+
+use trunkline_core::base::id::{ConnectionKey, Nanos};
+use trunkline_core::base::limits::SEND_BLOCKS_MAX;
+use trunkline_core::session::connection::CloseReason;
+use trunkline_core::wire::websocket::close::close_payload;
+use trunkline_core::wire::websocket::decoder::{Decoder, Input, Piece};
+use trunkline_core::wire::websocket::encoder::Encoder;
+use trunkline_core::wire::websocket::upgrade::Upgrade;
+
+use tracing::error;
+
+use super::layers::Layers;
+use super::{Core, Socket, find};
+use crate::net::socket::send;
+
+/// The WebSocket side of a connection.
+pub(super) struct Framed {
+    decoder: Decoder,
+    pub(super) encoder: Encoder,
+    /// What the peer's close frame or violation is answered with.
+    pub(super) close: Option<Vec<u8>>,
+}
+
+impl Framed {
+    /// A connection that has been upgraded.
+    pub(super) fn new(upgrade: &Upgrade) -> Self {
+        Self {
+            decoder: Decoder::new(upgrade.masks, upgrade.compresses),
+            encoder: Encoder::new(upgrade.compresses),
+            close: None,
+        }
+    }
+}
+
+impl Core {
+    /// Takes frames and gives what is in them to the shard.
+    pub(super) fn take_frames(&mut self, now: Nanos, key: ConnectionKey, bytes: &mut [u8]) {
+        let max_payload = self.shard.max_payload(key);
+        let mut input = Input::new(bytes);
+        let mut has_pongs = false;
+        while let Some(framed) = framed_mut(&mut self.sockets, key) {
+            match framed
+                .decoder
+                .next(&mut input, &mut self.codec, max_payload)
+            {
+                None => break,
+                Some(Piece::Payload(range)) => {
+                    self.shard.on_bytes(now, key, input.payload(range));
+                }
+                Some(Piece::Inflated) => self.shard.on_bytes(now, key, self.codec.inflated()),
+                Some(Piece::Ping(payload)) => {
+                    framed.encoder.pong(&payload);
+                    has_pongs = true;
+                }
+                Some(Piece::Close(answer)) => {
+                    framed.close = Some(answer);
+                    self.shard.on_hangup(now, key, CloseReason::ClientClosed);
+                }
+                Some(Piece::Violation(violation)) => {
+                    framed.close = Some(close_payload(violation.code, &violation.text));
+                    error!("{} - {}", self.shard.label(key), violation.text);
+                    self.shard.on_hangup(now, key, CloseReason::ReadError);
+                }
+            }
+        }
+        if has_pongs {
+            self.flush_framed(now, key);
+        }
+    }
+
+    /// Sends what waits for a connection over WebSocket, one frame after the
+    /// other.
+    pub(super) fn flush_framed(&mut self, now: Nanos, key: ConnectionKey) {
+        loop {
+            let Some(socket) = find(&mut self.sockets, key) else {
+                return;
+            };
+            let Socket { fd, layers, .. } = socket;
+            let Some(Layers {
+                secure,
+                framed: Some(framed),
+                ..
+            }) = layers.as_deref_mut()
+            else {
+                return;
+            };
+            let mut waiting = [IoSlice::new(&[]); SEND_BLOCKS_MAX];
+            let waiting = self.shard.pending_slices(key, &mut waiting);
+            framed.encoder.prepare(waiting, &mut self.codec);
+            let mut slices = [IoSlice::new(&[]); SEND_BLOCKS_MAX + 2];
+            let slices = framed.encoder.slices(waiting, &mut slices);
+            let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+            let outcome = match secure {
+                None if offered == 0 => return,
+                None => send(fd, slices)
+                    .map(|sent| (sent, sent < offered))
+                    .ok_or_else(|| io::ErrorKind::ConnectionReset.into()),
+                Some(secure) => secure
+                    .session
+                    .writer()
+                    .write_vectored(slices)
+                    .and_then(|taken| Ok((taken, !secure.send_out(fd)?))),
+            };
+            match outcome {
+                Ok((sent, is_blocked)) => {
+                    let gone = framed.encoder.advance(sent, &mut self.codec);
+                    self.shard.on_sent(now, key, gone, is_blocked);
+                    if is_blocked || offered == 0 {
+                        return;
+                    }
+                }
+                Err(_) => return self.shard.on_hangup(now, key, CloseReason::WriteError),
+            }
+        }
+    }
+}
+
+fn framed_mut(sockets: &mut [Option<Socket>], key: ConnectionKey) -> Option<&mut Framed> {
+    let layers = find(sockets, key)?.layers.as_deref_mut()?;
+    layers.framed.as_mut()
+}

@@ -1,0 +1,237 @@
+//! What may stand between a socket and the shard: the header of a proxy, TLS,
+//! WebSocket, in this order.
+
+use std::io::Write;
+use std::os::fd::OwnedFd;
+
+use tracing::warn;
+use trunkline_core::base::id::{ConnectionKey, Nanos};
+use trunkline_core::session::connection::CloseReason;
+use trunkline_core::wire::proxy::{self, ProxyHeader};
+use trunkline_core::wire::websocket::close::close_payload;
+
+use super::framed::Framed;
+use super::secure::{HANDSHAKE_STEPS_MAX, Secure};
+use super::{Core, find};
+use crate::net::socket::{Received, receive, send};
+
+/// How long the header of a proxy may take (NATS 2.15).
+pub(super) const PROXY_TIMEOUT_NS: u64 = 5_000_000_000;
+
+/// The layers of a connection; at least one is there.
+#[derive(Default)]
+pub(super) struct Layers {
+    /// The header of a proxy is waited for.
+    pub(super) proxied: Option<Proxied>,
+    /// TLS.
+    pub(super) secure: Option<Secure>,
+    /// WebSocket.
+    pub(super) framed: Option<Framed>,
+}
+
+/// The beginning of a connection that may come through a proxy. Its bytes are
+/// bounded by the header's own length of 16 bits and one read.
+pub(super) struct Proxied {
+    bytes: Vec<u8>,
+    deadline: Nanos,
+}
+
+impl Proxied {
+    pub(super) fn new(now: Nanos) -> Self {
+        Self {
+            bytes: Vec::new(),
+            deadline: now.after_ns(PROXY_TIMEOUT_NS),
+        }
+    }
+}
+
+impl Layers {
+    /// The layers as a socket has them: `None` if there is none.
+    pub(super) fn boxed(self) -> Option<Box<Self>> {
+        let is_empty = self.proxied.is_none() && self.secure.is_none() && self.framed.is_none();
+        (!is_empty).then(|| Box::new(self))
+    }
+
+    /// When something about it is due.
+    pub(super) fn due(&self) -> Nanos {
+        let proxied = self.proxied.as_ref();
+        let secure = self.secure.as_ref().map_or(Nanos::NEVER, Secure::due);
+        secure.min(proxied.map_or(Nanos::NEVER, |proxied| proxied.deadline))
+    }
+
+    /// Whether a read would be a step of a handshake.
+    fn is_in_handshake(&self) -> bool {
+        self.proxied.is_none() && self.secure.as_ref().is_some_and(|secure| !secure.is_open())
+    }
+}
+
+impl Core {
+    /// When a handshake is due to be over, at the earliest.
+    pub(super) fn next_handshake_deadline(&self) -> Nanos {
+        self.handshakes.front().map_or(Nanos::NEVER, |&(at, _)| at)
+    }
+
+    /// Notes that a connection has something to be over in time.
+    pub(super) fn note_handshake(&mut self, key: ConnectionKey) {
+        let layers = find(&mut self.sockets, key).and_then(|socket| socket.layers.as_ref());
+        let due = layers.map_or(Nanos::NEVER, |layers| layers.due());
+        if due != Nanos::NEVER {
+            self.handshakes.push_back((due, key));
+        }
+    }
+
+    /// Looks after handshakes that are due; the list is in the order of their
+    /// beginning, and what is looked at too early is looked at again.
+    pub(super) fn end_late_handshakes(&mut self, now: Nanos) {
+        for _ in 0..self.handshakes.len() {
+            match self.handshakes.front() {
+                Some(&(at, _)) if at <= now => {}
+                _ => return,
+            }
+            let Some((_, key)) = self.handshakes.pop_front() else {
+                return;
+            };
+            let layers = find(&mut self.sockets, key).and_then(|socket| socket.layers.as_ref());
+            let Some(layers) = layers else {
+                continue;
+            };
+            if layers.due() > now {
+                self.note_handshake(key);
+            } else if layers.proxied.is_some() {
+                self.refuse_proxy(now, key, "timeout reading PROXY protocol header");
+            } else {
+                self.end_late_secure(now, key);
+                self.note_handshake(key);
+            }
+        }
+    }
+
+    /// Reads a socket with layers; returns the number of bytes.
+    pub(super) fn read_layered(&mut self, now: Nanos, key: ConnectionKey) -> usize {
+        let Some(socket) = find(&mut self.sockets, key) else {
+            return 0;
+        };
+        if socket
+            .layers
+            .as_ref()
+            .is_some_and(|layers| layers.is_in_handshake())
+        {
+            if self.handshake_steps >= HANDSHAKE_STEPS_MAX {
+                self.queue_read(key);
+                return 0;
+            }
+            self.handshake_steps += 1;
+        }
+        let room = self.buffer.len();
+        let len = match receive(&socket.fd, &mut self.buffer) {
+            Received::Bytes(len) => len,
+            Received::WouldBlock => {
+                socket.is_readable = false;
+                return 0;
+            }
+            Received::End | Received::Failed => {
+                self.shard.on_hangup(now, key, CloseReason::ClientClosed);
+                return 0;
+            }
+        };
+        socket.is_readable = len == room || socket.is_ending;
+        // Taken out of the core, which its bytes must not be part of.
+        let mut buffer = std::mem::take(&mut self.buffer);
+        self.take_raw(now, key, &mut buffer[..len]);
+        self.buffer = buffer;
+        self.queue_read(key);
+        len
+    }
+
+    /// Takes bytes as they come from the socket.
+    fn take_raw(&mut self, now: Nanos, key: ConnectionKey, bytes: &mut [u8]) {
+        let layers = find(&mut self.sockets, key).and_then(|socket| socket.layers.as_mut());
+        match layers {
+            Some(layers) if layers.proxied.is_some() => self.take_proxied(now, key, bytes),
+            Some(layers) if layers.secure.is_some() => self.take_encrypted(now, key, bytes),
+            _ => self.take_plain(now, key, bytes),
+        }
+    }
+
+    /// Takes bytes that are not encrypted, or not any more.
+    pub(super) fn take_plain(&mut self, now: Nanos, key: ConnectionKey, bytes: &mut [u8]) {
+        let layers = find(&mut self.sockets, key).and_then(|socket| socket.layers.as_ref());
+        match layers.is_some_and(|layers| layers.framed.is_some()) {
+            true => self.take_frames(now, key, bytes),
+            false => self.shard.on_bytes(now, key, bytes),
+        }
+    }
+
+    /// Takes bytes at the beginning of a connection that may come through a
+    /// proxy; what follows the header is taken as if it had come without.
+    fn take_proxied(&mut self, now: Nanos, key: ConnectionKey, bytes: &[u8]) {
+        let Some(socket) = find(&mut self.sockets, key) else {
+            return;
+        };
+        let Some(layers) = socket.layers.as_mut() else {
+            return;
+        };
+        let Some(proxied) = layers.proxied.as_mut() else {
+            return;
+        };
+        proxied.bytes.extend_from_slice(bytes);
+        let (header_len, client) = match proxy::parse(&proxied.bytes) {
+            Ok(None) => return,
+            Ok(Some(ProxyHeader::Absent)) => (0, None),
+            Ok(Some(ProxyHeader::Present(len, client))) => (len, client),
+            Err(failure) => return self.refuse_proxy(now, key, &failure.to_string()),
+        };
+        let mut rest = std::mem::take(&mut proxied.bytes);
+        layers.proxied = None;
+        if layers.secure.is_none() {
+            socket.layers = None;
+        }
+        self.shard.on_proxy_header(key, client);
+        if rest.len() > header_len {
+            self.take_raw(now, key, &mut rest[header_len..]);
+        }
+    }
+
+    fn refuse_proxy(&mut self, now: Nanos, key: ConnectionKey, reason: &str) {
+        warn!(
+            "Error reading PROXY protocol header from {}: {reason}",
+            self.shard.label(key)
+        );
+        self.shard
+            .on_hangup(now, key, CloseReason::ProtocolViolation);
+    }
+
+    /// Sends what waits for a connection with layers; false if none of them
+    /// changes what is sent.
+    pub(super) fn flush_layered(&mut self, now: Nanos, key: ConnectionKey) -> bool {
+        let layers = find(&mut self.sockets, key).and_then(|socket| socket.layers.as_ref());
+        match layers {
+            Some(layers) if layers.framed.is_some() => self.flush_framed(now, key),
+            Some(layers) if layers.secure.is_some() => self.flush_secure(now, key),
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// Says goodbye in the languages of the layers, as far as the socket takes it.
+pub(super) fn say_goodbye(layers: &mut Layers, fd: &OwnedFd, reason: CloseReason) {
+    let Layers { secure, framed, .. } = layers;
+    if let Some(framed) = framed {
+        let ours = || {
+            let code = reason.websocket_code();
+            code.map(|code| close_payload(code, reason.text()))
+        };
+        let payload = framed.close.take().or_else(ours);
+        if let Some(bytes) = payload.and_then(|payload| framed.encoder.closing(&payload)) {
+            match secure {
+                // What the session does not take cannot be said.
+                Some(secure) => drop(secure.session.writer().write(&bytes)),
+                None => drop(send(fd, &[std::io::IoSlice::new(&bytes)])),
+            }
+        }
+    }
+    if let Some(secure) = secure {
+        secure.say_goodbye(fd);
+    }
+}

@@ -1,0 +1,80 @@
+//! Certificates for tests, made anew by each.
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Certificates of one test, in files.
+pub struct Authority {
+    place: PathBuf,
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Authority {
+    pub fn new(test: &str) -> Self {
+        let place = std::env::temp_dir().join(format!("tls-{test}-{}", std::process::id()));
+        std::fs::create_dir_all(&place).unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let authority = Self { place, issuer };
+        std::fs::write(authority.file("ca.pem"), authority.issuer.pem()).unwrap();
+        authority.issue("server");
+        authority.issue("client");
+        authority
+    }
+
+    pub fn file(&self, name: &str) -> String {
+        self.place.join(name).to_str().unwrap().to_owned()
+    }
+
+    /// Issues a certificate for localhost and an address at example.com.
+    pub fn issue(&self, name: &str) {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let email = format!("{name}@example.com").try_into().unwrap();
+        params.subject_alt_names.push(SanType::Rfc822Name(email));
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        std::fs::write(self.file(&format!("{name}.pem")), certificate.pem()).unwrap();
+        std::fs::write(self.file(&format!("{name}.key")), key.serialize_pem()).unwrap();
+    }
+
+    pub fn config(&self, more: &str) -> String {
+        format!(
+            "tls {{ cert_file: {:?}, key_file: {:?}, ca_file: {:?} {more} }}",
+            self.file("server.pem"),
+            self.file("server.key"),
+            self.file("ca.pem")
+        )
+    }
+
+    pub fn client(&self, identity: Option<&str>) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        let ca = CertificateDer::from_pem_file(self.file("ca.pem")).unwrap();
+        roots.add(ca).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        let config = match identity {
+            None => builder.with_no_client_auth(),
+            Some(name) => {
+                let chain = CertificateDer::from_pem_file(self.file(&format!("{name}.pem")));
+                let key = PrivateKeyDer::from_pem_file(self.file(&format!("{name}.key")));
+                let chain = vec![chain.unwrap()];
+                builder.with_client_auth_cert(chain, key.unwrap()).unwrap()
+            }
+        };
+        Arc::new(config)
+    }
+}
+
+impl Drop for Authority {
+    fn drop(&mut self) {
+        let _may_be_gone = std::fs::remove_dir_all(&self.place);
+    }
+}
