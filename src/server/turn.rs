@@ -25,6 +25,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use trunkline_core::base::core_set::CoreSet;
+use trunkline_core::base::deadlines::Deadlines;
 use trunkline_core::base::id::{ConnectionKey, CoreId, Nanos};
 use trunkline_core::base::limits::{RECEIVE_BUFFER_BYTES, SEND_BLOCKS_MAX, TURN_INPUT_BYTES};
 use trunkline_core::session::connection::CloseReason;
@@ -88,8 +89,8 @@ pub struct Core {
     codec: Codec,
     clock: Instant,
     outside: Outside,
-    /// Handshakes under way, with when to look at them.
-    handshakes: VecDeque<(Nanos, ConnectionKey)>,
+    /// When to look at handshakes that are under way.
+    handshakes: Deadlines,
     /// Steps of handshakes in this turn.
     handshake_steps: u32,
     /// Decrypted input.
@@ -136,7 +137,7 @@ impl Core {
             codec: Codec::default(),
             clock,
             outside,
-            handshakes: VecDeque::new(),
+            handshakes: Deadlines::default(),
             handshake_steps: 0,
             plain: Vec::new(),
         })
@@ -218,7 +219,7 @@ impl Core {
         self.shard
             .next_deadline()
             .min(accept.unwrap_or(Nanos::NEVER))
-            .min(self.next_handshake_deadline())
+            .min(self.handshakes.next())
             .min(self.lobby.next_deadline())
     }
 

@@ -74,6 +74,14 @@ fn tls_begins_after_info_or_at_once() {
     let mut first = secure(connect(&server), &config);
     assert!(info(&mut first).starts_with("INFO "));
     echo(&mut first, 10).unwrap();
+    // INFO comes in time whoever else has not begun yet.
+    let text = authority.config(", handshake_first: 50ms, timeout: 60");
+    let server = ServerUnderTest::with_config(&text);
+    let waiting: Vec<TcpStream> = (0..3).map(|_| connect(&server)).collect();
+    for mut stream in waiting {
+        info(&mut stream);
+        echo(&mut after_info(&server, &config), 10).unwrap();
+    }
 }
 
 #[test]

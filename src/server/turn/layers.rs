@@ -66,31 +66,19 @@ impl Layers {
 }
 
 impl Core {
-    /// When a handshake is due to be over, at the earliest.
-    pub(super) fn next_handshake_deadline(&self) -> Nanos {
-        self.handshakes.front().map_or(Nanos::NEVER, |&(at, _)| at)
-    }
-
     /// Notes that a connection has something to be over in time.
     pub(super) fn note_handshake(&mut self, key: ConnectionKey) {
         let layers = find(&mut self.sockets, key).and_then(|socket| socket.layers.as_ref());
         let due = layers.map_or(Nanos::NEVER, |layers| layers.due());
         if due != Nanos::NEVER {
-            self.handshakes.push_back((due, key));
+            self.handshakes.insert(due, key);
         }
     }
 
-    /// Looks after handshakes that are due; the list is in the order of their
-    /// beginning, and what is looked at too early is looked at again.
+    /// Looks after handshakes that are due; what is looked at too early is
+    /// looked at again.
     pub(super) fn end_late_handshakes(&mut self, now: Nanos) {
-        for _ in 0..self.handshakes.len() {
-            match self.handshakes.front() {
-                Some(&(at, _)) if at <= now => {}
-                _ => return,
-            }
-            let Some((_, key)) = self.handshakes.pop_front() else {
-                return;
-            };
+        while let Some((_, key)) = self.handshakes.pop_due(now) {
             let layers = find(&mut self.sockets, key).and_then(|socket| socket.layers.as_ref());
             let Some(layers) = layers else {
                 continue;
