@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rtrb::{Consumer, Producer, RingBuffer};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
+use trunkline_core::base::id::Nanos;
 use trunkline_core::base::limits::LINK_BATCHES_MAX;
 use trunkline_core::shard::mesh::{Inbound, MeshBatch};
 use trunkline_core::wire::websocket::upgrade::UpgradeRules;
@@ -125,6 +126,8 @@ pub struct Shared {
     pub mailboxes: Vec<Mailbox>,
     /// What new connections meet; a reload replaces it.
     listening: Mutex<Listening>,
+    /// How many handshakes began in which second.
+    handshakes: Mutex<(u64, u64)>,
     /// Set once: the server stops.
     pub is_stopping: AtomicBool,
     /// The number given to the last connection.
@@ -132,6 +135,20 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// Whether another handshake may begin within the second of this moment.
+    pub fn allows_handshake(&self, now: Nanos, limit: u64) -> bool {
+        let second = now.0 / 1_000_000_000;
+        let mut counted = self
+            .handshakes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if counted.0 != second {
+            *counted = (second, 0);
+        }
+        counted.1 += 1;
+        counted.1 <= limit
+    }
+
     /// What a new connection meets.
     pub fn listening(&self) -> Listening {
         self.listening
@@ -227,6 +244,7 @@ pub fn connect(cores: usize) -> rustix::io::Result<(Arc<Shared>, Vec<CoreRings>)
     let shared = Shared {
         doorbells,
         listening: Mutex::default(),
+        handshakes: Mutex::default(),
         mailboxes: (0..cores).map(|_| Mailbox::default()).collect(),
         is_stopping: AtomicBool::new(false),
         last_client_id: AtomicU64::new(0),

@@ -1,6 +1,7 @@
 //! Certificates for tests, made anew by each.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
@@ -33,7 +34,12 @@ impl Authority {
 
     /// Issues a certificate for localhost and an address at example.com.
     pub fn issue(&self, name: &str) {
-        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        self.issue_for(name, "localhost");
+    }
+
+    /// The same for another host.
+    pub fn issue_for(&self, name: &str, host: &str) {
+        let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
         let email = format!("{name}@example.com").try_into().unwrap();
         params.subject_alt_names.push(SanType::Rfc822Name(email));
         let key = KeyPair::generate().unwrap();
@@ -49,6 +55,25 @@ impl Authority {
             self.file("server.key"),
             self.file("ca.pem")
         )
+    }
+
+    /// A client that speaks only what this provider does.
+    pub fn client_with(&self, provider: CryptoProvider) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        let ca = CertificateDer::from_pem_file(self.file("ca.pem")).unwrap();
+        roots.add(ca).unwrap();
+        let has_tls13 = provider
+            .cipher_suites
+            .iter()
+            .any(|suite| suite.tls13().is_some());
+        let versions: &[&rustls::SupportedProtocolVersion] = match has_tls13 {
+            true => &[&rustls::version::TLS13],
+            false => &[&rustls::version::TLS12],
+        };
+        let builder = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(versions)
+            .unwrap();
+        Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
     }
 
     pub fn client(&self, identity: Option<&str>) -> Arc<ClientConfig> {

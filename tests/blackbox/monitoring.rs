@@ -11,10 +11,15 @@ const CONFIG: &str = "server_name: one\nhttp: 127.0.0.1:-1\naccounts { A { users
 
 fn start() -> (RunningServer, SocketAddr) {
     let server = ServerUnderTest::with_config(CONFIG);
+    let address = monitoring(&server);
+    (server, address)
+}
+
+/// Where the server listens for monitoring.
+pub fn monitoring(server: &RunningServer) -> SocketAddr {
     let line = server.wait_for_log("Starting http monitor on ");
     let (_, address) = line.split_once("Starting http monitor on ").unwrap();
-    let address = address.split_whitespace().next().unwrap().parse().unwrap();
-    (server, address)
+    address.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 fn get(address: SocketAddr, path: &str) -> (u16, String) {
@@ -44,7 +49,7 @@ fn unchunk(mut body: &str) -> String {
     whole
 }
 
-fn json(address: SocketAddr, path: &str) -> Value {
+pub fn json(address: SocketAddr, path: &str) -> Value {
     let (status, body) = get(address, path);
     assert_eq!(status, 200, "{path}: {body}");
     serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path}: {error}: {body}"))

@@ -2,6 +2,7 @@
 //! something else.
 
 use crate::certificates::Authority;
+use crate::monitoring::{json, monitoring};
 use crate::support::{GUARD, wait_until};
 use rustix::process::Signal;
 use rustls::pki_types::ServerName;
@@ -186,4 +187,96 @@ fn certificates_are_renewed_while_the_server_runs() {
     server.signal(Signal::HUP);
     server.wait_for_log("Failed to reload server configuration");
     certificate();
+}
+
+#[test]
+fn the_certificate_is_the_one_for_the_name_that_the_client_asks_for() {
+    let authority = Authority::new("names");
+    authority.issue_for("other", "*.example.com");
+    let pair = |name: &str| {
+        let (cert, key) = (format!("{name}.pem"), format!("{name}.key"));
+        let (cert, key) = (authority.file(&cert), authority.file(&key));
+        format!("{{ cert_file: {cert:?}, key_file: {key:?} }}")
+    };
+    let text = format!("tls {{ certs: [ {}, {} ] }}", pair("server"), pair("other"));
+    let server = ServerUnderTest::with_config(&text);
+    let config = authority.client(None);
+    for host in ["localhost", "nats.example.com"] {
+        let mut stream = connect(&server);
+        info(&mut stream);
+        let name = ServerName::try_from(host).unwrap();
+        let session = ClientConnection::new(Arc::clone(&config), name).unwrap();
+        echo(&mut StreamOwned::new(session, stream), 5).unwrap();
+    }
+    let mut stream = connect(&server);
+    info(&mut stream);
+    let name = ServerName::try_from("elsewhere.org").unwrap();
+    let session = ClientConnection::new(config, name).unwrap();
+    assert!(echo(&mut StreamOwned::new(session, stream), 5).is_err());
+}
+
+#[test]
+fn ciphers_and_curves_are_those_of_the_lists() {
+    let authority = Authority::new("lists");
+    let text = authority.config(
+        ", cipher_suites: [ \"TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384\" ], curve_preferences: [ \"CurveP384\" ]",
+    );
+    let server = ServerUnderTest::with_config(&format!("{text}\nhttp: 127.0.0.1:-1"));
+    let provider = |suite: &str, group: &str| {
+        let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+        provider
+            .cipher_suites
+            .retain(|known| format!("{:?}", known.suite()).contains(suite));
+        let all = rustls::crypto::aws_lc_rs::ALL_KX_GROUPS.iter().copied();
+        provider.kx_groups = all
+            .filter(|known| format!("{:?}", known.name()) == group)
+            .collect();
+        authority.client_with(provider)
+    };
+    for (suite, group, is_let_in) in [
+        ("ECDHE_ECDSA_WITH_AES_256_GCM", "secp384r1", true),
+        ("TLS13_AES_128_GCM", "secp384r1", true),
+        ("ECDHE_ECDSA_WITH_AES_128_GCM", "secp384r1", false),
+        ("ECDHE_ECDSA_WITH_AES_256_GCM", "X25519", false),
+        ("TLS13_AES_128_GCM", "X25519", false),
+    ] {
+        let outcome = echo(&mut after_info(&server, &provider(suite, group)), 5);
+        assert_eq!(outcome.is_ok(), is_let_in, "{suite} {group}");
+    }
+    let mut last = after_info(
+        &server,
+        &provider("ECDHE_ECDSA_WITH_AES_256_GCM", "secp384r1"),
+    );
+    echo(&mut last, 5).unwrap();
+    let connz = json(monitoring(&server), "/connz");
+    let connections = connz["connections"].as_array().unwrap().iter();
+    let wanted = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384";
+    let shown = connections
+        .filter(|shown| shown["tls_cipher_suite"] == wanted && shown["tls_version"] == "1.2");
+    assert!(shown.count() > 0, "{connz}");
+}
+
+#[test]
+fn handshakes_are_rationed_if_that_is_said() {
+    let authority = Authority::new("ration");
+    let text = authority.config(", connection_rate_limit: 2");
+    let server = ServerUnderTest::with_config(&text);
+    let refused = (0..20)
+        .map(|_| {
+            let mut stream = connect(&server);
+            info(&mut stream);
+            // Begins TLS, so that the reference looks at its count.
+            let _sent = stream.write_all(b"\x16\x03\x01");
+            stream
+        })
+        .collect::<Vec<_>>()
+        .into_iter()
+        .filter_map(|mut stream| {
+            let mut rest = Vec::new();
+            let _read = stream.read_to_end(&mut rest);
+            let wanted = b"-ERR 'Connection throttling is active. Please try again later.'\r\n";
+            (rest == wanted).then_some(())
+        })
+        .count();
+    assert!(refused > 0);
 }

@@ -1,5 +1,5 @@
-//! The names in a client's certificate, by which it may be a user
-//! (`verify_and_map`).
+//! What TLS says of a client: the names in its certificate, by which it may be
+//! a user (`verify_and_map`), and what was agreed on.
 
 /// What a verified certificate says of its owner.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -12,4 +12,30 @@ pub struct CertificateNames {
     pub uris: Vec<String>,
     /// The subject as RFC 2253 writes it.
     pub subject: String,
+}
+
+/// What TLS has agreed on with a client.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct TlsFacts {
+    /// The version: `1.2` or `1.3`.
+    pub version: String,
+    /// The cipher suite as Go names it.
+    pub cipher_suite: String,
+    /// TLS went before INFO.
+    pub is_first: bool,
+    /// The names in the client's certificate.
+    pub names: Option<CertificateNames>,
+    /// The certificates that it has shown, its own first.
+    pub peers: Vec<PeerCertificate>,
+}
+
+/// A certificate that a client has shown, as monitoring names it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PeerCertificate {
+    /// Whose it is.
+    pub subject: String,
+    /// SHA-256 of the public key in hexadecimal.
+    pub key_sha256: String,
+    /// SHA-256 of the certificate in hexadecimal.
+    pub certificate_sha256: String,
 }

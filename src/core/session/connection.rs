@@ -10,7 +10,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use super::authority::{Candidate, NO_RIGHTS_NEEDED, RightsId};
-use super::certificate::CertificateNames;
+use super::certificate::{CertificateNames, TlsFacts};
 use super::outbox::Outbox;
 use super::policy::{AccountUsage, ConnectionType};
 use super::responses::Responses;
@@ -213,8 +213,8 @@ pub struct Connection {
     pub revision: Revision,
     /// What it has to sign, if it wants to; empty: nothing.
     pub nonce: Box<[u8]>,
-    /// The names in its certificate.
-    pub certificate: Option<Arc<CertificateNames>>,
+    /// What TLS says of it.
+    pub tls: Option<Arc<TlsFacts>>,
     /// The peer's address.
     pub peer: SocketAddr,
     /// The address may be a proxy's: it is not told.
@@ -305,7 +305,7 @@ impl Connection {
             candidate: None,
             revision: Revision::None,
             nonce: Box::default(),
-            certificate: None,
+            tls: None,
             peer,
             hides_address: false,
             options: Box::default(),
@@ -358,6 +358,12 @@ impl Connection {
             "" => format!("{peer} - {kind}:{number}"),
             identity => format!("{peer} - {kind}:{number} - {identity:?}"),
         }
+    }
+
+    /// The names in its certificate.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&CertificateNames> {
+        self.tls.as_ref().and_then(|facts| facts.names.as_ref())
     }
 
     /// Whether its socket should be read.

@@ -70,7 +70,7 @@ impl Shard {
         let verdict = self.config.authority.judge(&Attempt {
             options: &connection.options,
             nonce: &connection.nonce,
-            certificate: connection.certificate.as_deref(),
+            certificate: connection.certificate(),
             connection_type: connection.connection_type,
         });
         match verdict {

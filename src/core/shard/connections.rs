@@ -10,7 +10,7 @@ use super::Shard;
 use crate::base::id::{AccountId, ConnectionKey, ConnectionKind, Nanos};
 use crate::base::limits::{CLOSE_LINGER_NS, SEND_BLOCKS_MAX};
 use crate::base::slab::Slab;
-use crate::session::certificate::CertificateNames;
+use crate::session::certificate::TlsFacts;
 use crate::session::connection::{CloseReason, Connection, Hold, Revision};
 use crate::session::policy::ConnectionType;
 use crate::wire::connect::ConnectOptions;
@@ -117,14 +117,16 @@ pub struct Opening {
     /// Whether there are more connections than allowed: it is told so and
     /// closed.
     pub is_over_limit: bool,
+    /// Whether too many begin a handshake at the moment: likewise.
+    pub is_throttled: bool,
     /// How it is connected.
     pub connection_type: ConnectionType,
     /// Random bytes for the peer to sign.
     pub nonce: [u8; 11],
     /// What it has presented before CONNECT, in cookies.
     pub presented: Option<Box<ConnectOptions>>,
-    /// The names in its certificate, if it has presented one.
-    pub certificate: Option<Arc<CertificateNames>>,
+    /// What TLS says of it, if it is over already.
+    pub tls: Option<Arc<TlsFacts>>,
     /// A proxy may say whose connection it is: until then the address of the
     /// socket is not told to anybody.
     pub hides_address: bool,
@@ -139,10 +141,11 @@ impl Opening {
             kind: ConnectionKind::Client,
             peer,
             is_over_limit: false,
+            is_throttled: false,
             connection_type: ConnectionType::Standard,
             nonce: [0; 11],
             presented: None,
-            certificate: None,
+            tls: None,
             hides_address: false,
         }
     }
@@ -164,7 +167,7 @@ impl Shard {
         });
         let connection = &mut self.connections[index];
         connection.max_payload = self.config.limits.max_payload;
-        connection.certificate = opening.certificate;
+        connection.tls = opening.tls;
         connection.hides_address = opening.hides_address;
         if let Some(presented) = opening.presented {
             connection.options = presented;
@@ -174,9 +177,13 @@ impl Shard {
         }
         self.log_debug(index, "Client connection created");
         self.send_info(index, false);
-        if opening.is_over_limit {
-            self.log_error(index, "maximum connections exceeded");
-            self.send_error(index, b"maximum connections exceeded");
+        if opening.is_over_limit || opening.is_throttled {
+            let text = match opening.is_over_limit {
+                true => "maximum connections exceeded",
+                false => "Connection throttling is active. Please try again later.",
+            };
+            self.log_error(index, text);
+            self.send_error(index, text.as_bytes());
             self.close(index, CloseReason::MaxConnectionsExceeded);
             return self.connections.key(index);
         }
@@ -244,10 +251,10 @@ impl Shard {
         self.release_stall_waiters(index, pending);
     }
 
-    /// Notes the names in a connection's certificate, before its CONNECT.
-    pub fn on_certificate(&mut self, key: ConnectionKey, names: CertificateNames) {
+    /// Notes what TLS says of a connection, before its CONNECT.
+    pub fn on_secured(&mut self, key: ConnectionKey, facts: TlsFacts) {
         if let Some(index) = self.connections.find(key) {
-            self.connections[index].certificate = Some(Arc::new(names));
+            self.connections[index].tls = Some(Arc::new(facts));
         }
     }
 

@@ -230,7 +230,7 @@ impl Shard {
         let verdict = authority.judge(&Attempt {
             options: &connection.options,
             nonce: &connection.nonce,
-            certificate: connection.certificate.as_deref(),
+            certificate: connection.certificate(),
             connection_type: connection.connection_type,
         });
         let user = match verdict {

@@ -2,10 +2,12 @@
 //! turn. Plain data: names, formats and sums are the asker's business.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::Shard;
 use crate::base::id::{AccountId, Nanos};
 use crate::base::traffic::Traffic;
+use crate::session::certificate::TlsFacts;
 use crate::session::connection::{CloseReason, Connection};
 use crate::session::policy::ConnectionType;
 
@@ -67,6 +69,8 @@ pub struct ConnectionReport {
     pub subscription_count: usize,
     /// Its account.
     pub account: AccountId,
+    /// What TLS says of it.
+    pub tls: Option<Arc<TlsFacts>>,
     /// Its user's name or key; empty: nobody in particular.
     pub user: String,
     /// What CONNECT said: name of the application,
@@ -187,6 +191,7 @@ impl Shard {
             traffic: connection.traffic,
             subscription_count: connection.subscriptions.len(),
             account: connection.account,
+            tls: connection.tls.clone(),
             user: user_of(&connection.identity),
             name: options.name.clone(),
             lang: options.lang.clone(),

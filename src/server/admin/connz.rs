@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use trunkline_core::session::certificate::PeerCertificate;
 use trunkline_core::session::policy::ConnectionType;
 use trunkline_core::shard::report::{ConnectionReport, SubscriptionReport};
 use trunkline_core::subject::pattern::matches;
@@ -56,6 +57,14 @@ struct Connection {
     #[serde(skip_serializing_if = "String::is_empty")]
     version: String,
     #[serde(skip_serializing_if = "String::is_empty")]
+    tls_version: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    tls_cipher_suite: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tls_peer_certs: Vec<PeerCert>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    tls_first: bool,
+    #[serde(skip_serializing_if = "String::is_empty")]
     authorized_user: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     account: String,
@@ -65,6 +74,24 @@ struct Connection {
     subscriptions_list: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     subscriptions_list_detail: Vec<SubscriptionDetail>,
+}
+
+/// A certificate that a client has shown.
+#[derive(Serialize)]
+struct PeerCert {
+    subject: String,
+    spki_sha256: String,
+    cert_sha256: String,
+}
+
+impl PeerCert {
+    fn of(certificate: &PeerCertificate) -> Self {
+        Self {
+            subject: certificate.subject.clone(),
+            spki_sha256: certificate.key_sha256.clone(),
+            cert_sha256: certificate.certificate_sha256.clone(),
+        }
+    }
 }
 
 /// One subscription.
@@ -190,6 +217,7 @@ impl Admin {
             false => String::new(),
         };
         let subscriptions = report.subscriptions.iter();
+        let tls = report.tls.as_deref().cloned().unwrap_or_default();
         Connection {
             cid: report.client_id,
             kind: "Client",
@@ -218,6 +246,13 @@ impl Admin {
             name: report.name.clone(),
             lang: report.lang.clone(),
             version: report.version.clone(),
+            tls_version: tls.version,
+            tls_cipher_suite: tls.cipher_suite,
+            tls_peer_certs: match with_auth {
+                true => tls.peers.iter().map(PeerCert::of).collect(),
+                false => Vec::new(),
+            },
+            tls_first: tls.is_first,
             authorized_user: shown(&report.user),
             account: shown(account),
             name_tag: shown(account),

@@ -20,7 +20,7 @@ use trunkline_core::session::authority::Authority;
 use trunkline_core::session::policy::Secret;
 
 use crate::net::tls::TlsSetup;
-use crate::options::tls::{TLS_TIMEOUT_NS, TlsOptions};
+use crate::options::tls::{CertificateFiles, TLS_TIMEOUT_NS, TlsOptions};
 use crate::options::{CoreChoice, Options, Refusal, Requested};
 use crate::{config, program, signals};
 use flags::{Flags, rewrite};
@@ -224,8 +224,10 @@ impl Flags {
         }
         if self.tls == Some(true) || self.tlsverify == Some(true) || self.tlscert.is_some() {
             requested.tls = Some(TlsOptions {
-                cert_file: self.tlscert.unwrap_or_default(),
-                key_file: self.tlskey.unwrap_or_default(),
+                certificates: vec![CertificateFiles {
+                    cert_file: self.tlscert.unwrap_or_default(),
+                    key_file: self.tlskey.unwrap_or_default(),
+                }],
                 ca_file: self.tlscacert,
                 verify: self.tlsverify == Some(true),
                 timeout_ns: TLS_TIMEOUT_NS,

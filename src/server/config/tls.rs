@@ -1,10 +1,12 @@
 //! The `tls` block of a file.
 
 use super::Findings;
-use super::apply::{boolean, seconds_ns, text, unknown, unsupported, wrong_type};
+use std::path::PathBuf;
+
+use super::apply::{boolean, integer, seconds_ns, text, unknown, unsupported, wrong_type};
 use super::duration;
 use super::value::{ConfigError, Entry, Item, Value};
-use crate::options::tls::{HandshakeOrder, TLS_TIMEOUT_NS, TlsOptions};
+use crate::options::tls::{CertificateFiles, HandshakeOrder, TLS_TIMEOUT_NS, TlsOptions};
 
 /// How long `handshake_first: auto` waits for the client (NATS 2.15).
 const AUTO_NS: u64 = 50_000_000;
@@ -18,17 +20,26 @@ pub(super) fn tls(item: &Item, findings: &mut Findings) -> Result<TlsOptions, Co
         timeout_ns: TLS_TIMEOUT_NS,
         ..TlsOptions::default()
     };
+    let mut single = None;
     for entry in map.entries() {
-        let outcome = tls_entry(entry, &mut tls, findings);
+        let outcome = tls_entry(entry, &mut tls, &mut single, findings);
         findings.errors.extend(outcome.err());
     }
-    let problem = match (tls.cert_file.as_os_str(), tls.key_file.as_os_str()) {
-        (cert, _) if cert.is_empty() => "missing 'cert_file' in TLS configuration",
-        (_, key) if key.is_empty() => "missing 'key_file' in TLS configuration",
-        _ if tls.verify && tls.ca_file.is_none() => {
+    tls.certificates.extend(single.clone());
+    let is_missing = |of: fn(&CertificateFiles) -> &PathBuf| {
+        let mut files = tls.certificates.iter().map(of);
+        tls.certificates.is_empty() || files.any(|file| file.as_os_str().is_empty())
+    };
+    let problem = match () {
+        () if is_missing(|files| &files.cert_file) => "missing 'cert_file' in TLS configuration",
+        () if is_missing(|files| &files.key_file) => "missing 'key_file' in TLS configuration",
+        () if tls.verify && tls.ca_file.is_none() => {
             "missing 'ca_file' in TLS configuration: client certificates cannot be verified without it"
         }
-        _ => return Ok(tls),
+        () if single.is_some() && tls.certificates.len() > 1 => {
+            "error parsing tls config, cannot combine 'cert_file' option with 'certs' option"
+        }
+        () => return Ok(tls),
     };
     Err(ConfigError::at(&item.at, problem))
 }
@@ -36,13 +47,23 @@ pub(super) fn tls(item: &Item, findings: &mut Findings) -> Result<TlsOptions, Co
 fn tls_entry(
     entry: &Entry,
     tls: &mut TlsOptions,
+    single: &mut Option<CertificateFiles>,
     findings: &mut Findings,
 ) -> Result<(), ConfigError> {
     let item = &entry.item;
     let key = entry.key.to_lowercase();
     match key.as_str() {
-        "cert_file" => tls.cert_file = text(&key, item)?.into(),
-        "key_file" => tls.key_file = text(&key, item)?.into(),
+        "cert_file" => single.get_or_insert_default().cert_file = text(&key, item)?.into(),
+        "key_file" => single.get_or_insert_default().key_file = text(&key, item)?.into(),
+        "certs" | "certificates" => tls.certificates = pairs(item)?,
+        "cipher_suites" => tls.cipher_suites = names(&key, item, judge_cipher)?,
+        "curve_preferences" => tls.curve_preferences = names(&key, item, judge_curve)?,
+        "connection_rate_limit" => {
+            tls.connection_rate_limit = match integer(&key, item)? {
+                0 => None,
+                limit => Some(u64::try_from(limit).unwrap_or(0)),
+            }
+        }
         "ca_file" => tls.ca_file = Some(text(&key, item)?.into()),
         "verify" => tls.verify |= boolean(&key, item)?,
         "verify_and_map" => {
@@ -62,12 +83,7 @@ fn tls_entry(
         }
         "handshake_first" | "first" | "immediate" => tls.handshake = handshake(item)?,
         "pinned_certs" => tls.pinned_certs = pinned(item)?.into_iter().collect(),
-        "cipher_suites"
-        | "curve_preferences"
-        | "connection_rate_limit"
-        | "certs"
-        | "certificates"
-        | "insecure"
+        "insecure"
         | "verify_cert_and_check_known_urls"
         | "allow_insecure_cipher_suites"
         | "ocsp_peer"
@@ -107,6 +123,84 @@ fn handshake(item: &Item) -> Result<HandshakeOrder, ConfigError> {
             ));
         }
     })
+}
+
+/// A list of certificates.
+fn pairs(item: &Item) -> Result<Vec<CertificateFiles>, ConfigError> {
+    let wrong = |item: &Item| {
+        let kind = item.value.kind();
+        let message = format!("error parsing certificates config: unsupported type {kind}");
+        ConfigError::at(&item.at, message)
+    };
+    let Value::Array(items) = &item.value else {
+        return Err(wrong(item));
+    };
+    let pair = |item: &Item| {
+        let Value::Map(map) = &item.value else {
+            return Err(wrong(item));
+        };
+        let mut files = CertificateFiles::default();
+        for entry in map.entries() {
+            let Value::Text(file) = &entry.item.value else {
+                return Err(wrong(&entry.item));
+            };
+            match entry.key.as_str() {
+                "cert_file" => files.cert_file = file.to_string().into(),
+                "key_file" => files.key_file = file.to_string().into(),
+                other => {
+                    let message =
+                        format!("error parsing tls certs config, unknown field {other:?}");
+                    return Err(ConfigError::at(&entry.item.at, message));
+                }
+            }
+        }
+        Ok(files)
+    };
+    items.iter().map(pair).collect()
+}
+
+/// A list of names, each of which has to pass.
+fn names(
+    key: &str,
+    item: &Item,
+    judge: fn(&str) -> Result<(), String>,
+) -> Result<Vec<String>, ConfigError> {
+    let Value::Array(items) = &item.value else {
+        return Err(wrong_type(key, item, "an array"));
+    };
+    if items.is_empty() {
+        let message = format!("error parsing tls config, '{key}' cannot be empty");
+        return Err(ConfigError::at(&item.at, message));
+    }
+    let read = |item: &Item| {
+        let name = text(key, item)?;
+        judge(&name).map_err(|message| ConfigError::at(&item.at, message))?;
+        Ok(name)
+    };
+    items.iter().map(read).collect()
+}
+
+fn judge_cipher(name: &str) -> Result<(), String> {
+    // What Go knows and a library that only does what is safe never will.
+    let is_obsolete =
+        name.starts_with("TLS_RSA_WITH_") || name.contains("_CBC_") || name.contains("_RC4_");
+    match () {
+        () if crate::net::tls::knows_cipher(name) => Ok(()),
+        () if is_obsolete => Err(format!(
+            "cipher suite {name} is not safe and not supported by trunkline: use suites with ECDHE and GCM or ChaCha20"
+        )),
+        () => Err(format!("unrecognized cipher {name}")),
+    }
+}
+
+fn judge_curve(name: &str) -> Result<(), String> {
+    match name {
+        _ if crate::net::tls::knows_curve(name) => Ok(()),
+        "CurveP521" | "SecP384r1MLKEM1024" => Err(format!(
+            "curve preference {name} is not supported by trunkline"
+        )),
+        _ => Err(format!("unrecognized curve preference {name}")),
+    }
 }
 
 /// SHA-256 in hexadecimal, colons allowed.

@@ -5,16 +5,18 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig, ServerConnection};
 use sha2::{Digest, Sha256};
-use trunkline_core::session::certificate::CertificateNames;
+use trunkline_core::session::certificate::{CertificateNames, PeerCertificate, TlsFacts};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::options::tls::TlsOptions;
+use crate::options::tls::{CertificateFiles, TlsOptions};
 
 /// What every connection of a listener needs.
 #[derive(Clone)]
@@ -37,14 +39,18 @@ impl TlsSetup {
         provider
             .cipher_suites
             .sort_by_key(|suite| !format!("{:?}", suite.suite()).contains("AES_128"));
+        choose(&mut provider, options);
         let provider = Arc::new(provider);
         let versions: &[&rustls::SupportedProtocolVersion] = match options.only_tls13 {
             true => &[&rustls::version::TLS13],
             false => &[&rustls::version::TLS13, &rustls::version::TLS12],
         };
-        let chain = certificates(&options.cert_file)?;
-        let key = PrivateKeyDer::from_pem_file(&options.key_file)
-            .map_err(|error| named(&options.key_file, error))?;
+        let shown: Result<Vec<Shown>, String> = options
+            .certificates
+            .iter()
+            .map(|files| Shown::read(files, &provider))
+            .collect();
+        let shown = Choice(shown?);
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions)
             .map_err(|error| error.to_string())?;
@@ -61,9 +67,7 @@ impl TlsSetup {
             }
             _ => builder.with_no_client_auth(),
         };
-        let mut config = builder
-            .with_single_cert(chain, key)
-            .map_err(|error| named(&options.cert_file, error))?;
+        let mut config = builder.with_cert_resolver(Arc::new(shown));
         config.ignore_client_order = true;
         config.ticketer =
             rustls::crypto::aws_lc_rs::Ticketer::new().map_err(|error| error.to_string())?;
@@ -71,6 +75,137 @@ impl TlsSetup {
             config: Arc::new(config),
             options: Arc::new(options.clone()),
         })
+    }
+}
+
+/// The name that Go has for a cipher suite of the library.
+fn cipher_name(suite: rustls::CipherSuite) -> String {
+    format!("{suite:?}").replace("TLS13_", "TLS_")
+}
+
+/// The name that Go has for a key exchange group of the library.
+fn curve_name(group: rustls::NamedGroup) -> String {
+    match group {
+        rustls::NamedGroup::secp256r1 => "CurveP256".to_owned(),
+        rustls::NamedGroup::secp384r1 => "CurveP384".to_owned(),
+        rustls::NamedGroup::secp256r1MLKEM768 => "SecP256r1MLKEM768".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// What a session has agreed on, once its handshake is over.
+///
+/// # Errors
+/// The client's certificate cannot be read, or is none of the pinned ones.
+pub fn facts(
+    session: &ServerConnection,
+    options: &TlsOptions,
+    is_first: bool,
+) -> io::Result<TlsFacts> {
+    let chain = session.peer_certificates().unwrap_or_default();
+    let peers: io::Result<Vec<_>> = chain.iter().map(identity_of).collect();
+    let peers = peers?;
+    let pins = &options.pinned_certs;
+    let own = peers.first();
+    if !pins.is_empty() && own.is_none_or(|(_, peer)| !pins.contains(&peer.key_sha256)) {
+        return Err(io::Error::other("certificate not pinned"));
+    }
+    let suite = session.negotiated_cipher_suite();
+    Ok(TlsFacts {
+        version: match session.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_3) => "1.3".to_owned(),
+            _ => "1.2".to_owned(),
+        },
+        cipher_suite: suite.map_or_else(String::new, |suite| cipher_name(suite.suite())),
+        is_first,
+        names: own.map(|(names, _)| names.clone()),
+        peers: peers.into_iter().map(|(_, peer)| peer).collect(),
+    })
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whether there is a cipher suite of this name.
+pub fn knows_cipher(name: &str) -> bool {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let mut suites = provider.cipher_suites.iter();
+    suites.any(|suite| cipher_name(suite.suite()) == name)
+}
+
+/// Whether there is a key exchange group of this name.
+pub fn knows_curve(name: &str) -> bool {
+    let mut groups = rustls::crypto::aws_lc_rs::ALL_KX_GROUPS.iter();
+    groups.any(|group| curve_name(group.name()) == name)
+}
+
+/// Leaves what the options allow.
+fn choose(provider: &mut CryptoProvider, options: &TlsOptions) {
+    if !options.cipher_suites.is_empty() {
+        provider.cipher_suites.retain(|suite| {
+            suite.tls13().is_some() || options.cipher_suites.contains(&cipher_name(suite.suite()))
+        });
+    }
+    if !options.curve_preferences.is_empty() {
+        let is_allowed = |group: &&dyn SupportedKxGroup| {
+            options
+                .curve_preferences
+                .contains(&curve_name(group.name()))
+        };
+        let groups = rustls::crypto::aws_lc_rs::ALL_KX_GROUPS.iter().copied();
+        provider.kx_groups = groups.filter(is_allowed).collect();
+    }
+}
+
+/// A certificate with the names that it is for.
+#[derive(Debug)]
+struct Shown {
+    certified: Arc<CertifiedKey>,
+    names: Vec<String>,
+}
+
+impl Shown {
+    fn read(files: &CertificateFiles, provider: &CryptoProvider) -> Result<Self, String> {
+        let chain = certificates(&files.cert_file)?;
+        let key = PrivateKeyDer::from_pem_file(&files.key_file)
+            .map_err(|error| named(&files.key_file, error))?;
+        let names = identity_of(&chain[0]).map_err(|error| named(&files.cert_file, error))?;
+        let certified = CertifiedKey::from_der(chain, key, provider)
+            .map_err(|error| named(&files.cert_file, error))?;
+        Ok(Self {
+            certified: Arc::new(certified),
+            names: names.0.dns_names,
+        })
+    }
+
+    /// Whether it is for this name; a star stands for one label.
+    fn is_for(&self, name: &str) -> bool {
+        self.names.iter().any(|own| match own.strip_prefix("*.") {
+            Some(domain) => name
+                .split_once('.')
+                .is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(domain)),
+            None => own.eq_ignore_ascii_case(name),
+        })
+    }
+}
+
+/// The certificates of a listener: the first one that fits the client is shown,
+/// or else the first.
+#[derive(Debug)]
+struct Choice(Vec<Shown>);
+
+impl ResolvesServerCert for Choice {
+    fn resolve(&self, client: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let signs = |shown: &&Shown| {
+            let schemes = client.signature_schemes();
+            shown.certified.key.choose_scheme(schemes).is_some()
+        };
+        let is_named = |shown: &&Shown| client.server_name().is_none_or(|name| shown.is_for(name));
+        let fitting = self.0.iter().filter(signs).find(is_named);
+        fitting
+            .or(self.0.first())
+            .map(|shown| Arc::clone(&shown.certified))
     }
 }
 
@@ -93,13 +228,11 @@ fn named(file: &Path, error: impl std::fmt::Display) -> String {
 }
 
 /// What a peer's certificate says: its names, and the SHA-256 of its public key.
-pub fn identity_of(certificate: &CertificateDer<'_>) -> io::Result<(CertificateNames, String)> {
+fn identity_of(
+    certificate: &CertificateDer<'_>,
+) -> io::Result<(CertificateNames, PeerCertificate)> {
     let (_, parsed) = X509Certificate::from_der(certificate)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
-    let pin: String = Sha256::digest(parsed.public_key().raw)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
     let mut names = CertificateNames {
         subject: rfc2253(&parsed),
         ..CertificateNames::default()
@@ -114,7 +247,12 @@ pub fn identity_of(certificate: &CertificateDer<'_>) -> io::Result<(CertificateN
             }
         }
     }
-    Ok((names, pin))
+    let peer = PeerCertificate {
+        subject: names.subject.clone(),
+        key_sha256: hexadecimal(&Sha256::digest(parsed.public_key().raw)),
+        certificate_sha256: hexadecimal(&Sha256::digest(certificate)),
+    };
+    Ok((names, peer))
 }
 
 /// The subject, most specific name first.

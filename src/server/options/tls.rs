@@ -10,10 +10,8 @@ pub const TLS_TIMEOUT_NS: u64 = 2_000_000_000;
 /// the files again.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct TlsOptions {
-    /// PEM file with the certificate chain.
-    pub cert_file: PathBuf,
-    /// PEM file with its key.
-    pub key_file: PathBuf,
+    /// Certificates: the first one that fits the client is shown.
+    pub certificates: Vec<CertificateFiles>,
     /// PEM file with the authorities of client certificates.
     pub ca_file: Option<PathBuf>,
     /// Clients must present a certificate (`verify`, `verify_and_map`).
@@ -28,8 +26,24 @@ pub struct TlsOptions {
     pub timeout_ns: u64,
     /// Nothing older than TLS 1.3.
     pub only_tls13: bool,
+    /// Names of cipher suites of TLS 1.2, as Go has them; empty: all. Those of
+    /// TLS 1.3 cannot be chosen (NATS 2.15).
+    pub cipher_suites: Vec<String>,
+    /// Names of key exchange groups, as Go has them; empty: all.
+    pub curve_preferences: Vec<String>,
+    /// Handshakes per second; `None`: any number.
+    pub connection_rate_limit: Option<u64>,
     /// Clients may also go on without TLS (`allow_non_tls`).
     pub allow_plain: bool,
+}
+
+/// A certificate, by the files that it is in.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct CertificateFiles {
+    /// PEM file with the certificate chain.
+    pub cert_file: PathBuf,
+    /// PEM file with its key.
+    pub key_file: PathBuf,
 }
 
 /// When TLS begins (`handshake_first`).

@@ -19,10 +19,11 @@ use trunkline_core::wire::websocket::upgrade::{REQUEST_BYTES_MAX, Refusal, Upgra
 use super::framed::Framed;
 use super::layers::Layers;
 use super::opening::with_nonce;
-use super::secure::{self, HANDSHAKE_STEPS_MAX, Secure, peer_names, send_out};
+use super::secure::{self, HANDSHAKE_STEPS_MAX, Secure, send_out};
 use super::{Core, GUESTS, hang_up};
 use crate::mesh::WebsocketSetup;
 use crate::net::socket::{Accepted, Received, receive, send};
+use crate::net::tls::facts;
 
 /// A connection that is not a client yet.
 struct Guest {
@@ -270,21 +271,21 @@ impl Core {
 
     /// Makes a guest a client.
     fn promote(&mut self, now: Nanos, slot: usize, upgrade: Upgrade) {
-        let names = match &self.lobby.guests[slot] {
+        let tls_facts = match &self.lobby.guests[slot] {
             Some(Guest {
                 setup,
                 session: Some(session),
                 ..
             }) => match &setup.tls {
-                Some(tls) => peer_names(session, tls),
+                Some(tls) => facts(session, &tls.options, false).map(Some),
                 None => Ok(None),
             },
             _ => Ok(None),
         };
         let guest = self.lobby.guests[slot].as_mut();
         let is_answered = guest.is_some_and(|guest| guest.answer(&upgrade.response));
-        let names = match names {
-            Ok(names) if is_answered => names,
+        let tls_facts = match tls_facts {
+            Ok(tls_facts) if is_answered => tls_facts,
             Ok(_) => return self.dismiss(slot),
             Err(failure) => {
                 error!("websocket: TLS handshake error: {failure}");
@@ -304,7 +305,7 @@ impl Core {
             is_over_limit: accepted.is_over_limit,
             connection_type: ConnectionType::Websocket,
             presented: upgrade.presented,
-            certificate: names.map(Arc::new),
+            tls: tls_facts.map(Arc::new),
             ..Opening::client(accepted.client_id, peer)
         };
         let key = self.shard.open(now, with_nonce(opening));

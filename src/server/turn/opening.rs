@@ -78,7 +78,13 @@ impl Core {
 
     fn open_client(&mut self, now: Nanos, accepted: Accepted) {
         let listening = self.shared.listening();
-        let secure = listening.tls.map(|setup| Secure::new(setup, now));
+        let limit = listening
+            .tls
+            .as_ref()
+            .and_then(|tls| tls.options.connection_rate_limit);
+        let is_throttled = limit.is_some_and(|limit| !self.shared.allows_handshake(now, limit));
+        let tls = listening.tls.filter(|_| !is_throttled);
+        let secure = tls.map(|setup| Secure::new(setup, now));
         let secure = match secure.transpose() {
             Ok(secure) => secure,
             Err(failure) => {
@@ -93,6 +99,7 @@ impl Core {
         };
         let opening = Opening {
             is_over_limit: accepted.is_over_limit,
+            is_throttled,
             hides_address: listening.proxy_protocol,
             ..Opening::client(accepted.client_id, accepted.peer)
         };

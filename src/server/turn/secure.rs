@@ -13,13 +13,12 @@ use rustls::ServerConnection;
 use tracing::error;
 use trunkline_core::base::id::{ConnectionKey, Nanos};
 use trunkline_core::base::limits::SEND_BLOCKS_MAX;
-use trunkline_core::session::certificate::CertificateNames;
 use trunkline_core::session::connection::CloseReason;
 
 use super::layers::Layers;
 use super::{Core, Socket, find};
 use crate::net::socket::send;
-use crate::net::tls::{TlsSetup, identity_of};
+use crate::net::tls::{TlsSetup, facts};
 use crate::options::tls::HandshakeOrder;
 
 /// Plaintext that a session takes before it must be sent.
@@ -52,6 +51,8 @@ pub(super) struct Secure {
     pub(super) session: ServerConnection,
     setup: TlsSetup,
     phase: Phase,
+    /// Nothing went before it.
+    is_first: bool,
     /// When the handshake must be over.
     deadline: Nanos,
 }
@@ -93,6 +94,7 @@ impl Secure {
             session,
             setup,
             phase,
+            is_first: phase != Phase::Greeting,
             deadline,
         })
     }
@@ -103,6 +105,7 @@ impl Secure {
             session,
             setup,
             phase: Phase::Open,
+            is_first: true,
             deadline: Nanos::NEVER,
         }
     }
@@ -159,23 +162,6 @@ pub(super) fn session(setup: &TlsSetup) -> Result<ServerConnection, rustls::Erro
     Ok(session)
 }
 
-/// What the certificate of the peer says, once the handshake is over.
-///
-/// # Errors
-/// It is none of those that are let in.
-pub(super) fn peer_names(
-    session: &ServerConnection,
-    setup: &TlsSetup,
-) -> io::Result<Option<CertificateNames>> {
-    let pins = &setup.options.pinned_certs;
-    let certificate = session.peer_certificates().and_then(<[_]>::first);
-    let identity = certificate.map(identity_of).transpose()?;
-    if !pins.is_empty() && identity.as_ref().is_none_or(|(_, pin)| !pins.contains(pin)) {
-        return Err(io::Error::other("certificate not pinned"));
-    }
-    Ok(identity.map(|(names, _)| names))
-}
-
 impl Core {
     /// Does what is due about a handshake.
     pub(super) fn end_late_secure(&mut self, now: Nanos, key: ConnectionKey) {
@@ -185,6 +171,7 @@ impl Core {
         match secure.phase {
             Phase::Waiting { until } if until <= now => {
                 secure.phase = Phase::Greeting;
+                secure.is_first = false;
                 self.flush_secure(now, key);
             }
             Phase::Waiting { .. } | Phase::Greeting | Phase::Handshake => {
@@ -276,11 +263,9 @@ impl Core {
         let Some(secure) = secure_mut(&mut self.sockets, key) else {
             return Ok(());
         };
-        let names = peer_names(&secure.session, &secure.setup)?;
+        let facts = facts(&secure.session, &secure.setup.options, secure.is_first)?;
         secure.phase = Phase::Open;
-        if let Some(names) = names {
-            self.shard.on_certificate(key, names);
-        }
+        self.shard.on_secured(key, facts);
         self.flush_secure(now, key);
         Ok(())
     }
