@@ -91,9 +91,13 @@ pub fn run(start: &Start, cpus: &[CpuId], listeners: Listeners) -> Result<(), Fa
     }
     info!("  Name:     {}", server.server_name);
     info!("  ID:       {}", server.server_id);
+    if options.policy.has_plain_passwords() {
+        warn!("Plaintext passwords detected, use nkeys or bcrypt");
+    }
     let numbers: Vec<String> = cpus.iter().map(|cpu| cpu.0.to_string()).collect();
     if let Some(file) = &start.config_file {
-        info!("Using configuration file: {}", file.display());
+        let digest = &options.config_digest;
+        info!("Using configuration file: {} ({digest})", file.display());
     }
     info!("  Cores:    {} (CPU {})", cpus.len(), numbers.join(", "));
     let connections_max = options.max_connections.unwrap_or(usize::MAX);

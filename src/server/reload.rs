@@ -48,7 +48,10 @@ impl Reloader {
             return;
         }
         match self.try_reload() {
-            Ok(()) => info!("Reloaded server configuration"),
+            Ok(()) => info!(
+                "Reloaded server configuration ({})",
+                self.options.config_digest
+            ),
             Err(text) => error!("Failed to reload server configuration: {text}"),
         }
     }

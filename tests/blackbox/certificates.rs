@@ -1,4 +1,5 @@
 //! Certificates for tests, made anew by each.
+#![allow(dead_code, reason = "not every suite needs everything")]
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
 use rustls::crypto::CryptoProvider;

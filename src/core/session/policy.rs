@@ -287,6 +287,15 @@ impl Policy {
         self.token.is_some() || !self.users.is_empty()
     }
 
+    /// Whether a user's password stands in the configuration as it is.
+    #[must_use]
+    pub fn has_plain_passwords(&self) -> bool {
+        self.users.iter().any(|user| match &user.identity {
+            Identity::Password { password, .. } => !password.0.is_empty() && !password.is_bcrypt(),
+            Identity::Nkey(_) => false,
+        })
+    }
+
     /// Whether some user signs a nonce.
     #[must_use]
     pub fn has_nkeys(&self) -> bool {

@@ -209,7 +209,7 @@ impl Admin {
             subscriptions: totals.subscriptions,
             http_req_stats: requests.clone(),
             config_load_time: format::moment(settings.loaded),
-            config_digest: String::new(),
+            config_digest: options.config_digest.clone(),
             tags: options.tags.clone(),
             system_account: settings
                 .policy

@@ -285,10 +285,14 @@ pub(super) fn rewrite(
     Ok(rewritten)
 }
 
-/// One flag as clap takes it. `--version` and `--help` take no value there.
+/// One flag as clap takes it. `--version`, `--help` and `-t` take no value there,
+/// and the last has no long form.
 fn word(flag: String, value: &OsString) -> Option<OsString> {
     let mut word = OsString::from(flag);
-    if word == "--version" || word == "--help" || word == "--check" {
+    if word == "--check" {
+        word = OsString::from("-t");
+    }
+    if word == "--version" || word == "--help" || word == "-t" {
         return (value == "true").then_some(word);
     }
     word.push("=");

@@ -15,11 +15,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser};
-use sha2::{Digest, Sha256};
 use trunkline_core::session::authority::Authority;
 use trunkline_core::session::policy::Secret;
 
-use crate::net::tls::TlsSetup;
+use crate::mesh::Listening;
 use crate::options::tls::{CertificateFiles, TLS_TIMEOUT_NS, TlsOptions};
 use crate::options::{CoreChoice, Options, Refusal, Requested};
 use crate::{config, program, signals};
@@ -95,6 +94,9 @@ fn try_command(arguments: impl IntoIterator<Item = OsString>) -> Result<Start, E
     let mut warnings = Vec::new();
     if let Some(file) = &flags.config {
         warnings = load(file, &mut requested)?;
+        if flags.check && !warnings.is_empty() {
+            return Err(Exit::refused(format!("{}\n", warnings.join("\n"))));
+        }
     }
     if let Some(command) = &flags.signal {
         return Err(match signals::send(command) {
@@ -115,11 +117,9 @@ fn try_command(arguments: impl IntoIterator<Item = OsString>) -> Result<Start, E
     })?;
     // Reported like everything else that is wrong with a configuration.
     Authority::new(options.policy.clone()).map_err(|bad| Exit::refused(bad.0))?;
-    if let Some(tls) = &options.tls {
-        TlsSetup::read(tls).map_err(Exit::refused)?;
-    }
+    Listening::read(&options).map_err(Exit::refused)?;
     if checks {
-        return Err(checked(config_file.as_deref()));
+        return Err(checked(config_file.as_deref(), &options.config_digest));
     }
     Ok(Start {
         options,
@@ -153,19 +153,14 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Flags, Exit> {
 }
 
 /// What `-t` says of a file without mistakes.
-fn checked(file: Option<&Path>) -> Exit {
+fn checked(file: Option<&Path>, digest: &str) -> Exit {
     let Some(file) = file else {
         return Exit::refused("must specify a configuration file with -c when using -t");
     };
-    let digest = match std::fs::read(file) {
-        Ok(bytes) => Sha256::digest(&bytes),
-        Err(failure) => return Exit::refused(failure),
-    };
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     let file = file.display();
     Exit {
         stderr: format!(
-            "{}: configuration file {file} is valid (sha256:{digest})\n",
+            "{}: configuration file {file} is valid ({digest})\n",
             program::prefix()
         ),
         ..Exit::default()

@@ -5,6 +5,7 @@ use trunkline_core::session::policy::{
     AccountLimits, ConnectionType, Identity, Mapping, MappingDestination, Secret,
 };
 use trunkline_core::subject::mapping::SubjectMapping;
+use trunkline_core::subject::pattern::Pattern;
 
 use super::Findings;
 use super::apply::{boolean, integer, seconds_ns, text, unknown, unsupported, wrong_type};
@@ -172,6 +173,7 @@ fn connection_types(item: &Item) -> Result<Vec<ConnectionType>, ConfigError> {
         Value::Array(items) => &items[..],
         _ => std::slice::from_ref(item),
     };
+    let whole = item;
     let read = |item: &Item| {
         let name = text("allowed connection types", item)?;
         Ok(match name.to_uppercase().as_str() {
@@ -184,7 +186,7 @@ fn connection_types(item: &Item) -> Result<Vec<ConnectionType>, ConfigError> {
             "IN_PROCESS" => ConnectionType::InProcess,
             _ => {
                 let message = format!("invalid connection types [{name:?}]");
-                return Err(ConfigError::at(&item.at, message));
+                return Err(ConfigError::at(&whole.at, message));
             }
         })
     };
@@ -205,7 +207,10 @@ pub(super) fn accounts(
             return Err(ConfigError::at(&item.at, "too many accounts"));
         }
         match account(entry, findings) {
-            Ok(account) => access.accounts.push(account),
+            Ok(account) => {
+                access.accounts.push(account);
+                check_names(access, users_item(&entry.item))?;
+            }
             Err(error) => findings.errors.push(error),
         }
     }
@@ -216,9 +221,21 @@ pub(super) fn accounts(
     let problem = match has_users {
         true if !access.user.is_empty() => "Can not have a single user/pass and accounts",
         true if !access.token.0.is_empty() => "Can not have a token and accounts",
-        _ => return check_names(access, item),
+        _ => return Ok(()),
     };
     Err(ConfigError::at(&item.at, problem))
+}
+
+/// Where the users of an account stand.
+fn users_item(account: &Item) -> &Item {
+    let Value::Map(map) = &account.value else {
+        return account;
+    };
+    let users = map
+        .entries()
+        .iter()
+        .find(|entry| entry.key.eq_ignore_ascii_case("users"));
+    users.map_or(account, |entry| &entry.item)
 }
 
 /// The short form: a list of names.
@@ -323,12 +340,22 @@ pub(super) fn mappings(
     };
     let mut mappings = Vec::new();
     for entry in map.entries() {
-        let mapping = destinations(&entry.item).and_then(|destinations| {
+        if !Pattern::is_valid(entry.key.as_bytes()) {
+            let message = format!("Subject {:?} is not a valid subject", entry.key);
+            findings.errors.push(ConfigError::at(&item.at, message));
+            continue;
+        }
+        let before = findings.errors.len();
+        let mapping = destinations(&entry.item, findings).and_then(|destinations| {
             let mapping = Mapping {
                 source: entry.key.clone(),
                 destinations,
             };
-            check_mapping(&mapping, &entry.item).map(|()| mapping)
+            // Half of the destinations say nothing about the whole.
+            if findings.errors.len() == before {
+                check_mapping(&mapping, &entry.item)?;
+            }
+            Ok(mapping)
         });
         match mapping {
             Ok(mapping) => mappings.push(mapping),
@@ -349,19 +376,27 @@ fn check_mapping(mapping: &Mapping, item: &Item) -> Result<(), ConfigError> {
         })
 }
 
-fn destinations(item: &Item) -> Result<Vec<MappingDestination>, ConfigError> {
+fn destinations(
+    item: &Item,
+    findings: &mut Findings,
+) -> Result<Vec<MappingDestination>, ConfigError> {
     match &item.value {
         Value::Text(subject) => Ok(vec![MappingDestination {
             subject: subject.to_string(),
             weight: 100,
             cluster: String::new(),
         }]),
-        Value::Array(items) => items.iter().map(destination).collect(),
-        Value::Map(_) => Ok(vec![destination(item)?]),
-        other => {
-            let message = format!("Unknown type {:?} for mapping destination", other.kind());
-            Err(ConfigError::at(&item.at, message))
+        Value::Array(items) => {
+            let mut destinations = Vec::new();
+            for item in items.iter() {
+                match destination(item) {
+                    Ok(destination) => destinations.push(destination),
+                    Err(error) => findings.errors.push(error),
+                }
+            }
+            Ok(destinations)
         }
+        _ => Ok(vec![destination(item)?]),
     }
 }
 
@@ -377,11 +412,15 @@ fn destination(item: &Item) -> Result<MappingDestination, ConfigError> {
         weight: 0,
         cluster: String::new(),
     };
+    let mut has_weight = false;
     for entry in map.entries() {
         let key = entry.key.to_lowercase();
         match key.as_str() {
             "dest" | "destination" => destination.subject = text(&key, &entry.item)?,
-            "weight" => destination.weight = weight(&entry.item)?,
+            "weight" => {
+                destination.weight = weight(&entry.item)?;
+                has_weight = true;
+            }
             "cluster" => destination.cluster = text(&key, &entry.item)?,
             _ => {
                 let message = format!("Unknown field {:?} for mapping destination", entry.key);
@@ -391,6 +430,11 @@ fn destination(item: &Item) -> Result<MappingDestination, ConfigError> {
     }
     if destination.subject.is_empty() {
         let message = "missing field dest for mapping destination";
+        return Err(ConfigError::at(&item.at, message));
+    }
+    if destination.weight == 0 && !has_weight {
+        let subject = &destination.subject;
+        let message = format!("Missing weight for mapping destination {subject:?}");
         return Err(ConfigError::at(&item.at, message));
     }
     Ok(destination)

@@ -235,7 +235,13 @@ fn base_path(text: &str) -> String {
 /// One text or a list of them.
 pub(super) fn texts(key: &str, item: &Item) -> Result<Vec<String>, ConfigError> {
     match &item.value {
-        Value::Array(items) => items.iter().map(|item| text(key, item)).collect(),
+        Value::Array(items) => {
+            let mut all = items.iter();
+            match all.all(|item| matches!(item.value, Value::Text(_))) {
+                true => items.iter().map(|item| text(key, item)).collect(),
+                false => Err(wrong_type(key, item, "an array of strings")),
+            }
+        }
         _ => Ok(vec![text(key, item)?]),
     }
 }
@@ -329,7 +335,7 @@ pub(super) fn seconds_ns(
         let message = format!("{block} timeout can not be negative");
         return Err(ConfigError::at(&item.at, message));
     }
-    if seconds > AUTH_TIMEOUT_WARN_SECONDS {
+    if seconds > AUTH_TIMEOUT_WARN_SECONDS && block == "authorization" {
         let message = format!(
             "invalid use of field {key:?}: timeout of {seconds} seconds is high, consider keeping it \
              under 60 seconds. possibly caused by unquoted duration; use '1m' instead of 1m, for example"

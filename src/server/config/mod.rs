@@ -9,6 +9,7 @@
 
 mod access;
 mod apply;
+mod digest;
 mod duration;
 mod keys;
 mod lexer;
@@ -25,7 +26,6 @@ mod websocket;
 use std::fmt;
 use std::path::Path;
 
-pub use parser::describe;
 pub use value::ConfigError;
 
 use crate::options::Requested;
@@ -70,10 +70,26 @@ fn load_with(
         warnings: Vec::new(),
         errors: vec![error],
     })?;
-    let findings = apply::apply(&document, requested);
+    let mut findings = apply::apply(&document, requested);
+    if findings.errors.is_empty() {
+        match digest::digest(&document.map) {
+            Some(digest) => requested.config_digest = digest,
+            None => findings.errors.push(ConfigError::of_file(format!(
+                "{}: too long once variables are in their places",
+                path.display()
+            ))),
+        }
+    }
     if findings.errors.is_empty() {
         Ok(findings.warnings)
     } else {
         Err(findings)
     }
+}
+
+/// The reason of an I/O error in nats-server's spelling: lower case, no number.
+pub fn describe(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let reason = text.split(" (os error").next().unwrap_or_default();
+    reason.to_lowercase()
 }

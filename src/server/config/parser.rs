@@ -11,6 +11,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::describe;
 use super::lexer::Lexer;
 use super::number::{date_time, float, integer};
 use super::token::{END, Key, Scalar, is_blank, is_separator};
@@ -48,13 +49,6 @@ pub(super) fn parse_bytes(
     let mut parser = Parser::new(Lexer::new(input, file), environment, chain);
     parser.top()?;
     Ok(parser.finish())
-}
-
-/// The reason of an I/O error in nats-server's spelling: lower case, no number.
-pub fn describe(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let reason = text.split(" (os error").next().unwrap_or_default();
-    reason.to_lowercase()
 }
 
 struct Parser<'a> {
@@ -291,8 +285,14 @@ impl<'a> Parser<'a> {
                     return Err(self.lexer.error("Unexpected array value terminator ','."));
                 }
                 _ => {
-                    let at = self.position();
+                    let mut at = self.position();
+                    // A quoted string stands behind its quote.
+                    at.column += u32::from(matches!(self.lexer.peek(), '"' | '\''));
                     let value = self.value()?;
+                    if let Value::Map(_) = value {
+                        // A map stands where it ends.
+                        at = self.position();
+                    }
                     items.push(Item { value, at });
                     if self.array_ends()? {
                         break;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::apply::{boolean, integer, seconds_ns, text, unknown, unsupported, wrong_type};
 use super::duration;
 use super::value::{ConfigError, Entry, Item, Value};
+use crate::net::tls::TlsSetup;
 use crate::options::tls::{CertificateFiles, HandshakeOrder, TLS_TIMEOUT_NS, TlsOptions};
 
 /// How long `handshake_first: auto` waits for the client (NATS 2.15).
@@ -39,9 +40,13 @@ pub(super) fn tls(item: &Item, findings: &mut Findings) -> Result<TlsOptions, Co
         () if single.is_some() && tls.certificates.len() > 1 => {
             "error parsing tls config, cannot combine 'cert_file' option with 'certs' option"
         }
-        () => return Ok(tls),
+        () => "",
     };
-    Err(ConfigError::at(&item.at, problem))
+    if !problem.is_empty() {
+        return Err(ConfigError::at(&item.at, problem));
+    }
+    TlsSetup::read(&tls).map_err(|problem| ConfigError::at(&item.at, problem))?;
+    Ok(tls)
 }
 
 fn tls_entry(
@@ -153,6 +158,15 @@ fn pairs(item: &Item) -> Result<Vec<CertificateFiles>, ConfigError> {
                     return Err(ConfigError::at(&entry.item.at, message));
                 }
             }
+        }
+        if files.cert_file.as_os_str().is_empty() || files.key_file.as_os_str().is_empty() {
+            let at = map
+                .entries()
+                .last()
+                .map_or(&item.at, |entry| &entry.item.at);
+            let message = "error parsing certificates config: both 'cert_file' and 'cert_key' \
+                           options are required";
+            return Err(ConfigError::at(at, message));
         }
         Ok(files)
     };

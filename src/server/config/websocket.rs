@@ -104,7 +104,8 @@ fn authorization_entry(
         "pass" | "password" => websocket.password = Secret(text(&key, item)?),
         "token" => websocket.token = Secret(text(&key, item)?),
         "timeout" => {
-            websocket.auth_timeout_ns = seconds_ns("authorization", &entry.key, item, findings)?;
+            websocket.auth_timeout_ns =
+                seconds_ns("websocket authorization", &entry.key, item, findings)?;
         }
         _ if entry.used_as_variable => {}
         _ => return Err(unknown(entry)),

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
@@ -58,11 +58,12 @@ impl TlsSetup {
             Some(file) if options.verify => {
                 let mut roots = RootCertStore::empty();
                 for certificate in certificates(file)? {
-                    roots.add(certificate).map_err(|error| named(file, error))?;
+                    let added = roots.add(certificate);
+                    added.map_err(|error| format!("{}: {error}", file.display()))?;
                 }
                 let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
                     .build()
-                    .map_err(|error| named(file, error))?;
+                    .map_err(|error| format!("{}: {error}", file.display()))?;
                 builder.with_client_cert_verifier(verifier)
             }
             _ => builder.with_no_client_auth(),
@@ -167,15 +168,22 @@ struct Shown {
 
 impl Shown {
     fn read(files: &CertificateFiles, provider: &CryptoProvider) -> Result<Self, String> {
-        let chain = certificates(&files.cert_file)?;
-        let key = PrivateKeyDer::from_pem_file(&files.key_file)
-            .map_err(|error| named(&files.key_file, error))?;
-        let names = identity_of(&chain[0]).map_err(|error| named(&files.cert_file, error))?;
+        Self::try_read(files, provider)
+            .map_err(|error| format!("error parsing X509 certificate/key pair: {error}"))
+    }
+
+    fn try_read(files: &CertificateFiles, provider: &CryptoProvider) -> Result<Self, String> {
+        let (cert_file, key_file) = (&files.cert_file, &files.key_file);
+        let in_cert = |error: String| format!("{}: {error}", cert_file.display());
+        let chain = certificates(cert_file)?;
+        let key =
+            PrivateKeyDer::from_pem_file(key_file).map_err(|error| unreadable(key_file, &error))?;
+        let (names, _) = identity_of(&chain[0]).map_err(|error| in_cert(error.to_string()))?;
         let certified = CertifiedKey::from_der(chain, key, provider)
-            .map_err(|error| named(&files.cert_file, error))?;
+            .map_err(|error| in_cert(error.to_string()))?;
         Ok(Self {
             certified: Arc::new(certified),
-            names: names.0.dns_names,
+            names: names.dns_names,
         })
     }
 
@@ -210,21 +218,22 @@ impl ResolvesServerCert for Choice {
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let read = CertificateDer::pem_file_iter(file).map_err(|error| named(file, error))?;
+    let read = CertificateDer::pem_file_iter(file).map_err(|error| unreadable(file, &error))?;
     let chain: Vec<_> = read
         .collect::<Result<_, _>>()
-        .map_err(|error| named(file, error))?;
+        .map_err(|error| unreadable(file, &error))?;
     match chain.is_empty() {
-        true => Err(named(file, "no certificate in it")),
+        true => Err(format!("{}: no certificate in it", file.display())),
         false => Ok(chain),
     }
 }
 
-fn named(file: &Path, error: impl std::fmt::Display) -> String {
-    format!(
-        "error parsing X509 certificate/key pair: {}: {error}",
-        file.display()
-    )
+fn unreadable(file: &Path, error: &pem::Error) -> String {
+    let file = file.display();
+    match error {
+        pem::Error::Io(error) => format!("open {file}: {}", crate::config::describe(error)),
+        other => format!("{file}: {other}"),
+    }
 }
 
 /// What a peer's certificate says: its names, and the SHA-256 of its public key.
