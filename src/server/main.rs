@@ -1,77 +1,7 @@
-//! The server process: reads what it was asked to do, checks that it can be
-//! done here, and starts it.
-
-mod admin;
-mod boot;
-mod cli;
-mod config;
-mod files;
-mod lame_duck;
-mod logging;
-mod mailbox;
-mod mesh;
-mod net;
-mod options;
-mod park;
-mod passwords;
-mod preflight;
-mod program;
-mod reload;
-mod signals;
-mod topology;
-mod turn;
+//! The program: the library does it all.
 
 use std::process::ExitCode;
 
-use cli::{Command, Start};
-use logging::LogStyle;
-
 fn main() -> ExitCode {
-    let start = match cli::command(std::env::args_os().skip(1)) {
-        Command::Exit(exit) => {
-            print!("{}", exit.stdout);
-            eprint!("{}", exit.stderr);
-            if let Some(text) = exit.fatal {
-                logging::fatal(text);
-            }
-            return ExitCode::from(exit.status);
-        }
-        Command::Start(start) => start,
-    };
-    end_process_on_panic();
-    match serve(&start) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => logging::fatal(failure),
-    }
-}
-
-fn serve(start: &Start) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    for warning in &start.warnings {
-        eprintln!("{warning}");
-    }
-    let options = &start.options;
-    let style = LogStyle::new(
-        options.debug,
-        options.trace,
-        options.log_time,
-        options.log_time_utc,
-        options.log_file.is_some(),
-    );
-    logging::install(style, options.log_file.clone())?;
-    let cpus = topology::Topology::of_this_machine()?.place(&options.cores)?;
-    for warning in preflight::check(options, cpus.len())?.warnings {
-        tracing::warn!("{warning}");
-    }
-    boot::run(start, &cpus, boot::Listeners::open(options)?)
-}
-
-/// A panic in any thread ends the process with a message: a core that is gone
-/// must not leave the others waiting for it.
-fn end_process_on_panic() {
-    let report = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        report(panic);
-        logging::write_fatal("A bug: the server cannot go on. Please report the lines above.");
-        std::process::abort();
-    }));
+    trunkline::run()
 }
