@@ -11,6 +11,7 @@ mod logging;
 mod mailbox;
 mod mesh;
 mod net;
+mod notify;
 mod options;
 mod park;
 mod passwords;
@@ -25,8 +26,11 @@ use std::process::ExitCode;
 
 use cli::{Command, Start};
 use logging::LogStyle;
+use notify::Notifier;
 
 fn main() -> ExitCode {
+    // Here, since there is one thread only.
+    let notifier = Notifier::take_from_environment();
     let start = match cli::command(std::env::args_os().skip(1)) {
         Command::Exit(exit) => {
             print!("{}", exit.stdout);
@@ -39,13 +43,16 @@ fn main() -> ExitCode {
         Command::Start(start) => start,
     };
     end_process_on_panic();
-    match serve(&start) {
+    match serve(&start, notifier) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => logging::fatal(failure),
     }
 }
 
-fn serve(start: &Start) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+fn serve(
+    start: &Start,
+    notifier: Notifier,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     for warning in &start.warnings {
         eprintln!("{warning}");
     }
@@ -62,7 +69,7 @@ fn serve(start: &Start) -> Result<(), Box<dyn std::error::Error + Send + Sync>> 
     for warning in preflight::check(options, cpus.len())?.warnings {
         tracing::warn!("{warning}");
     }
-    boot::run(start, &cpus, boot::Listeners::open(options)?)
+    boot::run(start, &cpus, boot::Listeners::open(options)?, notifier)
 }
 
 /// A panic in any thread ends the process with a message: a core that is gone
