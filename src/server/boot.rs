@@ -23,6 +23,7 @@ use crate::cli::Start;
 use crate::files::{self, Ports, PortsFile};
 use crate::mesh::{self, CoreRings, Listening, Shared};
 use crate::net::accept::{Acceptor, Door};
+use crate::notify::Notifier;
 use crate::options::{Options, join_host_port};
 use crate::passwords::PasswordChecker;
 use crate::reload::Reloader;
@@ -34,8 +35,14 @@ use crate::{lame_duck, logging, preflight, program};
 /// the locked memory of unprivileged users is scarce.
 const RING_MEMORY_BYTES: usize = 64 << 10;
 
+/// What lame duck mode may take beyond what the options say.
+const LAME_DUCK_MARGIN: Duration = Duration::from_secs(20);
+
 /// How a process ends that is asked to dump its state.
 const QUIT_STATUS: i32 = 2;
+
+/// How long a shutdown may take that does not wait for clients.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
 
 /// Between two looks for signals while something else is under way.
 const SIGNAL_POLL: Duration = Duration::from_millis(50);
@@ -71,7 +78,12 @@ impl Listeners {
 }
 
 /// Runs the server on these CPUs, one shard each, until a signal stops it.
-pub fn run(start: &Start, cpus: &[CpuId], listeners: Listeners) -> Result<(), Failure> {
+pub fn run(
+    start: &Start,
+    cpus: &[CpuId],
+    listeners: Listeners,
+    notifier: Notifier,
+) -> Result<(), Failure> {
     let options = &start.options;
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT])?;
     let bound = listeners.client.local_addr()?;
@@ -183,6 +195,9 @@ pub fn run(start: &Start, cpus: &[CpuId], listeners: Listeners) -> Result<(), Fa
     let ports_file = ports_file.map(|directory| PortsFile::write(directory, &ports));
     let _ports_file = ports_file.transpose()?;
     info!("Server is ready");
+    let notifier = Arc::new(notifier);
+    notifier.ready(&format!("Serving clients on {address}"));
+    notifier.watch(&shared)?;
     let mut reloader = Reloader {
         options: options.clone(),
         authority,
@@ -190,9 +205,11 @@ pub fn run(start: &Start, cpus: &[CpuId], listeners: Listeners) -> Result<(), Fa
         shared: Arc::clone(&shared),
         admin,
         has_file: start.config_file.is_some(),
+        notifier: Arc::clone(&notifier),
     };
     serve_signals(&mut signals, &mut reloader);
     info!("Initiating Shutdown...");
+    notifier.stopping("Shutting down", SHUTDOWN_MAX);
     stop(&shared);
     for core in cores {
         core.join().map_err(|failure| failure.to_string())?;
@@ -357,6 +374,11 @@ fn serve_signals(signals: &mut Signals, reloader: &mut Reloader) {
 
 /// Lame duck mode, until all clients are gone or somebody is in a hurry.
 fn quack(signals: &mut Signals, reloader: &mut Reloader) {
+    let duration = Duration::from_nanos(reloader.options.lame_duck_duration_ns);
+    reloader.notifier.stopping(
+        "Lame duck: clients are leaving",
+        duration + LAME_DUCK_MARGIN,
+    );
     reloader.server.is_lame_duck = true;
     reloader.server.connect_urls.clear();
     if let Some(websocket) = &mut reloader.server.websocket {

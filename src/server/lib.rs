@@ -14,6 +14,7 @@ mod logging;
 mod mailbox;
 mod mesh;
 mod net;
+mod notify;
 mod options;
 mod park;
 mod passwords;
@@ -29,9 +30,12 @@ use std::process::ExitCode;
 
 use cli::{Command, Start};
 use logging::LogStyle;
+use notify::Notifier;
 
-/// Does what the command line says; returns when the process is to end.
+/// Does what the command line says; returns when the process is to end. To be
+/// called before there is a second thread.
 pub fn run() -> ExitCode {
+    let notifier = Notifier::take_from_environment();
     let start = match cli::command(std::env::args_os().skip(1)) {
         Command::Exit(exit) => {
             print!("{}", exit.stdout);
@@ -44,7 +48,7 @@ pub fn run() -> ExitCode {
         Command::Start(start) => start,
     };
     end_process_on_panic();
-    match serve(&start) {
+    match serve(&start, notifier) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => logging::fatal(failure),
     }
@@ -61,7 +65,10 @@ pub fn judge_configuration(path: &Path) -> Result<String, String> {
     Ok(options.config_digest)
 }
 
-fn serve(start: &Start) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+fn serve(
+    start: &Start,
+    notifier: Notifier,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     for warning in &start.warnings {
         eprintln!("{warning}");
     }
@@ -78,7 +85,7 @@ fn serve(start: &Start) -> Result<(), Box<dyn std::error::Error + Send + Sync>> 
     for warning in preflight::check(options, cpus.len())?.warnings {
         tracing::warn!("{warning}");
     }
-    boot::run(start, &cpus, boot::Listeners::open(options)?)
+    boot::run(start, &cpus, boot::Listeners::open(options)?, notifier)
 }
 
 /// A panic in any thread ends the process with a message: a core that is gone

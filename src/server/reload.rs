@@ -18,6 +18,7 @@ use crate::boot::limits;
 use crate::cli::{self, Command, Start};
 use crate::logging::{self, LogStyle};
 use crate::mesh::{Listening, Shared};
+use crate::notify::Notifier;
 use crate::options::Options;
 use crate::options::tls::TlsOptions;
 
@@ -38,21 +39,35 @@ pub struct Reloader {
     pub admin: Arc<Admin>,
     /// Whether there is a file to be read again.
     pub has_file: bool,
+    /// The service manager.
+    pub notifier: Arc<Notifier>,
 }
 
 impl Reloader {
     /// Reads the configuration again and applies it.
     pub fn reload(&mut self) {
+        self.notifier.reloading();
+        let status = self.reload_if_possible();
+        self.notifier.ready(&status);
+    }
+
+    /// Returns what came of it, for the service manager.
+    fn reload_if_possible(&mut self) -> String {
         if !self.has_file {
-            warn!("Can only reload config file when a file was provided using -c flag");
-            return;
+            let text = "Can only reload config file when a file was provided using -c flag";
+            warn!("{text}");
+            return text.to_owned();
         }
         match self.try_reload() {
-            Ok(()) => info!(
-                "Reloaded server configuration ({})",
-                self.options.config_digest
-            ),
-            Err(text) => error!("Failed to reload server configuration: {text}"),
+            Ok(()) => {
+                let digest = &self.options.config_digest;
+                info!("Reloaded server configuration ({digest})");
+                format!("Serving clients; reloaded the configuration ({digest})")
+            }
+            Err(text) => {
+                error!("Failed to reload server configuration: {text}");
+                format!("Serving clients; the last reload failed: {text}")
+            }
         }
     }
 

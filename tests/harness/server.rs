@@ -24,6 +24,7 @@ pub struct ServerBuilder {
     config: Option<String>,
     descriptor_limit: Option<u32>,
     own_address: bool,
+    environment: Vec<(String, String)>,
 }
 
 /// The server under test, with the usual ways to start it.
@@ -51,6 +52,7 @@ impl ServerBuilder {
             config: None,
             descriptor_limit: None,
             own_address: true,
+            environment: Vec::new(),
         }
     }
 
@@ -78,6 +80,12 @@ impl ServerBuilder {
     /// Both the soft and the hard limit of open files.
     pub fn descriptor_limit(mut self, limit: u32) -> Self {
         self.descriptor_limit = Some(limit);
+        self
+    }
+
+    /// A variable of its environment.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -127,6 +135,7 @@ impl ServerBuilder {
         }
         let mut child = command
             .args(&self.arguments)
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
