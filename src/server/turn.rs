@@ -14,6 +14,7 @@ mod layers;
 mod letters;
 mod links;
 mod lobby;
+pub mod meter;
 mod opening;
 mod secure;
 
@@ -41,6 +42,7 @@ use crate::park::Park;
 use crate::passwords::PasswordChecker;
 use layers::{Layers, say_goodbye};
 use lobby::Lobby;
+use meter::Meter;
 
 /// Tokens that no connection has, since generations do not reach them: the
 /// doorbell, and below it the listeners.
@@ -95,6 +97,7 @@ pub struct Core {
     handshake_steps: u32,
     /// Decrypted input.
     plain: Vec<u8>,
+    meter: Meter,
 }
 
 /// Threads that cores give work to.
@@ -140,6 +143,7 @@ impl Core {
             handshakes: Deadlines::default(),
             handshake_steps: 0,
             plain: Vec::new(),
+            meter: Meter::default(),
         })
     }
 
@@ -149,6 +153,7 @@ impl Core {
         let mut events = 0;
         while !self.is_stopping() {
             let now = self.now();
+            self.meter.begin_turn(now);
             self.turn(now, events)?;
             if self.has_work() {
                 glommio::yield_if_needed().await;
@@ -172,7 +177,9 @@ impl Core {
         bell.park();
         let mut events = 0;
         if !self.rings.has_work() && !self.has_letters() && !self.is_stopping() {
-            let wait_ns = self.next_deadline().since_ns(self.now());
+            let now = self.now();
+            self.meter.end_turn(now);
+            let wait_ns = self.next_deadline().since_ns(now);
             let shallow_ns = wait_ns.min(SHALLOW_SLEEP_NS);
             events = self.poller.take(Duration::from_nanos(shallow_ns))?;
             if events == 0 && wait_ns > shallow_ns && !self.rings.has_work() && !self.has_letters()
@@ -418,6 +425,9 @@ impl Core {
             let mut socket = slot.take().expect("a connection has a socket");
             debug_assert_eq!(socket.key, key);
             if let Some(layers) = &mut socket.layers {
+                if layers.lacks_tls() {
+                    self.meter.end_handshake(false);
+                }
                 say_goodbye(layers, &socket.fd, reason);
             }
             hang_up(&socket.fd, &mut self.buffer);

@@ -109,6 +109,18 @@ pub const REVISIONS_PER_TURN: usize = 64;
 /// ...unless they have this many subscriptions before.
 pub const REVISED_SUBSCRIPTIONS_PER_TURN: usize = 4096;
 
+/// What one letter of monitoring may look at: slots of connections, places in
+/// the tables of their subscriptions (see [`REPORT_WORK_PER_CONNECTION`]).
+/// Whoever wants to see more sends another letter.
+pub const REPORT_WORK_MAX: usize = 512;
+
+/// How much a connection that is shown counts for.
+pub const REPORT_WORK_PER_CONNECTION: usize = 4;
+
+/// Places in the table of its subscriptions that are remembered of a connection
+/// that has ended; the other subscriptions are not.
+pub const CLOSED_SUBSCRIPTIONS_MAX: usize = 64;
+
 /// Passwords of one core's clients that are being checked at the same time;
 /// further clients are refused.
 pub const PASSWORD_CHECKS_MAX: usize = 1024;

@@ -264,6 +264,10 @@ pub struct Connection {
     pub started: Nanos,
     /// Its messages.
     pub traffic: Traffic,
+    /// Times that it was held back for a receiver.
+    pub stalls: u32,
+    /// Bytes that its shard counts as waiting for it.
+    pub waiting_bytes: u64,
     /// Liveness of the peer.
     pub heartbeat: Heartbeat,
     /// Total bytes accepted by the socket.
@@ -330,6 +334,8 @@ impl Connection {
             stall_waiters: Vec::new(),
             started: now,
             traffic: Traffic::default(),
+            stalls: 0,
+            waiting_bytes: 0,
             heartbeat: Heartbeat {
                 next: Nanos::NEVER,
                 outstanding: 0,

@@ -4,7 +4,7 @@ use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tracing::{debug, error, info};
+use tracing::info;
 
 use super::Shard;
 use crate::base::id::{AccountId, ConnectionKey, ConnectionKind, Nanos};
@@ -167,6 +167,7 @@ impl Shard {
         });
         let connection = &mut self.connections[index];
         connection.max_payload = self.config.limits.max_payload;
+        let is_websocket = opening.connection_type == ConnectionType::Websocket;
         connection.tls = opening.tls;
         connection.hides_address = opening.hides_address;
         if let Some(presented) = opening.presented {
@@ -177,7 +178,12 @@ impl Shard {
         }
         self.log_debug(index, "Client connection created");
         self.send_info(index, false);
+        self.counts.websockets += usize::from(is_websocket);
         if opening.is_over_limit || opening.is_throttled {
+            match opening.is_over_limit {
+                true => self.counts.refused += 1,
+                false => self.counts.throttled += 1,
+            }
             let text = match opening.is_over_limit {
                 true => "maximum connections exceeded",
                 false => "Connection throttling is active. Please try again later.",
@@ -235,6 +241,8 @@ impl Shard {
         connection.outbox.advance(accepted, &mut self.pool);
         connection.sent_bytes += accepted as u64;
         connection.is_blocked = is_blocked;
+        self.note_waiting(index);
+        let connection = &mut self.connections[index];
         let pending = connection.outbox.pending_bytes();
         if pending == 0 {
             connection.write_deadline = Nanos::NEVER;
@@ -274,13 +282,6 @@ impl Shard {
         let index = self.connections.find(key);
         let own = index.map_or(u32::MAX, |index| self.connections[index].max_payload);
         own.min(self.config.limits.max_payload)
-    }
-
-    /// The name of a connection in log lines; empty if it is gone.
-    #[must_use]
-    pub fn label(&self, key: ConnectionKey) -> String {
-        let index = self.connections.find(key);
-        index.map_or_else(String::new, |index| self.connections[index].label())
     }
 
     /// Notes that a socket that refused bytes accepts them again.
@@ -395,6 +396,7 @@ impl Shard {
         assert!(connection.closing.is_some(), "only of closing connections");
         if connection.outbox.pending_bytes() > 0 {
             connection.outbox.clear(&mut self.pool);
+            self.note_waiting(index);
             let key = self.connections.key(index);
             self.effects.closed.push(key);
         }
@@ -481,16 +483,6 @@ impl Shard {
         let accounts = &self.config.authority.policy().accounts;
         let account = accounts.get(account.index());
         account.map_or("", |account| &account.name)
-    }
-
-    pub(super) fn log_debug(&self, index: u32, text: &str) {
-        if tracing::enabled!(tracing::Level::DEBUG) {
-            debug!("{} - {text}", self.connections[index].label());
-        }
-    }
-
-    pub(super) fn log_error(&self, index: u32, text: &str) {
-        error!("{} - {text}", self.connections[index].label());
     }
 }
 

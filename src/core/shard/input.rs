@@ -11,6 +11,7 @@
 use super::Shard;
 use crate::base::id::{ConnectionKey, Nanos};
 use crate::base::limits::{OWN_BUFFER_PAYLOAD_BYTES, STALL_READ_BYTES};
+use crate::base::traffic::Traffic;
 use crate::session::connection::{CloseReason, Hold, LargeMessage};
 use crate::wire::parse::{Command, Grammar, Parsed, Violation, parse};
 
@@ -149,11 +150,26 @@ impl Shard {
 
     /// Executes the commands at the front of the input and keeps the rest.
     fn consume(&mut self, index: u32, input: &[u8]) {
-        let mut rest = input;
         if !self.connections[index].reads() {
-            self.keep_input(index, rest);
+            self.keep_input(index, input);
             return;
         }
+        let before = self.connections[index].traffic;
+        self.execute_all(index, input);
+        self.count_input(index, &before);
+    }
+
+    /// Counts with its account what a connection has sent since then.
+    fn count_input(&mut self, index: u32, before: &Traffic) {
+        let connection = &self.connections[index];
+        let sent = &connection.traffic;
+        let traffic = &mut self.interests[connection.account.index()].traffic;
+        traffic.in_messages += sent.in_messages - before.in_messages;
+        traffic.in_bytes += sent.in_bytes - before.in_bytes;
+    }
+
+    fn execute_all(&mut self, index: u32, input: &[u8]) {
+        let mut rest = input;
         let mut grammar = self.grammar(index);
         let trace = self.config.trace;
         let keep = loop {
@@ -248,9 +264,11 @@ impl Shard {
                 if self.config.trace {
                     self.trace_in(index, &command, here);
                 }
+                let before = self.connections[index].traffic;
                 if let Outcome::Postponed = self.execute(index, &command) {
                     self.connections[index].input = here.to_vec();
                 }
+                self.count_input(index, &before);
                 if large.bytes.len() > self.scratch.large.len() {
                     self.scratch.large = large.bytes;
                 }

@@ -89,6 +89,11 @@ impl Link {
         self.bytes_under_way() >= LINK_BYTES_MAX || self.in_flight_batches >= LINK_BATCHES_MAX - 1
     }
 
+    /// Batches given to the shell and not returned.
+    pub fn batches_under_way(&self) -> usize {
+        self.in_flight_batches
+    }
+
     /// Bytes said to the peer and not confirmed by it.
     pub fn bytes_under_way(&self) -> usize {
         self.in_flight_bytes + self.open.bytes()

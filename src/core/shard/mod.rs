@@ -45,6 +45,7 @@ use crate::route::interest::Interest;
 use crate::session::authority::Authority;
 use crate::session::connection::CloseReason;
 use crate::session::outbox::BlockPool;
+use crate::session::policy::ConnectionType;
 use crate::wire::info::ServerInfo;
 
 pub use connections::{Connections, Opening};
@@ -80,8 +81,12 @@ pub struct Shard {
     checks_under_way: usize,
     /// Connections that ended for a bad reason.
     endings: report::Endings,
+    /// What else is counted for monitoring.
+    counts: report::Counts,
     /// Connections that have ended, for a while.
     closed: VecDeque<report::ConnectionReport>,
+    /// How many have been there and are forgotten.
+    closed_forgotten: u64,
     /// Connections that the last settings have not reached.
     revisions: VecDeque<ConnectionKey>,
     rng: Rng,
@@ -150,7 +155,9 @@ impl Shard {
             checks_under_way: 0,
             revisions: VecDeque::new(),
             endings: report::Endings::default(),
+            counts: report::Counts::default(),
             closed: VecDeque::new(),
+            closed_forgotten: 0,
             links,
             pool: BlockPool::default(),
             deadlines: Deadlines::default(),
@@ -193,6 +200,8 @@ impl Shard {
             if !connection.is_blocked {
                 return Some(self.connections.key(index));
             }
+            self.note_waiting(index);
+            let connection = &self.connections[index];
             // Answers count too, not only messages: a client may ask for ever
             // and never read.
             if connection.outbox.pending_bytes() > self.config.limits.max_pending_bytes {
@@ -211,7 +220,11 @@ impl Shard {
     /// The key is void afterwards.
     pub fn next_closed(&mut self) -> Option<(ConnectionKey, CloseReason)> {
         let key = self.effects.closed.pop()?;
-        let reason = self.connections[key.index].closing;
+        let connection = &self.connections[key.index];
+        let reason = connection.closing;
+        if connection.connection_type == ConnectionType::Websocket {
+            self.counts.websockets -= 1;
+        }
         self.connections.remove(key);
         Some((key, reason.expect("what is over has ended for a reason")))
     }
@@ -233,10 +246,13 @@ impl Shard {
     /// # Panics
     /// If something does not hold.
     pub fn check_invariants(&self) {
-        let mut subscriptions = 0;
+        let (mut subscriptions, mut waiting_bytes) = (0, 0);
         for key in self.connections.keys() {
             let connection = &self.connections[key.index];
             subscriptions += connection.subscriptions.len();
+            waiting_bytes += connection.waiting_bytes;
+            let pending_bytes = connection.outbox.pending_bytes();
+            assert!(connection.is_dirty || connection.waiting_bytes == pending_bytes);
             let closes = connection.closing.is_some();
             assert!(!closes || connection.subscriptions.is_empty());
             assert!(
@@ -247,6 +263,7 @@ impl Shard {
             assert!(!is_over || self.effects.released.contains(&key));
         }
         assert_eq!(subscriptions, self.subscription_count());
+        assert_eq!(waiting_bytes, self.counts.waiting_bytes);
         self.interests.iter().for_each(Interest::check_invariants);
         self.links.iter().for_each(link::Link::check_invariants);
     }

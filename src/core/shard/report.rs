@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use super::Shard;
 use crate::base::id::{AccountId, Nanos};
+use crate::base::limits::{CLOSED_SUBSCRIPTIONS_MAX, REPORT_WORK_MAX, REPORT_WORK_PER_CONNECTION};
 use crate::base::traffic::Traffic;
+use crate::route::subscription::Subscription;
 use crate::session::certificate::TlsFacts;
 use crate::session::connection::{CloseReason, Connection};
 use crate::session::policy::ConnectionType;
@@ -20,6 +22,43 @@ pub struct Endings {
     pub stale_connections: u64,
 }
 
+/// What a shard counts besides messages.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Connections that have ended, by reason.
+    pub closed: Vec<(CloseReason, u64)>,
+    /// Connections refused because there were too many.
+    pub refused: u64,
+    /// Connections refused because too many began a handshake.
+    pub throttled: u64,
+    /// Times that a publisher was held back for a receiver.
+    pub stalls: u64,
+    /// Open connections over WebSocket.
+    pub websockets: usize,
+    /// Bytes that waited in outboxes at the end of the last turn.
+    pub waiting_bytes: u64,
+}
+
+impl Counts {
+    fn count_closed(&mut self, reason: CloseReason) {
+        match self.closed.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, count)) => *count += 1,
+            None => self.closed.push((reason, 1)),
+        }
+    }
+}
+
+/// What is under way to other cores.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LinksReport {
+    /// Batches given to the rings and not returned.
+    pub batches: usize,
+    /// The same of the fullest ring.
+    pub batches_max: usize,
+    /// Bytes said and not confirmed.
+    pub bytes: usize,
+}
+
 /// A shard as a whole.
 #[derive(Clone, Debug, Default)]
 pub struct ShardReport {
@@ -31,6 +70,10 @@ pub struct ShardReport {
     pub accounts: Vec<AccountReport>,
     /// Connections that ended for a bad reason.
     pub endings: Endings,
+    /// What else is counted.
+    pub counts: Counts,
+    /// What is under way to other cores.
+    pub links: LinksReport,
 }
 
 /// One account on one shard.
@@ -65,6 +108,8 @@ pub struct ConnectionReport {
     pub pending_bytes: u64,
     /// Its messages.
     pub traffic: Traffic,
+    /// Times that it was held back for a receiver.
+    pub stalls: u32,
     /// Number of its subscriptions.
     pub subscription_count: usize,
     /// Its account.
@@ -80,30 +125,102 @@ pub struct ConnectionReport {
     /// and its version.
     pub version: String,
     /// Its subscriptions, if they were asked for.
-    pub subscriptions: Vec<SubscriptionReport>,
+    pub subscriptions: Subscriptions,
+}
+
+/// Some subscriptions of a connection. Their texts lie one behind the other,
+/// so that taking note of many costs a core few allocations.
+#[derive(Clone, Debug, Default)]
+pub struct Subscriptions {
+    texts: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+/// Where the texts of a subscription end, and its counts.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    subject_end: u32,
+    queue_end: u32,
+    sid_end: u32,
+    delivered: u64,
+    delivered_max: u64,
 }
 
 /// A subscription.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SubscriptionReport {
-    /// Its account.
-    pub account: AccountId,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubscriptionReport<'a> {
     /// Its pattern.
-    pub subject: String,
+    pub subject: &'a [u8],
     /// Its queue group; empty: none.
-    pub queue: String,
+    pub queue: &'a [u8],
     /// The client's name for it.
-    pub sid: String,
+    pub sid: &'a [u8],
     /// Messages delivered.
     pub delivered: u64,
     /// After how many it ends; zero: never.
     pub delivered_max: u64,
-    /// The connection's number.
-    pub client_id: u64,
+}
+
+impl Subscriptions {
+    fn push(&mut self, subject: &[u8], queue: &[u8], subscription: &Subscription) {
+        let mut add = |text: &[u8]| {
+            self.texts.extend_from_slice(text);
+            self.texts.len() as u32
+        };
+        self.entries.push(Entry {
+            subject_end: add(subject),
+            queue_end: add(queue),
+            sid_end: add(subscription.sid.bytes()),
+            delivered: subscription.delivered,
+            delivered_max: subscription.delivered_max,
+        });
+    }
+
+    /// Adds others behind them.
+    pub fn append(&mut self, others: &Self) {
+        let base = self.texts.len() as u32;
+        self.texts.extend_from_slice(&others.texts);
+        self.entries
+            .extend(others.entries.iter().map(|entry| Entry {
+                subject_end: base + entry.subject_end,
+                queue_end: base + entry.queue_end,
+                sid_end: base + entry.sid_end,
+                ..*entry
+            }));
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = SubscriptionReport<'_>> {
+        let mut begin = 0;
+        self.entries.iter().map(move |entry| {
+            let text = |from: u32, to: u32| &self.texts[from as usize..to as usize];
+            let report = SubscriptionReport {
+                subject: text(begin, entry.subject_end),
+                queue: text(entry.subject_end, entry.queue_end),
+                sid: text(entry.queue_end, entry.sid_end),
+                delivered: entry.delivered,
+                delivered_max: entry.delivered_max,
+            };
+            begin = entry.sid_end;
+            report
+        })
+    }
+}
+
+/// Where a report of many pieces goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Slot of an open connection, number of an ended one.
+    at: u64,
+    /// The connection whose subscriptions are not all reported,
+    client_id: u64,
+    /// and where in their table it goes on.
+    bucket: usize,
 }
 
 impl Shard {
-    /// The shard as a whole.
+    /// The shard as a whole; the work does not depend on the number of its
+    /// connections.
     #[must_use]
     pub fn report(&self) -> ShardReport {
         let accounts = self.interests.iter().map(|interest| AccountReport {
@@ -111,73 +228,105 @@ impl Shard {
             subscriptions: interest.len(),
             slow_consumers: interest.slow_consumers,
         });
-        let mut accounts: Vec<AccountReport> = accounts.collect();
-        for key in self.connections.keys() {
-            let connection = &self.connections[key.index];
-            if connection.closing.is_none() {
-                let sent = &connection.traffic;
-                let traffic = &mut accounts[connection.account.index()].traffic;
-                traffic.in_messages += sent.in_messages;
-                traffic.in_bytes += sent.in_bytes;
-            }
+        let mut links = LinksReport::default();
+        for link in &self.links {
+            links.batches += link.batches_under_way();
+            links.batches_max = links.batches_max.max(link.batches_under_way());
+            links.bytes += link.bytes_under_way();
         }
         ShardReport {
             connections: self.connections.len(),
             subscriptions: self.subscription_count(),
-            accounts,
+            accounts: accounts.collect(),
             endings: self.endings,
+            counts: self.counts.clone(),
+            links,
         }
     }
 
-    /// Some connections, from a slot on, and the slot to go on with.
+    /// Some connections, and where to go on. One with many subscriptions is
+    /// reported several times in a row, each time with some of them. What comes
+    /// or goes between two pieces may be missing or be there twice.
     #[must_use]
     pub fn report_connections(
         &self,
-        from: u32,
-        slots_max: u32,
+        from: Place,
         with_subscriptions: bool,
-    ) -> (Vec<ConnectionReport>, Option<u32>) {
-        let end = from.saturating_add(slots_max).min(self.connections.slots());
+    ) -> (Vec<ConnectionReport>, Option<Place>) {
         let mut reports = Vec::new();
-        for index in from..end {
-            if let Some(connection) = self.connections.get(index)
+        let mut work = 0;
+        let mut place = from;
+        while place.at < u64::from(self.connections.slots()) {
+            if work >= REPORT_WORK_MAX {
+                return (reports, Some(place));
+            }
+            work += 1;
+            if let Some(connection) = self.connections.get(place.at as u32)
                 && connection.closing.is_none()
             {
-                reports.push(self.report_connection(connection, with_subscriptions));
+                work += REPORT_WORK_PER_CONNECTION;
+                let mut report = self.report_connection(connection);
+                if with_subscriptions {
+                    let bucket = match place.client_id == connection.client_id {
+                        true => place.bucket,
+                        false => 0,
+                    };
+                    let until = bucket + REPORT_WORK_MAX;
+                    report.subscriptions =
+                        self.report_subscriptions(connection, bucket..until, &mut work);
+                    if until < connection.subscriptions.num_buckets() {
+                        place.client_id = connection.client_id;
+                        place.bucket = until;
+                        reports.push(report);
+                        continue;
+                    }
+                }
+                reports.push(report);
             }
+            place = Place {
+                at: place.at + 1,
+                ..Place::default()
+            };
         }
-        (reports, (end < self.connections.slots()).then_some(end))
+        (reports, None)
     }
 
-    /// Connections that have ended, the last one last.
+    /// Some connections that have ended, the last one last, and where to go on.
     #[must_use]
-    pub fn report_closed(&self) -> Vec<ConnectionReport> {
-        self.closed.iter().cloned().collect()
+    pub fn report_closed(&self, from: Place) -> (Vec<ConnectionReport>, Option<Place>) {
+        const PIECE: usize = REPORT_WORK_MAX / REPORT_WORK_PER_CONNECTION;
+        let first = self.closed_forgotten;
+        let skipped = from.at.saturating_sub(first) as usize;
+        let some: Vec<_> = self.closed.iter().skip(skipped).take(PIECE).collect();
+        let end = skipped + some.len();
+        let next = (end < self.closed.len()).then(|| Place {
+            at: first + end as u64,
+            ..Place::default()
+        });
+        (some.into_iter().cloned().collect(), next)
     }
 
-    fn report_connection(
+    fn report_subscriptions(
         &self,
         connection: &Connection,
-        with_subscriptions: bool,
-    ) -> ConnectionReport {
+        buckets: std::ops::Range<usize>,
+        work: &mut usize,
+    ) -> Subscriptions {
         let interest = &self.interests[connection.account.index()];
-        let mut subscriptions = Vec::new();
-        if with_subscriptions {
-            subscriptions.extend(connection.subscriptions.iter().map(|&number| {
+        let mut list = Subscriptions::default();
+        let table = &connection.subscriptions;
+        for bucket in buckets.start..buckets.end.min(table.num_buckets()) {
+            *work += 1;
+            if let Some(&number) = table.get_bucket(bucket) {
                 let (subject, queue) = interest.name_of(number);
                 let subscription = interest.subscription(number);
-                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-                SubscriptionReport {
-                    account: connection.account,
-                    subject: text(subject),
-                    queue: queue.map(text).unwrap_or_default(),
-                    sid: text(subscription.sid.bytes()),
-                    delivered: subscription.delivered,
-                    delivered_max: subscription.delivered_max,
-                    client_id: connection.client_id,
-                }
-            }));
+                list.push(subject, queue.unwrap_or_default(), subscription);
+            }
         }
+        list
+    }
+
+    fn report_connection(&self, connection: &Connection) -> ConnectionReport {
         let options = &connection.options;
         ConnectionReport {
             client_id: connection.client_id,
@@ -189,6 +338,7 @@ impl Shard {
             round_trip_ns: connection.heartbeat.round_trip_ns,
             pending_bytes: connection.outbox.pending_bytes(),
             traffic: connection.traffic,
+            stalls: connection.stalls,
             subscription_count: connection.subscriptions.len(),
             account: connection.account,
             tls: connection.tls.clone(),
@@ -196,16 +346,23 @@ impl Shard {
             name: options.name.clone(),
             lang: options.lang.clone(),
             version: options.version.clone(),
-            subscriptions,
+            subscriptions: Subscriptions::default(),
         }
+    }
+
+    /// Counts what waits for a connection, once its socket has taken what it
+    /// takes in this turn.
+    pub(super) fn note_waiting(&mut self, index: u32) {
+        let connection = &mut self.connections[index];
+        let waiting_bytes = connection.outbox.pending_bytes();
+        let before = std::mem::replace(&mut connection.waiting_bytes, waiting_bytes);
+        self.counts.waiting_bytes = self.counts.waiting_bytes + waiting_bytes - before;
     }
 
     /// Keeps what is known of a connection that ends, for a while.
     pub(super) fn remember_closed(&mut self, index: u32, reason: CloseReason) {
+        self.counts.count_closed(reason);
         let connection = &self.connections[index];
-        let traffic = &mut self.interests[connection.account.index()].traffic;
-        traffic.in_messages += connection.traffic.in_messages;
-        traffic.in_bytes += connection.traffic.in_bytes;
         match reason {
             CloseReason::SlowConsumerPendingBytes | CloseReason::SlowConsumerWriteDeadline => {
                 self.endings.slow_consumers += 1;
@@ -218,10 +375,14 @@ impl Shard {
         if closed_max == 0 {
             return;
         }
-        let mut report = self.report_connection(&self.connections[index], false);
+        let connection = &self.connections[index];
+        let mut report = self.report_connection(connection);
+        let buckets = 0..CLOSED_SUBSCRIPTIONS_MAX;
+        report.subscriptions = self.report_subscriptions(connection, buckets, &mut 0);
         report.ended = Some((self.now, reason));
         while self.closed.len() >= closed_max {
             self.closed.pop_front();
+            self.closed_forgotten += 1;
         }
         self.closed.push_back(report);
     }

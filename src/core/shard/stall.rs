@@ -41,6 +41,8 @@ impl Shard {
     pub(super) fn stall(&mut self, index: u32) {
         let until = self.now.after_ns(STALL_MAX_NS);
         self.connections[index].hold = Hold::Stalled { until };
+        self.connections[index].stalls += 1;
+        self.counts.stalls += 1;
         self.schedule(index);
     }
 

@@ -1,13 +1,32 @@
-//! Protocol traces in the form of the reference server's `-V`, without secrets.
+//! What the log says of connections: their names, and protocol traces in the
+//! form of the reference server's `-V`, without secrets.
 
-use tracing::trace;
+use tracing::{debug, error, trace};
 
 use super::Shard;
+use crate::base::id::ConnectionKey;
 use crate::session::connection::Connection;
 use crate::wire::connect::fields;
 use crate::wire::parse::Command;
 
 impl Shard {
+    /// The name of a connection in log lines; empty if it is gone.
+    #[must_use]
+    pub fn label(&self, key: ConnectionKey) -> String {
+        let index = self.connections.find(key);
+        index.map_or_else(String::new, |index| self.connections[index].label())
+    }
+
+    pub(super) fn log_debug(&self, index: u32, text: &str) {
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            debug!("{} - {text}", self.connections[index].label());
+        }
+    }
+
+    pub(super) fn log_error(&self, index: u32, text: &str) {
+        error!("{} - {text}", self.connections[index].label());
+    }
+
     /// Logs a command as the reference server's `-V` does, without secrets.
     #[cold]
     pub(super) fn trace_in(&self, index: u32, command: &Command<'_>, bytes: &[u8]) {

@@ -111,22 +111,27 @@ pub struct SubscriptionDetail {
     cid: u64,
 }
 
+/// Bytes of clients as text.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
 impl SubscriptionDetail {
     /// A subscription as it is shown; the account may be left out.
-    pub fn of(report: &SubscriptionReport, account: &str) -> Self {
+    pub fn of(report: &SubscriptionReport<'_>, client_id: u64, account: &str) -> Self {
         Self {
             account: account.to_owned(),
             account_tag: account.to_owned(),
-            subject: report.subject.clone(),
-            qgroup: report.queue.clone(),
-            sid: report.sid.clone(),
+            subject: text(report.subject),
+            qgroup: text(report.queue),
+            sid: text(report.sid),
             msgs: report.delivered,
             max: report.delivered_max,
-            cid: report.client_id,
+            cid: client_id,
         }
     }
 }
@@ -173,8 +178,8 @@ impl Admin {
             account.map_or("", |account| &*account.name)
         };
         reports.retain(|report| {
-            let meets = |subscription: &SubscriptionReport| {
-                matches(subscription.subject.as_bytes(), filter.as_bytes())
+            let meets = |subscription: SubscriptionReport<'_>| {
+                matches(subscription.subject, filter.as_bytes())
             };
             (cid == 0 || report.client_id == cid)
                 && (user.is_empty() || report.user == user)
@@ -216,7 +221,6 @@ impl Admin {
             true => text.to_owned(),
             false => String::new(),
         };
-        let subscriptions = report.subscriptions.iter();
         let tls = report.tls.as_deref().cloned().unwrap_or_default();
         Connection {
             cid: report.client_id,
@@ -257,12 +261,18 @@ impl Admin {
             account: shown(account),
             name_tag: shown(account),
             subscriptions_list: match details {
-                Details::Subjects => subscriptions.clone().map(|s| s.subject.clone()).collect(),
+                Details::Subjects => report
+                    .subscriptions
+                    .iter()
+                    .map(|s| text(s.subject))
+                    .collect(),
                 _ => Vec::new(),
             },
             subscriptions_list_detail: match details {
-                Details::All => subscriptions
-                    .map(|s| SubscriptionDetail::of(s, ""))
+                Details::All => report
+                    .subscriptions
+                    .iter()
+                    .map(|s| SubscriptionDetail::of(&s, report.client_id, ""))
                     .collect(),
                 _ => Vec::new(),
             },

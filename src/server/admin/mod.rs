@@ -1,9 +1,9 @@
 //! Seeing inside: monitoring over HTTP and over the system account, on a
 //! thread of its own.
 //!
-//! What it asks of the cores are letters, each small: one core shows at most
-//! [`CONNECTIONS_PER_LETTER`] connections between two turns. Nothing here is on
-//! the way of a message, and nothing shows a secret.
+//! What it asks of the cores are letters, each small: one core shows only some
+//! connections between two turns. Nothing here is on the way of a message, and
+//! nothing shows a secret.
 
 mod collect;
 mod connz;
@@ -27,9 +27,6 @@ use crate::mesh::Shared;
 use crate::options::Options;
 
 pub use http::start;
-
-/// Connections that one core shows between two turns.
-const CONNECTIONS_PER_LETTER: u32 = 256;
 
 /// What monitoring knows of the server.
 pub struct Admin {

@@ -194,14 +194,19 @@ impl Admin {
                 account.map_or("", |account| &*account.name)
             };
             let connections = self.connections(true);
-            let all = connections.iter().flat_map(|report| &report.subscriptions);
+            let all = connections.iter().flat_map(|report| {
+                let subscriptions = report.subscriptions.iter();
+                subscriptions.map(move |one| (report, one))
+            });
             let wanted: Vec<_> = all
-                .filter(|one| account.is_empty() || name_of(one.account) == account)
-                .filter(|one| test.is_empty() || matches(one.subject.as_bytes(), test.as_bytes()))
+                .filter(|(report, _)| account.is_empty() || name_of(report.account) == account)
+                .filter(|(_, one)| test.is_empty() || matches(one.subject, test.as_bytes()))
                 .collect();
             let shown = wanted.iter().skip(offset).take(limit);
             let list: Vec<_> = shown
-                .map(|one| SubscriptionDetail::of(one, name_of(one.account)))
+                .map(|(report, one)| {
+                    SubscriptionDetail::of(one, report.client_id, name_of(report.account))
+                })
                 .collect();
             answer["total"] = wanted.len().into();
             answer["subscriptions_list"] = to_value(&list);

@@ -204,7 +204,7 @@ impl Admin {
             out_client_msgs: totals.traffic.out_messages,
             out_client_bytes: totals.traffic.out_bytes,
             slow_consumers: totals.endings.slow_consumers,
-            stalled_clients: 0,
+            stalled_clients: totals.stalls,
             stale_connections: totals.endings.stale_connections,
             subscriptions: totals.subscriptions,
             http_req_stats: requests.clone(),

@@ -45,6 +45,7 @@ pub struct Acceptor {
     last_core: usize,
     paused_until: Option<Nanos>,
     pause_ns: u64,
+    pauses: u64,
 }
 
 /// What accepting led to.
@@ -68,6 +69,7 @@ impl Acceptor {
             last_core: 0,
             paused_until: None,
             pause_ns: PAUSE_NS.0,
+            pauses: 0,
         })
     }
 
@@ -89,6 +91,11 @@ impl Acceptor {
     /// How many connections may be taken in one turn.
     pub fn per_turn() -> usize {
         ACCEPTS_PER_TURN
+    }
+
+    /// How often accepting has failed and paused.
+    pub fn pauses(&self) -> u64 {
+        self.pauses
     }
 
     /// When accepting goes on after a failure.
@@ -151,6 +158,7 @@ impl Acceptor {
 
     fn pause(&mut self, now: Nanos, failure: Errno) -> Step {
         let pause_ns = self.pause_ns;
+        self.pauses += 1;
         error!(
             "Temporary Client Accept Error ({failure}), sleeping {}ms{}",
             pause_ns / 1_000_000,

@@ -59,9 +59,14 @@ impl Layers {
         secure.min(proxied.map_or(Nanos::NEVER, |proxied| proxied.deadline))
     }
 
+    /// Whether its TLS is not agreed on yet.
+    pub(super) fn lacks_tls(&self) -> bool {
+        self.secure.as_ref().is_some_and(|secure| !secure.is_open())
+    }
+
     /// Whether a read would be a step of a handshake.
     fn is_in_handshake(&self) -> bool {
-        self.proxied.is_none() && self.secure.as_ref().is_some_and(|secure| !secure.is_open())
+        self.proxied.is_none() && self.lacks_tls()
     }
 }
 

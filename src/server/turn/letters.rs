@@ -16,7 +16,7 @@ impl Core {
         if self.has_letters()
             && let Some(letter) = self.shared.mailboxes[self.id.index()].take()
         {
-            letter(self, now);
+            self.measure_letter(|core| letter(core, now));
         }
     }
 

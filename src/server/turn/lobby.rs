@@ -68,6 +68,11 @@ impl Lobby {
         self.deadlines.front().map_or(Nanos::NEVER, |&(at, _)| at)
     }
 
+    /// How many guests there are.
+    pub(super) fn guest_count(&self) -> usize {
+        self.guests.len() - self.free.len()
+    }
+
     fn insert(&mut self, guest: Guest) -> usize {
         let slot = self.free.pop().unwrap_or(self.guests.len());
         if slot == self.guests.len() {
@@ -184,6 +189,7 @@ impl Core {
                 return error!("Cannot begin TLS: {failure}");
             }
         };
+        self.meter.handshakes_under_way += u64::from(session.is_some());
         let slot = self.lobby.insert(Guest {
             deadline: now.after_ns(setup.handshake_timeout_ns),
             accepted,
@@ -206,6 +212,7 @@ impl Core {
     fn dismiss(&mut self, slot: usize) {
         if let Some(mut guest) = self.lobby.remove(slot) {
             if let Some(session) = &mut guest.session {
+                self.meter.end_handshake(!session.is_handshaking());
                 session.send_close_notify();
                 let _ = send_out(session, &guest.accepted.fd);
             }
@@ -295,6 +302,9 @@ impl Core {
         let Some(guest) = self.lobby.remove(slot) else {
             return;
         };
+        if guest.session.is_some() {
+            self.meter.end_handshake(true);
+        }
         let accepted = guest.accepted;
         let peer = match upgrade.client_ip {
             Some(ip) => SocketAddr::new(ip, accepted.peer.port()),

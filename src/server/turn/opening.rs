@@ -128,6 +128,8 @@ impl Core {
         }
         assert!(self.sockets[slot].is_none(), "a slot has one socket");
         let has_layers = layers.is_some();
+        let lacks_tls = layers.as_ref().is_some_and(|layers| layers.lacks_tls());
+        self.meter.handshakes_under_way += u64::from(lacks_tls);
         self.sockets[slot] = Some(Socket {
             fd,
             key,

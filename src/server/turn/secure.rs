@@ -195,6 +195,7 @@ impl Core {
         };
         if secure.phase == Phase::Undecided && bytes[0] != HANDSHAKE_RECORD {
             socket.layers = None;
+            self.meter.handshakes_under_way -= 1;
             return self.shard.on_bytes(now, key, bytes);
         }
         if secure.phase != Phase::Open {
@@ -265,6 +266,7 @@ impl Core {
         };
         let facts = facts(&secure.session, &secure.setup.options, secure.is_first)?;
         secure.phase = Phase::Open;
+        self.meter.end_handshake(true);
         self.shard.on_secured(key, facts);
         self.flush_secure(now, key);
         Ok(())

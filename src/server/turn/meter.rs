@@ -1,0 +1,168 @@
+//! How long the turns of a core take, and what else is counted of them: plain
+//! integers of the core, which monitoring copies.
+//!
+//! No clock is read for it. A turn lasts from its beginning to that of the next
+//! one, or to the moment before a sleep, at which the clock is read anyway; so
+//! it also contains what the kernel took the core away for.
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+use trunkline_core::base::id::Nanos;
+use trunkline_core::shard::report::ShardReport;
+
+use super::Core;
+use crate::net::accept::Acceptor;
+
+/// Upper bounds of the buckets in nanoseconds; one more bucket is for the rest.
+pub const BOUNDS_NS: [u64; 13] = [
+    10_000,
+    20_000,
+    50_000,
+    100_000,
+    200_000,
+    500_000,
+    1_000_000,
+    2_000_000,
+    5_000_000,
+    10_000_000,
+    20_000_000,
+    50_000_000,
+    100_000_000,
+];
+
+/// Durations, by size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Durations {
+    /// How many fell into each bucket; not cumulative.
+    pub buckets: [u64; BOUNDS_NS.len() + 1],
+    /// All together.
+    pub sum_ns: u64,
+    /// The longest one.
+    pub max_ns: u64,
+}
+
+impl Durations {
+    #[inline]
+    fn record(&mut self, duration_ns: u64) {
+        let bucket = BOUNDS_NS.iter().position(|&bound| duration_ns <= bound);
+        self.buckets[bucket.unwrap_or(BOUNDS_NS.len())] += 1;
+        self.sum_ns += duration_ns;
+        self.max_ns = self.max_ns.max(duration_ns);
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+}
+
+/// What a core counts of its work.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Meter {
+    /// When the turn under way began; `None` while the core sleeps.
+    began: Option<Nanos>,
+    /// Turns.
+    pub turns: Durations,
+    /// The longest turn since the last report.
+    pub recent_max_ns: u64,
+    /// Processor time of letters.
+    pub letters: Durations,
+    /// Handshakes of TLS that are under way,
+    pub handshakes_under_way: u64,
+    /// those that were completed,
+    pub handshakes_completed: u64,
+    /// and those that came to nothing.
+    pub handshakes_failed: u64,
+}
+
+impl Meter {
+    /// A turn begins, which ends the one before it.
+    #[inline]
+    pub(super) fn begin_turn(&mut self, now: Nanos) {
+        self.end_turn(now);
+        self.began = Some(now);
+    }
+
+    /// The turn under way, if there is one, ends.
+    #[inline]
+    pub(super) fn end_turn(&mut self, now: Nanos) {
+        if let Some(began) = self.began.take() {
+            let duration_ns = now.since_ns(began);
+            self.turns.record(duration_ns);
+            self.recent_max_ns = self.recent_max_ns.max(duration_ns);
+        }
+    }
+
+    /// A handshake is over.
+    pub(super) fn end_handshake(&mut self, is_completed: bool) {
+        self.handshakes_under_way -= 1;
+        match is_completed {
+            true => self.handshakes_completed += 1,
+            false => self.handshakes_failed += 1,
+        }
+    }
+}
+
+/// A core as a whole.
+pub struct CoreReport {
+    /// Its brain.
+    pub shard: ShardReport,
+    /// Its work.
+    pub meter: Meter,
+    /// Connections over WebSocket that are not clients yet.
+    pub lobby_guests: usize,
+    /// Times that accepting had to pause.
+    pub accept_pauses: u64,
+}
+
+impl Core {
+    /// The core as a whole. The longest recent turn begins anew.
+    pub fn report(&mut self) -> CoreReport {
+        let report = CoreReport {
+            shard: self.shard.report(),
+            meter: self.meter,
+            lobby_guests: self.lobby.guest_count(),
+            accept_pauses: self.acceptors.iter().map(Acceptor::pauses).sum(),
+        };
+        self.meter.recent_max_ns = 0;
+        report
+    }
+
+    /// Does a letter's work and measures it.
+    pub(super) fn measure_letter(&mut self, work: impl FnOnce(&mut Self)) {
+        let before = processor_time();
+        work(self);
+        let taken = processor_time().saturating_sub(before);
+        self.meter.letters.record(taken.as_nanos() as u64);
+    }
+}
+
+/// Processor time of this thread.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_are_sorted_into_buckets() {
+        let mut meter = Meter::default();
+        meter.begin_turn(Nanos(0));
+        meter.begin_turn(Nanos(10_000));
+        meter.end_turn(Nanos(10_000 + 5_000_001));
+        // Sleep is no turn.
+        meter.begin_turn(Nanos(900_000_000));
+        meter.begin_turn(Nanos(1_100_000_000));
+        let turns = meter.turns;
+        assert_eq!(turns.count(), 3);
+        assert_eq!(turns.buckets[0], 1, "the bound belongs to its bucket");
+        assert_eq!(turns.buckets[9], 1);
+        assert_eq!(turns.buckets[BOUNDS_NS.len()], 1);
+        assert_eq!(turns.max_ns, 200_000_000);
+        assert_eq!(turns.sum_ns, 10_000 + 5_000_001 + 200_000_000);
+    }
+}
