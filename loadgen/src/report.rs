@@ -52,6 +52,7 @@ impl Latency {
 #[derive(Debug, Clone, Serialize)]
 pub struct Parameters {
     server: String,
+    transport: String,
     server_version: String,
     size: String,
     subjects: usize,
@@ -147,6 +148,10 @@ pub struct Facts<'a> {
     pub plan: &'a str,
     /// Options.
     pub args: &'a PlanArgs,
+    /// Server's address.
+    pub address: String,
+    /// How the connections look.
+    pub transport: String,
     /// Server version.
     pub version: String,
     /// Connections opened.
@@ -173,7 +178,8 @@ pub fn build(facts: Facts<'_>, measured: Measured) -> Report {
         Amount::Time(time) => (None, Some(time.as_secs_f64())),
     };
     let parameters = Parameters {
-        server: args.server.clone(),
+        server: facts.address.clone(),
+        transport: facts.transport.clone(),
         server_version: facts.version.clone(),
         size: args.size.to_string(),
         subjects: args.subjects,
@@ -315,8 +321,12 @@ impl std::fmt::Display for Report {
         let parameters = &self.parameters;
         writeln!(
             out,
-            "plan {} · {} · server {} {}",
-            self.plan, parameters.size, parameters.server, parameters.server_version
+            "plan {} · {} · server {} {} · {}",
+            self.plan,
+            parameters.size,
+            parameters.server,
+            parameters.server_version,
+            parameters.transport
         )?;
         let mut row = |name: &str, text: String| writeln!(out, "  {name:<24}{text}");
         row(

@@ -169,7 +169,7 @@ fn run_once(
         }
     };
     let (plan, mut plan_args) = row.arguments(args.scale);
-    plan_args.server = server.address.to_string();
+    plan_args.server.server = server.address.to_string();
     plan_args.server_pid = Some(server.pid());
     plan_args.pin = Some(args.pin.clone());
     plan_args.threads = args.threads;

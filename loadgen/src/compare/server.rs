@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::conn::{self, Target};
+use crate::net::handshake;
+use crate::net::target::Target;
 use crate::pin::{self, CpuList};
-use crate::wire::encode::Credentials;
 
 /// How long a server may take until it answers.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -95,16 +95,13 @@ impl Server {
     }
 
     fn wait_until_ready(&mut self) -> Result<String, String> {
-        let target = Target {
-            address: self.address,
-            credentials: Credentials::default(),
-        };
+        let target = Target::plain(self.address);
         let begin = Instant::now();
         loop {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Err(format!("ended at once, {status}"));
             }
-            match conn::connect_all(&target, "loadgen probe", 1) {
+            match handshake::connect_all(&target, "loadgen probe", 1) {
                 Ok((_, info)) => return Ok(info.version),
                 Err(text) if begin.elapsed() > START_TIMEOUT => {
                     return Err(format!("not ready after {START_TIMEOUT:?}: {text}"));

@@ -8,17 +8,18 @@ mod subs;
 use std::time::Duration;
 
 use crate::cli::PlanArgs;
-use crate::conn::{self, Connection, Target};
 use crate::engine::tally::Tally;
 use crate::engine::worker::{Link, Role, Worker};
 use crate::engine::{Engine, External, Group, Phase};
 use crate::limits;
+use crate::net::conn::Connection;
+use crate::net::handshake;
+use crate::net::target::Target;
 use crate::parse::Amount;
 use crate::procstat::{self, CpuSnapshot};
 use crate::progress::Progress;
 use crate::report::{self, Report};
 use crate::verify;
-use crate::wire::encode::Credentials;
 use crate::wire::info::ServerInfo;
 
 /// How long `sub` waits for its first message.
@@ -88,6 +89,8 @@ pub struct Opener {
     target: Target,
     /// INFO of the last connection.
     pub server: ServerInfo,
+    /// How the last connection is secured, in words.
+    secured: String,
 }
 
 impl Opener {
@@ -102,7 +105,7 @@ impl Opener {
             return Ok(Vec::new());
         }
         let (connections, server) =
-            conn::connect_all(&self.target, &format!("loadgen {name}"), count)?;
+            handshake::connect_all(&self.target, &format!("loadgen {name}"), count)?;
         if server.max_payload > 0 && size_max as u64 > server.max_payload {
             return Err(format!(
                 "payloads of {size_max} bytes exceed the server's max_payload of {}",
@@ -110,6 +113,9 @@ impl Opener {
             ));
         }
         self.server = server;
+        if let Some(secured) = connections.last().and_then(Connection::secured_by) {
+            self.secured = format!(" ({secured})");
+        }
         Ok(connections)
     }
 }
@@ -117,17 +123,10 @@ impl Opener {
 /// Runs one plan from connecting to the report.
 pub fn run(plan: Plan, args: &PlanArgs) -> Result<Report, String> {
     args.check()?;
-    let credentials = Credentials {
-        user: args.user.clone(),
-        password: args.password.clone(),
-        token: args.token.clone(),
-    };
     let mut opener = Opener {
-        target: Target {
-            address: args.address()?,
-            credentials,
-        },
+        target: args.server.target()?,
         server: ServerInfo::default(),
+        secured: String::new(),
     };
     let server = ServerWatch::new(args.server_pid)?;
     limits::ensure_descriptors(connections_of(plan, args))?;
@@ -183,6 +182,8 @@ pub fn run(plan: Plan, args: &PlanArgs) -> Result<Report, String> {
     let facts = report::Facts {
         plan: plan.name(),
         args,
+        address: opener.target.address.to_string(),
+        transport: format!("{}{}", opener.target.transport(), opener.secured),
         version,
         connections,
         subscriptions,
