@@ -41,6 +41,10 @@ pub enum Command {
     Idle(PlanArgs),
     /// Many subscriptions, literal and wildcard, and published messages that match some.
     Subs(PlanArgs),
+    /// Connections that come and go at a fixed rate (1,000/s): connect, CONNECT, PING, close.
+    Handshakes(PlanArgs),
+    /// Request-reply beside idle connections, quiet and while all monitoring endpoints are polled.
+    Polling(PlanArgs),
     /// Run plans against two servers started here, and compare.
     Compare(Box<CompareArgs>),
 }
@@ -114,6 +118,15 @@ pub struct PlanArgs {
     /// CPUs for the worker threads: 1 or 1,3-5.
     #[arg(long, value_parser = pin::cpu_list)]
     pub pin: Option<CpuList>,
+    /// The server's monitoring address (polling).
+    #[arg(long, value_name = "HOST:PORT")]
+    pub monitor: Option<String>,
+    /// How often a second each endpoint is polled (polling).
+    #[arg(long, default_value_t = 10.0)]
+    pub polls: f64,
+    /// Quiet and polled phases, each of --duration (polling).
+    #[arg(long, default_value_t = 3)]
+    pub rounds: u32,
     /// Process id of the server, for its CPU time and memory.
     #[arg(long)]
     pub server_pid: Option<i32>,

@@ -72,16 +72,6 @@ pub struct Target {
 }
 
 impl Target {
-    /// A server without TLS or WebSocket that lets everyone in.
-    pub fn plain(address: SocketAddr) -> Self {
-        Target {
-            address,
-            credentials: Credentials::default(),
-            tls: None,
-            upgrade: None,
-        }
-    }
-
     /// How the connections look, in words.
     pub fn transport(&self) -> String {
         let websocket = self.upgrade.as_ref().map(|upgrade| match upgrade.compress {

@@ -194,7 +194,6 @@ pub fn set_up(plan: Plan, args: &PlanArgs, opener: &mut Opener) -> Result<Setup,
         links,
         groups,
         window,
-        server: opener.server.clone(),
         subscriptions,
     })
 }
