@@ -1,11 +1,11 @@
 //! The command line.
 
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::compare::CompareArgs;
+use crate::net::target::ServerArgs;
 use crate::parse::{self, Amount, SizeSpec};
 use crate::pin::{self, CpuList};
 
@@ -41,6 +41,10 @@ pub enum Command {
     Idle(PlanArgs),
     /// Many subscriptions, literal and wildcard, and published messages that match some.
     Subs(PlanArgs),
+    /// Connections that come and go at a fixed rate (1,000/s): connect, CONNECT, PING, close.
+    Handshakes(PlanArgs),
+    /// Request-reply beside idle connections, quiet and while all monitoring endpoints are polled.
+    Polling(PlanArgs),
     /// Run plans against two servers started here, and compare.
     Compare(Box<CompareArgs>),
 }
@@ -48,21 +52,9 @@ pub enum Command {
 /// Options of all plans.
 #[derive(Debug, Clone, Args)]
 pub struct PlanArgs {
-    /// Server as host:port.
-    #[arg(long, default_value = "127.0.0.1:4222")]
-    pub server: String,
-    /// Allow a server that is not on a loopback address.
-    #[arg(long)]
-    pub allow_remote: bool,
-    /// User name.
-    #[arg(long)]
-    pub user: Option<String>,
-    /// Password.
-    #[arg(long)]
-    pub password: Option<String>,
-    /// Token, instead of user and password.
-    #[arg(long)]
-    pub token: Option<String>,
+    /// Which server, and as whom.
+    #[command(flatten)]
+    pub server: ServerArgs,
     /// Payload size: 128, 64KiB, uniform:16..1024, choice:16,128,4096 or zipf:16..64KiB.
     #[arg(long, default_value = "128", value_parser = parse::size_spec)]
     pub size: SizeSpec,
@@ -126,6 +118,15 @@ pub struct PlanArgs {
     /// CPUs for the worker threads: 1 or 1,3-5.
     #[arg(long, value_parser = pin::cpu_list)]
     pub pin: Option<CpuList>,
+    /// The server's monitoring address (polling).
+    #[arg(long, value_name = "HOST:PORT")]
+    pub monitor: Option<String>,
+    /// How often a second each endpoint is polled (polling).
+    #[arg(long, default_value_t = 10.0)]
+    pub polls: f64,
+    /// Quiet and polled phases, each of --duration (polling).
+    #[arg(long, default_value_t = 3)]
+    pub rounds: u32,
     /// Process id of the server, for its CPU time and memory.
     #[arg(long)]
     pub server_pid: Option<i32>,
@@ -194,23 +195,6 @@ impl PlanArgs {
             return Err("--prefix must be a plain subject token".into());
         }
         Ok(())
-    }
-
-    /// The server's address; anything but loopback only with --allow-remote.
-    pub fn address(&self) -> Result<SocketAddr, String> {
-        let mut addresses = self
-            .server
-            .to_socket_addrs()
-            .map_err(|error| format!("--server {}: {error}", self.server))?;
-        let address = addresses
-            .next()
-            .ok_or_else(|| format!("--server {} has no address", self.server))?;
-        if !address.ip().is_loopback() && !self.allow_remote {
-            return Err(format!(
-                "{address} is not a loopback address; loading a remote server needs --allow-remote"
-            ));
-        }
-        Ok(address)
     }
 }
 

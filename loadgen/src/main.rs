@@ -8,9 +8,10 @@ mod batch;
 mod cli;
 mod clock;
 mod compare;
-mod conn;
 mod engine;
 mod limits;
+mod monitor;
+mod net;
 mod parse;
 mod pin;
 mod plans;
@@ -40,6 +41,8 @@ fn main() -> ExitCode {
         Command::Reqrep(args) => run_plan(Plan::Reqrep, &args),
         Command::Idle(args) => run_plan(Plan::Idle, &args),
         Command::Subs(args) => run_plan(Plan::Subs, &args),
+        Command::Handshakes(args) => run_plan(Plan::Handshakes, &args),
+        Command::Polling(args) => run_plan(Plan::Polling, &args),
         Command::Compare(args) => compare::run(&args),
     };
     match outcome {

@@ -51,6 +51,12 @@ pub fn pin_current_thread(cpu: usize) -> io::Result<()> {
     Ok(sched_setaffinity(None, &set)?)
 }
 
+/// Gives the calling thread the lowest priority.
+pub fn give_way() {
+    // Lowering it is always allowed; if it fails all the same, measurements are a bit more disturbed.
+    let _ = rustix::process::setpriority_process(None, 19);
+}
+
 /// Runs `action` with the calling thread bound to `cpus`, then takes the old mask back. A child process started by
 /// `action` keeps the mask: that is how servers are pinned without any code between fork and exec.
 pub fn with_affinity<T>(cpus: &CpuList, action: impl FnOnce() -> T) -> io::Result<T> {

@@ -4,6 +4,7 @@
 
 mod fake;
 
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -66,6 +67,7 @@ fn an_honest_server_passes_every_plan() {
         "subs --literals 300 --wildcards 120 --connections 3 --count 900",
         "idle --connections 10 --duration 50ms",
         "pubsub --duration 100ms --warmup 20ms",
+        "handshakes --rate 500 --count 100",
     ];
     for plan in plans {
         let outcome = against(Fault::None, plan);
@@ -251,6 +253,67 @@ fn a_pong_never_lands_inside_a_message() {
         "{}",
         outcome.stderr
     );
+}
+
+#[test]
+fn handshakes_are_timed_from_when_they_were_due() {
+    let outcome = against(Fault::None, "handshakes --rate 400 --duration 500ms");
+    assert_eq!((outcome.status, outcome.number("/published")), (0, 200));
+    assert_eq!(outcome.number("/latency/samples"), 200);
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = unused.local_addr().unwrap();
+    drop(unused);
+    let output = loadgen(&format!("handshakes --count 5 --server {address}"));
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// Answers every GET; `/jsz` it does not have.
+fn monitoring() -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let lines = BufReader::new(&stream).lines().map_while(Result::ok);
+            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            let status = if head[0].contains("/jsz") { 404 } else { 200 };
+            let _ = write!(&stream, "HTTP/1.1 {status} X\r\n\r\nbody");
+        }
+    });
+    address
+}
+
+#[test]
+fn polling_compares_quiet_with_polled() {
+    let plan = format!(
+        "polling --connections 10 --rate 500 --duration 300ms --rounds 2 --monitor {}",
+        monitoring()
+    );
+    let outcome = against(Fault::None, &plan);
+    assert_eq!(outcome.status, 0, "{} {}", outcome.report, outcome.stderr);
+    assert_eq!(outcome.number("/published"), 4 * 150);
+    let figures = outcome.report["figures"].as_array().unwrap();
+    let value = |name: &str| {
+        let figure = figures.iter().find(|figure| figure["name"] == name);
+        figure.unwrap()["value"].as_f64().unwrap()
+    };
+    assert!(value("p99 quiet") > 0.0 && value("p99 polled") > 0.0);
+    // Ten endpoints, ten times a second.
+    assert!(
+        (60.0..=120.0).contains(&value("polls")),
+        "{}",
+        outcome.report
+    );
+    for (options, expected) in [
+        ("", "--monitor"),
+        ("--monitor 127.0.0.1:1", "monitoring at"),
+    ] {
+        let outcome = against(Fault::None, &format!("polling --duration 50ms {options}"));
+        assert!(
+            outcome.status == 2 && outcome.stderr.contains(expected),
+            "{}",
+            outcome.stderr
+        );
+    }
 }
 
 #[test]

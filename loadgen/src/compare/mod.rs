@@ -1,9 +1,12 @@
 //! Two servers under the same plans: started here, one at a time and fresh for every run, pinned alike, taking turns in
 //! the order A B B A, so that whatever drifts on the machine hits both.
 
+mod config;
+mod reload;
 mod rows;
 mod server;
-mod table;
+mod stage;
+pub mod table;
 
 use std::path::PathBuf;
 
@@ -13,8 +16,11 @@ use crate::limits;
 use crate::pin::{self, CpuList};
 use crate::plans;
 use crate::report::{Report, grouped};
+use config::{Features, Setting, Wishes};
+use reload::Reloader;
 use rows::Row;
 use server::{Launch, Server};
+use stage::Stage;
 
 /// Options of `compare`.
 #[derive(Debug, clap::Args)]
@@ -23,14 +29,34 @@ pub struct CompareArgs {
     #[arg(long)]
     ours: PathBuf,
     /// The other server's binary (nats-server); started alike.
+    #[arg(
+        long,
+        required_unless_present = "features",
+        conflicts_with = "features"
+    )]
+    theirs: Option<PathBuf>,
+    /// Compare our server with itself: with accounts, permissions and mappings on, and without any. `beside`: the
+    /// mappings are of other subjects; `mapped`: every message goes through one.
     #[arg(long)]
-    theirs: PathBuf,
+    features: Option<Features>,
     /// Further arguments for our server, separated by spaces.
     #[arg(long, default_value = "", allow_hyphen_values = true)]
     ours_args: String,
     /// Further arguments for the other server.
     #[arg(long, default_value = "", allow_hyphen_values = true)]
     theirs_args: String,
+    /// Configuration file for our server (-c); what a plan needs is added to a copy of it.
+    #[arg(long, value_name = "FILE", conflicts_with = "features")]
+    ours_config: Option<PathBuf>,
+    /// Configuration file for the other server.
+    #[arg(long, value_name = "FILE", conflicts_with = "features")]
+    theirs_config: Option<PathBuf>,
+    /// As whom to connect to our server.
+    #[arg(long, value_name = "USER:PASSWORD", value_parser = login)]
+    ours_user: Option<(String, String)>,
+    /// As whom to connect to the other server.
+    #[arg(long, value_name = "USER:PASSWORD", value_parser = login)]
+    theirs_user: Option<(String, String)>,
     /// CPUs of the server under test.
     #[arg(long, default_value = "0", value_parser = pin::cpu_list)]
     server_cores: CpuList,
@@ -40,7 +66,9 @@ pub struct CompareArgs {
     /// Runs of each server per plan.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// Plans to run: all, or names separated by commas.
+    /// Plans to run: all, plain (the first twelve), dropin (TLS, WebSocket, monitoring, reload), or names separated by
+    /// commas: pub16, one16, fanout8, pairs8, one64k, fanin1000, reqrep1, reqrep32, paced, fanin_paced, idle10k, subs1m,
+    /// tls1, tls64k, handshakes, ws1, wsdeflate1, polling, reload1, reload8.
     #[arg(long, default_value = "all")]
     plans: String,
     /// Multiplies times, idle connections and subscriptions.
@@ -57,14 +85,39 @@ pub struct CompareArgs {
     quiet: bool,
 }
 
+fn login(text: &str) -> Result<(String, String), String> {
+    text.split_once(':')
+        .map(|(user, password)| (user.into(), password.into()))
+        .ok_or_else(|| "write it as user:password".into())
+}
+
 /// Result for one plan.
 #[derive(Serialize)]
-struct Comparison {
-    plan: &'static str,
-    title: &'static str,
-    lines: Vec<table::Line>,
-    rounds: Vec<(Report, Report)>,
-    failures: Vec<String>,
+pub struct Comparison {
+    /// Name of the row.
+    pub plan: &'static str,
+    /// What it is.
+    pub title: &'static str,
+    /// The figures.
+    pub lines: Vec<table::Line>,
+    /// All runs, as pairs.
+    pub rounds: Vec<(Report, Report)>,
+    /// What went wrong.
+    pub failures: Vec<String>,
+}
+
+/// What all runs of a comparison share.
+struct Bench<'a> {
+    args: &'a CompareArgs,
+    stage: Stage,
+    /// The two servers.
+    sides: [Launch; 2],
+}
+
+impl Bench<'_> {
+    fn labels(&self) -> [&'static str; 2] {
+        [self.sides[0].label, self.sides[1].label]
+    }
 }
 
 /// Runs the comparison and prints it; false when a run lost messages or failed.
@@ -73,6 +126,11 @@ pub fn run(args: &CompareArgs) -> Result<bool, String> {
         return Err("--scale must be between 0.001 and 100".into());
     }
     let rows = rows::select(&args.plans)?;
+    if args.features.is_some() && rows.iter().any(|row| row.setting == Setting::Reloaded) {
+        return Err(
+            "the reload plans have users of their own; name other plans with --features".into(),
+        );
+    }
     // Before the servers are started, because they inherit the limit.
     limits::ensure_descriptors(
         rows.iter()
@@ -80,28 +138,16 @@ pub fn run(args: &CompareArgs) -> Result<bool, String> {
             .max()
             .unwrap_or(0),
     )?;
-    let words = |text: &str| text.split_whitespace().map(String::from).collect();
-    let launch = |label, path: &PathBuf, arguments| Launch {
-        label,
-        path: path.clone(),
-        arguments,
-        cpus: args.server_cores.clone(),
+    let bench = Bench {
+        args,
+        stage: Stage::new()?,
+        sides: sides(args),
     };
-    let ours = launch("ours", &args.ours, words(&args.ours_args));
-    let theirs = launch("theirs", &args.theirs, words(&args.theirs_args));
-
     let mut comparisons = Vec::new();
     for row in rows {
-        let comparison = compare_row(args, row, &ours, &theirs);
+        let comparison = bench.compare_row(row);
         if !args.json {
-            println!("{} — {}", comparison.plan, comparison.title);
-            table::print(&comparison.lines);
-            limits_seen(&comparison.rounds);
-            comparison
-                .failures
-                .iter()
-                .for_each(|failure| println!("  FAILED: {failure}"));
-            println!();
+            show(&comparison, bench.labels());
         }
         comparisons.push(comparison);
     }
@@ -117,97 +163,146 @@ pub fn run(args: &CompareArgs) -> Result<bool, String> {
     Ok(good)
 }
 
-fn compare_row(
-    args: &CompareArgs,
-    row: &'static Row,
-    ours: &Launch,
-    theirs: &Launch,
-) -> Comparison {
-    let mut comparison = Comparison {
-        plan: row.name,
-        title: row.title,
-        lines: Vec::new(),
-        rounds: Vec::new(),
-        failures: Vec::new(),
+/// The two servers; under --features ours with them and ours without.
+fn sides(args: &CompareArgs) -> [Launch; 2] {
+    let launch = |label, path: &PathBuf, arguments: &str, wishes| Launch {
+        label,
+        path: path.clone(),
+        arguments: arguments.split_whitespace().map(String::from).collect(),
+        cpus: args.server_cores.clone(),
+        wishes,
     };
-    for round in 0..args.rounds {
-        let mut once =
-            |launch: &Launch| run_once(args, row, launch, round, &mut comparison.failures);
-        let (ours, theirs) = if round % 2 == 0 {
-            let first = once(ours);
-            (first, once(theirs))
-        } else {
-            let first = once(theirs);
-            (once(ours), first)
+    let ours = Wishes {
+        base: args.ours_config.clone(),
+        features: args.features,
+        login: args.ours_user.clone(),
+    };
+    let theirs = Wishes {
+        base: args.theirs_config.clone(),
+        features: None,
+        login: args.theirs_user.clone(),
+    };
+    match &args.theirs {
+        Some(path) => [
+            launch("ours", &args.ours, &args.ours_args, ours),
+            launch("theirs", path, &args.theirs_args, theirs),
+        ],
+        None => [
+            launch("with", &args.ours, &args.ours_args, ours),
+            launch("without", &args.ours, &args.ours_args, theirs),
+        ],
+    }
+}
+
+fn show(comparison: &Comparison, labels: [&'static str; 2]) {
+    println!("{} — {}", comparison.plan, comparison.title);
+    table::print(&comparison.lines, labels);
+    limits_seen(&comparison.rounds, labels);
+    let failures = comparison.failures.iter();
+    failures.for_each(|failure| println!("  FAILED: {failure}"));
+    println!();
+}
+
+impl Bench<'_> {
+    fn compare_row(&self, row: &'static Row) -> Comparison {
+        let mut comparison = Comparison {
+            plan: row.name,
+            title: row.title,
+            lines: Vec::new(),
+            rounds: Vec::new(),
+            failures: Vec::new(),
         };
-        comparison.rounds.extend(ours.zip(theirs));
+        for round in 0..self.args.rounds {
+            let mut once = |side: usize| {
+                self.run_once(row, &self.sides[side], round, &mut comparison.failures)
+            };
+            let (ours, theirs) = if round % 2 == 0 {
+                let first = once(0);
+                (first, once(1))
+            } else {
+                let first = once(1);
+                (once(0), first)
+            };
+            comparison.rounds.extend(ours.zip(theirs));
+        }
+        comparison.lines = table::lines(&comparison.rounds);
+        comparison
     }
-    comparison.lines = table::lines(&comparison.rounds);
-    comparison
+
+    /// One fresh server, one run; a report even when the run was not clean, which is noted in `failures`.
+    fn run_once(
+        &self,
+        row: &Row,
+        launch: &Launch,
+        round: u32,
+        failures: &mut Vec<String>,
+    ) -> Option<Report> {
+        let label = format!("{} round {} {}", row.name, round + 1, launch.label);
+        let mut fail = |text: String| {
+            if !self.args.quiet {
+                eprintln!("{label}: {text}");
+            }
+            failures.push(format!("{label}: {text}"));
+        };
+        let mut server = match Server::start(launch, &self.stage, row.setting) {
+            Ok(server) => server,
+            Err(text) => {
+                fail(text);
+                return None;
+            }
+        };
+        let result = self.load(row, &server);
+        let tail = server.log_tail();
+        if !server.stop() {
+            fail(format!("the server ended by itself:\n{tail}"));
+        }
+        let report = match result {
+            Ok(report) => report,
+            Err(text) => {
+                fail(text);
+                return None;
+            }
+        };
+        if !report.is_good() {
+            let lost = report
+                .verdict
+                .map_or(report.lost, |verdict| verdict.lost.max(report.lost));
+            let (surplus, errors) = (report.surplus, report.error_texts.join("; "));
+            fail(format!("lost {lost}, surplus {surplus}, errors: {errors}"));
+        }
+        if !self.args.quiet {
+            let cpu = report.server.cpu_us_per_message;
+            let cpu = cpu.map_or(String::new(), |cpu_us| format!(", {cpu_us:.4} µs/message"));
+            let published = grouped(report.published as f64);
+            eprintln!(
+                "{label} (version {}): {published} published{cpu}",
+                server.version
+            );
+        }
+        Some(report)
+    }
+
+    fn load(&self, row: &Row, server: &Server) -> Result<Report, String> {
+        let (plan, mut plan_args) = row.arguments(self.args.scale);
+        plan_args.server = server.prepared.server.clone();
+        plan_args.monitor = server.prepared.http.map(|address| address.to_string());
+        plan_args.server_pid = Some(server.pid());
+        plan_args.pin = Some(self.args.pin.clone());
+        plan_args.threads = self.args.threads;
+        plan_args.quiet = true;
+        let reloader = Reloader::start(&server.prepared, server.pid())?;
+        let report = plans::run(plan, &plan_args);
+        let figures = reloader.map_or(Ok(Vec::new()), Reloader::stop);
+        let mut report = report?;
+        report.figures.extend(figures?);
+        Ok(report)
+    }
 }
 
-/// One fresh server, one run; a report even when the run was not clean, which is noted in `failures`.
-fn run_once(
-    args: &CompareArgs,
-    row: &Row,
-    launch: &Launch,
-    round: u32,
-    failures: &mut Vec<String>,
-) -> Option<Report> {
-    let label = format!("{} round {} {}", row.name, round + 1, launch.label);
-    let mut fail = |text: String| {
-        if !args.quiet {
-            eprintln!("{label}: {text}");
-        }
-        failures.push(format!("{label}: {text}"));
-    };
-    let mut server = match Server::start(launch) {
-        Ok(server) => server,
-        Err(text) => {
-            fail(text);
-            return None;
-        }
-    };
-    let (plan, mut plan_args) = row.arguments(args.scale);
-    plan_args.server = server.address.to_string();
-    plan_args.server_pid = Some(server.pid());
-    plan_args.pin = Some(args.pin.clone());
-    plan_args.threads = args.threads;
-    plan_args.quiet = true;
-    let result = plans::run(plan, &plan_args);
-    let tail = server.log_tail();
-    if !server.stop() {
-        fail(format!("the server ended by itself:\n{tail}"));
-    }
-    let report = match result {
-        Ok(report) => report,
-        Err(text) => {
-            fail(text);
-            return None;
-        }
-    };
-    if !report.is_good() {
-        let (lost, surplus, errors) = (report.lost, report.surplus, report.error_texts.join("; "));
-        fail(format!("lost {lost}, surplus {surplus}, errors: {errors}"));
-    }
-    if !args.quiet {
-        let cpu = report
-            .server
-            .cpu_us_per_message
-            .map_or(String::new(), |cpu_us| format!(", {cpu_us:.4} µs/message"));
-        eprintln!(
-            "{label} (version {}): {} published{cpu}",
-            server.version,
-            grouped(report.published as f64)
-        );
-    }
-    Some(report)
-}
-
-fn limits_seen(rounds: &[(Report, Report)]) {
+fn limits_seen(rounds: &[(Report, Report)], labels: [&str; 2]) {
     let ours: Vec<&Report> = rounds.iter().map(|round| &round.0).collect();
     let theirs: Vec<&Report> = rounds.iter().map(|round| &round.1).collect();
-    for (label, reports) in [("ours", ours), ("theirs", theirs)] {
+    for (label, reports) in labels.into_iter().zip([ours, theirs]) {
         let limited: Vec<&&Report> = reports
             .iter()
             .filter(|report| report.loadgen_limited)

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::conn::{self, Target};
+use crate::compare::config::{Prepared, Setting, Wishes};
+use crate::compare::stage::Stage;
+use crate::net::handshake;
 use crate::pin::{self, CpuList};
-use crate::wire::encode::Credentials;
 
 /// How long a server may take until it answers.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -22,7 +23,7 @@ const LOG_LINES: usize = 15;
 /// How to start one of the two servers.
 #[derive(Debug, Clone)]
 pub struct Launch {
-    /// `ours` or `theirs`.
+    /// Its name in results.
     pub label: &'static str,
     /// The binary.
     pub path: PathBuf,
@@ -30,29 +31,28 @@ pub struct Launch {
     pub arguments: Vec<String>,
     /// CPUs it runs on.
     pub cpus: CpuList,
+    /// What its configuration shall hold.
+    pub wishes: Wishes,
 }
 
 /// A running server; it is stopped when this is dropped.
 pub struct Server {
     child: Child,
     log: PathBuf,
-    /// Where it listens.
-    pub address: SocketAddr,
+    /// How it is reached.
+    pub prepared: Prepared,
     /// What it calls its version.
     pub version: String,
 }
 
 impl Server {
-    /// Starts a server and waits until it answers a PING.
-    pub fn start(launch: &Launch) -> Result<Self, String> {
+    /// Starts a server as a row wants it, and waits until it answers a PING.
+    pub fn start(launch: &Launch, stage: &Stage, setting: Setting) -> Result<Self, String> {
         let name = launch.path.display();
-        let address = free_address()?;
-        let log = std::env::temp_dir().join(format!(
-            "loadgen-{}-{}-{}.log",
-            std::process::id(),
-            launch.label,
-            address.port()
-        ));
+        let [address, http, websocket] = free_addresses()?;
+        let free = [http, websocket];
+        let prepared = Prepared::new(stage, setting, &launch.wishes, address, free)?;
+        let log = stage.path(&format!("{}-{}.log", launch.label, address.port()));
         let output = File::create(&log)
             .map_err(|error| format!("cannot write {}: {error}", log.display()))?;
         let errors = output
@@ -62,6 +62,9 @@ impl Server {
         command
             .args(["-a", "127.0.0.1", "-p", &address.port().to_string()])
             .args(&launch.arguments);
+        if let Some(config) = &prepared.config {
+            command.arg("-c").arg(config);
+        }
         // Go takes its number of running threads from the mask at start anyway; this makes it independent of the version.
         command.env("GOMAXPROCS", launch.cpus.len().to_string());
         command.stdin(Stdio::null()).stdout(output).stderr(errors);
@@ -73,7 +76,7 @@ impl Server {
         let mut server = Server {
             child,
             log,
-            address,
+            prepared,
             version: String::new(),
         };
         server.version = server
@@ -95,16 +98,13 @@ impl Server {
     }
 
     fn wait_until_ready(&mut self) -> Result<String, String> {
-        let target = Target {
-            address: self.address,
-            credentials: Credentials::default(),
-        };
+        let target = self.prepared.server.target()?;
         let begin = Instant::now();
         loop {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Err(format!("ended at once, {status}"));
             }
-            match conn::connect_all(&target, "loadgen probe", 1) {
+            match handshake::connect_all(&target, "loadgen probe", 1) {
                 Ok((_, info)) => return Ok(info.version),
                 Err(text) if begin.elapsed() > START_TIMEOUT => {
                     return Err(format!("not ready after {START_TIMEOUT:?}: {text}"));
@@ -143,9 +143,12 @@ impl Drop for Server {
     }
 }
 
-fn free_address() -> Result<SocketAddr, String> {
-    // Bound and let go: the kernel does not hand out the same port again soon.
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .map_err(|error| format!("no free port on 127.0.0.1: {error}"))
+fn free_addresses() -> Result<[SocketAddr; 3], String> {
+    // Bound all at once and let go: the kernel does not hand out the same port again soon.
+    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let addresses = || -> std::io::Result<[SocketAddr; 3]> {
+        let [one, two, three] = [bind()?, bind()?, bind()?];
+        Ok([one.local_addr()?, two.local_addr()?, three.local_addr()?])
+    };
+    addresses().map_err(|error| format!("no free port on 127.0.0.1: {error}"))
 }

@@ -4,40 +4,40 @@ use serde::Serialize;
 
 use crate::report::{Report, grouped};
 
-/// A figure taken from a report.
-struct Figure {
+/// A figure that every report may have.
+struct Common {
     name: &'static str,
     unit: &'static str,
     of: fn(&Report) -> Option<f64>,
 }
 
-const FIGURES: [Figure; 10] = [
-    Figure {
+const COMMON: [Common; 10] = [
+    Common {
         name: "throughput",
         unit: "messages/s",
         of: throughput,
     },
-    Figure {
+    Common {
         name: "server CPU",
-        unit: "µs/published message",
+        unit: "µs/message",
         of: |report| report.server.cpu_us_per_message,
     },
-    Figure {
+    Common {
         name: "latency p50",
         unit: "µs",
         of: |report| report.latency.map(|latency| latency.p50_us),
     },
-    Figure {
+    Common {
         name: "latency p99",
         unit: "µs",
         of: |report| report.latency.map(|latency| latency.p99_us),
     },
-    Figure {
+    Common {
         name: "latency p99.9",
         unit: "µs",
         of: |report| report.latency.map(|latency| latency.p99_9_us),
     },
-    Figure {
+    Common {
         name: "peak memory",
         unit: "MiB",
         of: |report| {
@@ -47,7 +47,7 @@ const FIGURES: [Figure; 10] = [
                 .map(|memory| memory.peak_bytes as f64 / 1_048_576.0)
         },
     },
-    Figure {
+    Common {
         name: "memory per connection",
         unit: "KiB",
         of: |report| {
@@ -57,17 +57,17 @@ const FIGURES: [Figure; 10] = [
                 .map(|bytes| bytes / 1024.0)
         },
     },
-    Figure {
+    Common {
         name: "memory per subscription",
         unit: "bytes",
         of: |report| report.server.bytes_per_subscription,
     },
-    Figure {
+    Common {
         name: "server CPU while idle",
         unit: "% of a core",
         of: idle_cpu,
     },
-    Figure {
+    Common {
         name: "loadgen CPU",
         unit: "ns/message in and out",
         of: own_cpu,
@@ -127,61 +127,71 @@ pub struct Line {
     pub figure: &'static str,
     /// Its unit.
     pub unit: &'static str,
-    /// Our server.
-    pub ours: Spread,
+    /// The first server; `None` when it does not offer the figure.
+    pub ours: Option<Spread>,
     /// The other server.
-    pub theirs: Spread,
-    /// Ours by theirs, paired within each round.
-    pub ratio: Spread,
+    pub theirs: Option<Spread>,
+    /// First by other, paired within each round.
+    pub ratio: Option<Spread>,
 }
 
-/// All figures that both servers have; rounds are pairs of (ours, theirs).
+/// All figures that both servers have, and those of the plan that one has; rounds are pairs of (ours, theirs).
 pub fn lines(rounds: &[(Report, Report)]) -> Vec<Line> {
-    FIGURES
-        .iter()
-        .filter_map(|figure| line(figure, rounds))
-        .collect()
+    let common = COMMON.iter().filter_map(|common| {
+        let line = line(common.name, common.unit, rounds, common.of);
+        (line.ours.is_some() && line.theirs.is_some()).then_some(line)
+    });
+    let own = rounds.first().map_or(&[][..], |round| &round.0.figures);
+    let own = own.iter().map(|figure| {
+        let of = |report: &Report| {
+            let mut all = report.figures.iter();
+            all.find(|one| one.name == figure.name)?.value
+        };
+        line(figure.name, figure.unit, rounds, of)
+    });
+    common.chain(own).collect()
 }
 
-fn line(figure: &Figure, rounds: &[(Report, Report)]) -> Option<Line> {
-    let pairs: Vec<(f64, f64)> = rounds
+fn line(
+    figure: &'static str,
+    unit: &'static str,
+    rounds: &[(Report, Report)],
+    of: impl Fn(&Report) -> Option<f64>,
+) -> Line {
+    let pairs: Vec<_> = rounds
         .iter()
-        .filter_map(|(ours, theirs)| (figure.of)(ours).zip((figure.of)(theirs)))
+        .map(|(ours, theirs)| (of(ours), of(theirs)))
         .collect();
-    let ratios = pairs
-        .iter()
-        .filter(|(_, theirs)| *theirs > 0.0)
-        .map(|(ours, theirs)| ours / theirs)
-        .collect();
-    Some(Line {
-        figure: figure.name,
-        unit: figure.unit,
-        ours: Spread::of(pairs.iter().map(|pair| pair.0).collect())?,
-        theirs: Spread::of(pairs.iter().map(|pair| pair.1).collect())?,
-        ratio: Spread::of(ratios)?,
-    })
-}
-
-/// Prints the lines of one plan.
-pub fn print(lines: &[Line]) {
-    println!(
-        "  {:<48}{:>14}{:>14}   ratio ours/theirs (min–max)",
-        "", "ours", "theirs"
-    );
-    for Line {
+    let ratio = |(ours, theirs): &(Option<f64>, Option<f64>)| {
+        Some((*ours)? / (*theirs).filter(|theirs| *theirs > 0.0)?)
+    };
+    Line {
         figure,
         unit,
-        ours,
-        theirs,
-        ratio,
-    } in lines
-    {
-        let name = format!("{figure}, {unit}");
-        let ratio = format!("{:.3} ({:.3}–{:.3})", ratio.median, ratio.min, ratio.max);
+        ours: Spread::of(pairs.iter().filter_map(|pair| pair.0).collect()),
+        theirs: Spread::of(pairs.iter().filter_map(|pair| pair.1).collect()),
+        ratio: Spread::of(pairs.iter().filter_map(ratio).collect()),
+    }
+}
+
+/// Prints the lines of one plan, under the names of the two sides.
+pub fn print(lines: &[Line], [ours, theirs]: [&str; 2]) {
+    println!(
+        "  {:<48}{ours:>14}{theirs:>14}   ratio {ours}/{theirs} (min–max)",
+        ""
+    );
+    let median = |spread: &Option<Spread>| {
+        spread.map_or("not offered".into(), |spread| number(spread.median))
+    };
+    for line in lines {
+        let name = format!("{}, {}", line.figure, line.unit);
+        let ratio = line.ratio.map_or(String::new(), |ratio| {
+            format!("{:.3} ({:.3}–{:.3})", ratio.median, ratio.min, ratio.max)
+        });
         println!(
             "  {name:<48}{:>14}{:>14}   {ratio}",
-            number(ours.median),
-            number(theirs.median)
+            median(&line.ours),
+            median(&line.theirs)
         );
     }
 }

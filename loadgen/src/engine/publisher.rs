@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::batch::Batch;
-use crate::conn::Connection;
+use crate::net::conn::Connection;
 use crate::stamp::Stamp;
 
 /// A publisher. A *lap* is what it has decided to send next: a run of messages that goes out in one write if the

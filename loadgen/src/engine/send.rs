@@ -120,7 +120,7 @@ impl Worker {
             return Pumped::Nothing;
         }
         self.flush(run, index);
-        if !self.links[index].connection.open || !self.links[index].connection.control.is_empty() {
+        if !self.links[index].connection.open || self.links[index].connection.has_output() {
             return Pumped::Nothing;
         }
         match &self.links[index].role {

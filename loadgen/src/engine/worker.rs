@@ -10,13 +10,13 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use rustix::event::{Timespec, epoll};
 
 use crate::clock::now_ns;
-use crate::conn::{Connection, Received};
 use crate::engine::client::{self, Client};
 use crate::engine::pace::Pace;
 use crate::engine::publisher::{Publisher, State};
 use crate::engine::subscriber::{Controls, Subscriber};
 use crate::engine::tally::Tally;
 use crate::engine::{Group, Phase, Shared};
+use crate::net::conn::{Connection, Received, Scratch};
 use crate::parse::Amount;
 
 /// Sends per turn, before looking for received bytes again.
@@ -87,7 +87,7 @@ pub struct Worker {
     pub links: Vec<Link>,
     /// Links that send on their own account, in sending order.
     pub(super) source_links: Vec<usize>,
-    scratch: Vec<u8>,
+    scratch: Scratch,
     readable: Vec<usize>,
 }
 
@@ -129,7 +129,7 @@ impl Worker {
             epoll,
             links,
             source_links,
-            scratch: Vec::new(),
+            scratch: Scratch::default(),
             readable,
         })
     }
@@ -340,7 +340,7 @@ impl Worker {
         let connection = &mut self.links[index].connection;
         if connection.open
             && connection.writable
-            && !connection.control.is_empty()
+            && connection.has_output()
             && let Err(error) = connection.flush_control()
         {
             self.close(run, index, error.to_string());

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::batch::Batch;
 use crate::cli::PlanArgs;
-use crate::conn::Connection;
 use crate::engine::Group;
 use crate::engine::publisher::{Publisher, Style};
 use crate::engine::subscriber::Subscriber;
 use crate::engine::worker::{Link, Role};
+use crate::net::conn::Connection;
 use crate::plans::{Opener, Plan, Setup, WINDOW_BYTES};
 use crate::stamp::{PUBLISHERS_MAX, STAMP_BYTES};
 use crate::verify::Verifier;
@@ -194,7 +194,6 @@ pub fn set_up(plan: Plan, args: &PlanArgs, opener: &mut Opener) -> Result<Setup,
         links,
         groups,
         window,
-        server: opener.server.clone(),
         subscriptions,
     })
 }

@@ -63,7 +63,6 @@ pub fn set_up(args: &PlanArgs, opener: &mut Opener) -> Result<Setup, String> {
         links,
         groups: Vec::new(),
         window: u64::MAX,
-        server: opener.server.clone(),
         subscriptions,
     })
 }

@@ -129,7 +129,6 @@ pub fn set_up(args: &PlanArgs, opener: &mut Opener) -> Result<Setup, String> {
         links,
         groups,
         window,
-        server: opener.server.clone(),
         subscriptions,
     })
 }

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use crate::net::nkey::NkeyUser;
+
 /// Credentials for CONNECT; all optional.
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
@@ -11,12 +13,28 @@ pub struct Credentials {
     pub password: Option<String>,
     /// Token, instead of user and password.
     pub token: Option<String>,
+    /// Key pair that signs the server's nonce.
+    pub nkey: Option<NkeyUser>,
+}
+
+impl Credentials {
+    /// There is something to show.
+    pub fn are_given(&self) -> bool {
+        self.user.is_some() || self.token.is_some() || self.nkey.is_some()
+    }
 }
 
 /// Appends `CONNECT {...}` as the official clients send it: not verbose, not pedantic, headers and no-responders on.
-pub fn connect(out: &mut Vec<u8>, name: &str, credentials: &Credentials) {
+/// `nonce` is the one of INFO, empty if there was none, and `secure` whether TLS is in use.
+pub fn connect(
+    out: &mut Vec<u8>,
+    name: &str,
+    credentials: &Credentials,
+    nonce: &str,
+    secure: bool,
+) -> Result<(), String> {
     let mut options = serde_json::json!({
-        "verbose": false, "pedantic": false, "tls_required": false, "name": name, "lang": "rust",
+        "verbose": false, "pedantic": false, "tls_required": secure, "name": name, "lang": "rust",
         "version": env!("CARGO_PKG_VERSION"), "protocol": 1, "echo": true, "headers": true, "no_responders": true,
     });
     let fields = [
@@ -29,7 +47,15 @@ pub fn connect(out: &mut Vec<u8>, name: &str, credentials: &Credentials) {
             options[key] = value.as_str().into();
         }
     }
+    if let Some(nkey) = &credentials.nkey {
+        if nonce.is_empty() {
+            return Err("the server offers no nonce to sign: it has no nkey users".into());
+        }
+        options["nkey"] = nkey.public().into();
+        options["sig"] = nkey.sign(nonce).into();
+    }
     write!(out, "CONNECT {options}\r\n").expect("a Vec takes every write");
+    Ok(())
 }
 
 /// Appends `SUB subject [queue] sid`.
@@ -107,7 +133,10 @@ mod tests {
                 token: Some("t\"x".into()),
                 ..Credentials::default()
             },
-        );
+            "",
+            false,
+        )
+        .unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(
             text.starts_with("CONNECT {") && text.ends_with("}\r\n"),
@@ -117,5 +146,22 @@ mod tests {
             text.contains(r#""auth_token":"t\"x""#) && !text.contains("pass"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn an_nkey_signs_the_nonce() {
+        let credentials = Credentials {
+            nkey: Some(NkeyUser::from_secret([3; 32])),
+            ..Credentials::default()
+        };
+        let mut out = Vec::new();
+        connect(&mut out, "n", &credentials, "abc", true).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(
+            text.contains(r#""nkey":"U"#) && text.contains(r#""sig":""#),
+            "{text}"
+        );
+        assert!(text.contains(r#""tls_required":true"#), "{text}");
+        assert!(connect(&mut Vec::new(), "n", &credentials, "", false).is_err());
     }
 }

@@ -12,8 +12,12 @@ pub struct ServerInfo {
     pub max_payload: u64,
     /// The server wants credentials.
     pub auth_required: bool,
-    /// The server speaks only TLS, which this program does not.
+    /// The server speaks only TLS.
     pub tls_required: bool,
+    /// The server speaks TLS with those who want it.
+    pub tls_available: bool,
+    /// What an nkey user has to sign; empty when there are none.
+    pub nonce: String,
 }
 
 /// Parses a line `INFO {...}` without its line end; `None` when it is not one.

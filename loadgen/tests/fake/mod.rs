@@ -1,11 +1,17 @@
 //! A small in-process server that loses, repeats, swaps, damages and delays messages on demand.
 
+#[allow(dead_code)]
+pub mod front;
+#[allow(dead_code)]
+pub mod login;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What it does to the `n`th published message (counting from 1), or to every one.
+#[allow(dead_code)]
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
     /// Nothing.
@@ -30,7 +36,7 @@ pub enum Fault {
     Freeze(u64),
     /// Sends PING to its publisher and wants a PONG before it goes on.
     Ping(u64),
-    /// Requires credentials.
+    /// Requires credentials: see `login`.
     RequireAuth,
 }
 
@@ -86,7 +92,10 @@ impl Fake {
 fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     let mut out = stream.try_clone()?;
     let auth = matches!(state.lock().unwrap().fault, Fault::RequireAuth);
-    let info = format!(r#"INFO {{"version":"fake","max_payload":1048576,"auth_required":{auth}}}"#);
+    let info = format!(
+        r#"INFO {{"version":"fake","max_payload":1048576,"auth_required":{auth},"nonce":"{}"}}"#,
+        login::NONCE
+    );
     write!(out, "{info}\r\n")?;
     let mut input = BufReader::new(stream);
     let mut line = String::new();
@@ -97,6 +106,9 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         }
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
+            ["CONNECT", ..] if auth && !login::is_known(&line["CONNECT ".len()..]) => {
+                return out.write_all(b"-ERR 'Authorization Violation'\r\n");
+            }
             ["PING"] => out.write_all(b"PONG\r\n")?,
             ["SUB", pattern, queue @ .., sid] => {
                 state.lock().unwrap().subscriptions.push(Subscription {

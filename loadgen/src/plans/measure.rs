@@ -1,0 +1,181 @@
+//! One phase of load with everything that is counted about it.
+
+use crate::engine::tally::Tally;
+use crate::engine::{Engine, Phase};
+use crate::procstat::{self, CpuSnapshot};
+use crate::progress::Progress;
+use crate::report::{self, Curve, Figure, Sample};
+
+/// Numbers of one phase.
+pub struct Measured {
+    /// Sums over the workers.
+    pub total: Tally,
+    /// From the first send to the last receipt or confirmation.
+    pub seconds: f64,
+    /// CPU time of the busiest worker as a share of the time.
+    pub busiest: f64,
+    /// CPU time of all workers as a share of what their CPUs could give.
+    pub busy: f64,
+    /// CPU nanoseconds of the server.
+    pub server_cpu_ns: Option<u64>,
+    /// … as a share of what its CPUs could give.
+    pub server_busy: Option<f64>,
+    /// Counts over time.
+    pub series: Vec<Sample>,
+    /// Percentile curves.
+    pub curves: Vec<Curve>,
+    /// Figures of the plan alone.
+    pub figures: Vec<Figure>,
+}
+
+/// Samples of a run beyond which every second one is dropped.
+const SAMPLES_MAX: usize = 600;
+/// Least time between two samples.
+const SAMPLE_NS: u64 = 20_000_000;
+
+/// Collects samples, ever fewer per second the longer it takes.
+struct Series {
+    start_ns: u64,
+    step_ns: u64,
+    next_ns: u64,
+    samples: Vec<Sample>,
+}
+
+impl Series {
+    fn new(start_ns: u64) -> Self {
+        Series {
+            start_ns,
+            step_ns: SAMPLE_NS,
+            next_ns: start_ns,
+            samples: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, now_ns: u64, published: u64, received: u64) {
+        if now_ns < self.next_ns {
+            return;
+        }
+        if self.samples.len() >= SAMPLES_MAX {
+            let mut index = 0;
+            self.samples.retain(|_| {
+                index += 1;
+                index % 2 == 1
+            });
+            self.step_ns *= 2;
+        }
+        self.samples.push(Sample {
+            seconds: (now_ns - self.start_ns) as f64 / 1e9,
+            published,
+            received,
+        });
+        self.next_ns = now_ns + self.step_ns;
+    }
+}
+
+/// The curve of a histogram under a name; none if it is empty.
+pub fn named_curve(name: &str, histogram: &hdrhistogram::Histogram<u64>) -> Option<Curve> {
+    let points = report::curve(histogram);
+    let name = name.into();
+    (!points.is_empty()).then_some(Curve { name, points })
+}
+
+/// Runs one phase and takes its numbers.
+pub fn measure(
+    engine: &mut Engine,
+    phase: &Phase,
+    server: &ServerWatch,
+    progress: &mut Progress,
+) -> Result<Measured, String> {
+    let cpu_before = server.cpu();
+    let start_ns = crate::clock::now_ns();
+    let mut series = Series::new(start_ns);
+    let tallies = engine.run(phase, &mut |published, received| {
+        progress.update(published, received);
+        series.take(crate::clock::now_ns(), published, received);
+    })?;
+    let whole_ns = (crate::clock::now_ns() - start_ns).max(1);
+    let cpu_after = server.cpu();
+    progress.finish();
+    let mut total = Tally::new();
+    tallies.iter().for_each(|tally| total.merge(tally));
+    // What others publish may begin long after we are ready.
+    let begin_ns = if phase.external.is_some() && total.first_ns > 0 {
+        total.first_ns
+    } else {
+        start_ns
+    };
+    let end_ns = if total.last_ns > 0 {
+        total.last_ns
+    } else {
+        start_ns + whole_ns
+    };
+    let seconds = end_ns.saturating_sub(begin_ns).max(1) as f64 / 1e9;
+    let whole = whole_ns as f64;
+    let cpus = tallies.len().min(
+        engine
+            .cpus
+            .as_ref()
+            .map_or(crate::pin::available(), crate::pin::CpuList::len),
+    );
+    let busiest = tallies.iter().map(|tally| tally.cpu_ns).max().unwrap_or(0) as f64 / whole;
+    let busy = total.cpu_ns as f64 / whole / cpus.max(1) as f64;
+    let server_cpu_ns = cpu_before
+        .zip(cpu_after)
+        .map(|(before, after)| after.since(&before));
+    let server_busy = server_cpu_ns.map(|cpu_ns| cpu_ns as f64 / whole / server.cpus.max(1) as f64);
+    series.next_ns = 0;
+    series.take(
+        begin_ns.max(start_ns) + (seconds * 1e9) as u64,
+        total.published,
+        total.received,
+    );
+    Ok(Measured {
+        series: series.samples,
+        curves: named_curve("latency", &total.latency).into_iter().collect(),
+        figures: Vec::new(),
+        total,
+        seconds,
+        busiest,
+        busy,
+        server_cpu_ns,
+        server_busy,
+    })
+}
+
+/// The server process, if its id was given.
+pub struct ServerWatch {
+    pid: Option<i32>,
+    /// CPUs it may use.
+    pub cpus: usize,
+    /// Resident memory at the beginning.
+    pub resident_before: Option<u64>,
+}
+
+impl ServerWatch {
+    /// Watches process `pid`, which must exist.
+    pub fn new(pid: Option<i32>) -> Result<Self, String> {
+        let resident_before = pid
+            .and_then(procstat::memory)
+            .map(|memory| memory.resident_bytes);
+        match pid {
+            Some(pid) if resident_before.is_none() => {
+                Err(format!("--server-pid {pid}: no such process"))
+            }
+            _ => Ok(ServerWatch {
+                pid,
+                cpus: pid.and_then(crate::pin::available_to).unwrap_or(1),
+                resident_before,
+            }),
+        }
+    }
+
+    /// CPU time until now.
+    pub fn cpu(&self) -> Option<CpuSnapshot> {
+        self.pid.and_then(CpuSnapshot::take)
+    }
+
+    /// Memory now.
+    pub fn memory(&self) -> Option<procstat::Memory> {
+        self.pid.and_then(procstat::memory)
+    }
+}

@@ -1,0 +1,316 @@
+//! The result of a run: one structure, shown as a table, as JSON or as a page.
+
+mod limit;
+pub mod page;
+mod text;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::cli::PlanArgs;
+use crate::parse::Amount;
+use crate::plans::Measured;
+use crate::procstat::Memory;
+use crate::verify::Verdict;
+pub use text::grouped;
+
+/// Percentiles in microseconds.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Latency {
+    /// Median.
+    pub p50_us: f64,
+    /// 90 %.
+    pub p90_us: f64,
+    /// 99 %.
+    pub p99_us: f64,
+    /// 99.9 %.
+    pub p99_9_us: f64,
+    /// The longest.
+    pub max_us: f64,
+    /// The average.
+    pub mean_us: f64,
+    /// How many were measured.
+    pub samples: u64,
+}
+
+/// One point of a percentile curve.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Point {
+    /// Share of the samples that were not slower, below 1.
+    pub quantile: f64,
+    /// How slow that is.
+    pub latency_us: f64,
+}
+
+/// Points of a percentile curve per halving of the remaining share.
+const POINTS_PER_HALVING: u32 = 4;
+
+/// The percentile curve of a histogram, dense towards 1.
+pub fn curve(histogram: &Histogram<u64>) -> Vec<Point> {
+    if histogram.is_empty() {
+        return Vec::new();
+    }
+    let halvings = 64 - histogram.len().leading_zeros();
+    (0..=halvings * POINTS_PER_HALVING)
+        .map(|step| {
+            let rest = (-f64::from(step) / f64::from(POINTS_PER_HALVING)).exp2();
+            Point {
+                quantile: 1.0 - rest,
+                latency_us: histogram.value_at_quantile(1.0 - rest) as f64 / 1e3,
+            }
+        })
+        .collect()
+}
+
+/// A percentile curve with its name.
+#[derive(Debug, Clone, Serialize)]
+pub struct Curve {
+    /// What was measured.
+    pub name: String,
+    /// From the median's left to the slowest.
+    pub points: Vec<Point>,
+}
+
+/// Counts at one moment of a run.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Sample {
+    /// Since the start of the measurement.
+    pub seconds: f64,
+    /// Messages published until then.
+    pub published: u64,
+    /// Deliveries received until then.
+    pub received: u64,
+}
+
+/// A figure that only some plans have.
+#[derive(Debug, Clone, Serialize)]
+pub struct Figure {
+    /// What it is.
+    pub name: &'static str,
+    /// Its unit.
+    pub unit: &'static str,
+    /// Its value; `None` when the server does not offer what it is read from.
+    pub value: Option<f64>,
+}
+
+impl Latency {
+    /// Of a histogram of nanoseconds; `None` when it is empty.
+    pub fn of(histogram: &Histogram<u64>) -> Option<Self> {
+        let at = |quantile| histogram.value_at_quantile(quantile) as f64 / 1e3;
+        (!histogram.is_empty()).then(|| Latency {
+            p50_us: at(0.5),
+            p90_us: at(0.9),
+            p99_us: at(0.99),
+            p99_9_us: at(0.999),
+            max_us: histogram.max() as f64 / 1e3,
+            mean_us: histogram.mean() / 1e3,
+            samples: histogram.len(),
+        })
+    }
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Serialize)]
+pub struct Parameters {
+    server: String,
+    transport: String,
+    server_version: String,
+    size: String,
+    subjects: usize,
+    connections: usize,
+    subscriptions: usize,
+    count: Option<u64>,
+    duration_s: Option<f64>,
+    rate: Option<f64>,
+    verify: bool,
+    window: Option<u64>,
+    threads: usize,
+}
+
+/// The server process over the run.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct ServerUse {
+    /// CPU time, user and system.
+    pub cpu_seconds: Option<f64>,
+    /// … per published message (per request in reqrep).
+    pub cpu_us_per_message: Option<f64>,
+    /// … as a share of the CPUs it may use.
+    pub busy: Option<f64>,
+    /// Resident memory and its peak at the end.
+    pub memory: Option<Memory>,
+    /// Resident memory before the first connection.
+    pub resident_before_bytes: Option<u64>,
+    /// Growth from before the first connection to the end, per connection (idle) or subscription (subs).
+    pub bytes_per_connection: Option<f64>,
+    /// The same for plan subs.
+    pub bytes_per_subscription: Option<f64>,
+}
+
+/// Everything about one run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// Plan name.
+    pub plan: String,
+    /// What was asked for.
+    pub parameters: Parameters,
+    /// Messages published (requests in reqrep).
+    pub published: u64,
+    /// Messages delivered (replies in reqrep).
+    pub delivered: u64,
+    /// Payload bytes published.
+    pub published_bytes: u64,
+    /// Payload bytes delivered.
+    pub delivered_bytes: u64,
+    /// Measured time.
+    pub seconds: f64,
+    /// Published messages per second.
+    pub published_per_second: f64,
+    /// Delivered messages per second.
+    pub delivered_per_second: f64,
+    /// Latency: open loop from the intended send time, reqrep per request.
+    pub latency: Option<Latency>,
+    /// Open loop: how late we sent.
+    pub send_lag: Option<Latency>,
+    /// Deliveries (replies) that never came.
+    pub lost: u64,
+    /// Deliveries beyond what was promised.
+    pub surplus: u64,
+    /// With --verify.
+    pub verdict: Option<Verdict>,
+    /// Errors, counted.
+    pub errors: u64,
+    /// The first few error texts.
+    pub error_texts: Vec<String>,
+    /// CPU time of our worker threads.
+    pub own_cpu_seconds: f64,
+    /// … per published and delivered message.
+    pub own_cpu_ns_per_message: f64,
+    /// The server process.
+    pub server: ServerUse,
+    /// We, not the server, were the limit.
+    pub loadgen_limited: bool,
+    /// Why we think so.
+    pub limit_text: String,
+    /// Figures of this plan alone.
+    pub figures: Vec<Figure>,
+    /// Counts over time.
+    pub series: Vec<Sample>,
+    /// Percentile curves of the latency.
+    pub curves: Vec<Curve>,
+}
+
+impl Report {
+    /// Nothing was lost, nothing came twice, nothing failed.
+    pub fn is_good(&self) -> bool {
+        self.lost == 0
+            && self.surplus == 0
+            && self.errors == 0
+            && self.verdict.is_none_or(|verdict| verdict.is_clean())
+    }
+}
+
+/// What a run knows beside its counts.
+pub struct Facts<'a> {
+    /// Plan name.
+    pub plan: &'a str,
+    /// Options.
+    pub args: &'a PlanArgs,
+    /// Server's address.
+    pub address: String,
+    /// How the connections look.
+    pub transport: String,
+    /// Server version.
+    pub version: String,
+    /// Connections opened.
+    pub connections: usize,
+    /// Subscriptions made.
+    pub subscriptions: usize,
+    /// Bound of deliveries under way.
+    pub window: u64,
+    /// Server's resident memory before the first connection.
+    pub resident_before: Option<u64>,
+    /// … and after all connections and subscriptions.
+    pub resident_after_setup: Option<u64>,
+    /// … and its memory at the end.
+    pub memory: Option<Memory>,
+    /// The verifiers' verdict.
+    pub verdict: Option<Verdict>,
+}
+
+/// Puts the report together.
+pub fn build(facts: Facts<'_>, measured: Measured) -> Report {
+    let (total, args) = (&measured.total, facts.args);
+    let (count, duration_s) = match args.amount() {
+        Amount::Count(count) => (Some(count), None),
+        Amount::Time(time) => (None, Some(time.as_secs_f64())),
+    };
+    let parameters = Parameters {
+        server: facts.address.clone(),
+        transport: facts.transport.clone(),
+        server_version: facts.version.clone(),
+        size: args.size.to_string(),
+        subjects: args.subjects,
+        connections: facts.connections,
+        subscriptions: facts.subscriptions,
+        count,
+        duration_s,
+        rate: args.rate,
+        verify: args.verify,
+        window: Some(facts.window).filter(|window| *window < u64::MAX),
+        threads: args.thread_count(facts.connections),
+    };
+    let (loadgen_limited, limit_text) = limit::limit(&measured, !total.send_lag.is_empty());
+    Report {
+        plan: facts.plan.into(),
+        parameters,
+        published: total.published,
+        delivered: total.received,
+        published_bytes: total.published_bytes,
+        delivered_bytes: total.received_bytes,
+        seconds: measured.seconds,
+        published_per_second: total.published as f64 / measured.seconds,
+        delivered_per_second: total.received as f64 / measured.seconds,
+        latency: Latency::of(&total.latency),
+        send_lag: Latency::of(&total.send_lag),
+        lost: total.lost,
+        surplus: total.surplus,
+        verdict: facts.verdict,
+        errors: total.errors,
+        error_texts: total.error_texts.clone(),
+        own_cpu_seconds: total.cpu_ns as f64 / 1e9,
+        own_cpu_ns_per_message: total.cpu_ns as f64
+            / (total.published + total.received).max(1) as f64,
+        server: server_use(&facts, &measured),
+        loadgen_limited,
+        limit_text,
+        figures: measured.figures,
+        series: measured.series,
+        curves: measured.curves,
+    }
+}
+
+fn server_use(facts: &Facts<'_>, measured: &Measured) -> ServerUse {
+    let per_message = |cpu_ns: u64| cpu_ns as f64 / 1e3 / measured.total.published.max(1) as f64;
+    let has_messages = measured.total.published > 0;
+    let growth = facts
+        .resident_after_setup
+        .zip(facts.resident_before)
+        .map(|(after, before)| after.saturating_sub(before) as f64);
+    let grown_per = |plan: &str, count: usize| {
+        growth
+            .filter(|_| facts.plan == plan)
+            .map(|growth| growth / count.max(1) as f64)
+    };
+    ServerUse {
+        cpu_seconds: measured.server_cpu_ns.map(|cpu_ns| cpu_ns as f64 / 1e9),
+        cpu_us_per_message: measured
+            .server_cpu_ns
+            .filter(|_| has_messages)
+            .map(per_message),
+        busy: measured.server_busy,
+        memory: facts.memory,
+        resident_before_bytes: facts.resident_before,
+        bytes_per_connection: grown_per("idle", facts.connections),
+        bytes_per_subscription: grown_per("subs", facts.subscriptions),
+    }
+}

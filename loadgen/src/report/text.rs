@@ -1,0 +1,172 @@
+//! The result of a run as a table for people.
+
+use crate::report::{Figure, Latency, Report};
+use crate::verify::Verdict;
+
+/// Number with thousands separated.
+pub fn grouped(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+impl std::fmt::Display for Report {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mebibytes = |bytes: f64| format!("{:.1} MiB", bytes / 1_048_576.0);
+        let parameters = &self.parameters;
+        writeln!(
+            out,
+            "plan {} · {} · server {} {} · {}",
+            self.plan,
+            parameters.size,
+            parameters.server,
+            parameters.server_version,
+            parameters.transport
+        )?;
+        let mut row = |name: &str, text: String| writeln!(out, "  {name:<24}{text}");
+        row(
+            "connections",
+            format!(
+                "{} ({} subscriptions)",
+                parameters.connections, parameters.subscriptions
+            ),
+        )?;
+        row("time", format!("{:.3} s", self.seconds))?;
+        let rate = |count: u64, per_second: f64, bytes: u64| {
+            format!(
+                "{}  ({}/s, {}/s)",
+                grouped(count as f64),
+                grouped(per_second),
+                mebibytes(bytes as f64 / self.seconds)
+            )
+        };
+        row(
+            "published",
+            rate(
+                self.published,
+                self.published_per_second,
+                self.published_bytes,
+            ),
+        )?;
+        row(
+            "delivered",
+            rate(
+                self.delivered,
+                self.delivered_per_second,
+                self.delivered_bytes,
+            ),
+        )?;
+        for (name, latency) in [
+            ("latency µs", &self.latency),
+            ("send lag µs", &self.send_lag),
+        ] {
+            if let Some(Latency {
+                p50_us,
+                p90_us,
+                p99_us,
+                p99_9_us,
+                max_us,
+                ..
+            }) = latency
+            {
+                row(
+                    name,
+                    format!(
+                        "p50 {p50_us:.1}  p90 {p90_us:.1}  p99 {p99_us:.1}  p99.9 {p99_9_us:.1}  max {max_us:.1}"
+                    ),
+                )?;
+            }
+        }
+        row(
+            "lost / surplus",
+            format!("{} / {}", self.lost, self.surplus),
+        )?;
+        if let Some(Verdict {
+            lost,
+            duplicated,
+            reordered,
+            corrupt,
+        }) = self.verdict
+        {
+            row(
+                "verified",
+                format!(
+                    "lost {lost}, duplicated {duplicated}, reordered {reordered}, corrupt {corrupt}"
+                ),
+            )?;
+        }
+        row(
+            "own CPU",
+            format!(
+                "{:.3} s ({:.1} ns per message)",
+                self.own_cpu_seconds, self.own_cpu_ns_per_message
+            ),
+        )?;
+        if let Some(cpu_seconds) = self.server.cpu_seconds {
+            let per_message = self
+                .server
+                .cpu_us_per_message
+                .map_or(String::new(), |cpu_us| {
+                    format!(" ({cpu_us:.4} µs per published message)")
+                });
+            row("server CPU", format!("{cpu_seconds:.3} s{per_message}"))?;
+        }
+        if let Some(memory) = self.server.memory {
+            let (resident, peak) = (
+                mebibytes(memory.resident_bytes as f64),
+                mebibytes(memory.peak_bytes as f64),
+            );
+            row("server memory", format!("{resident}, peak {peak}"))?;
+        }
+        for (name, bytes) in [
+            ("connection", self.server.bytes_per_connection),
+            ("subscription", self.server.bytes_per_subscription),
+        ] {
+            if let Some(bytes) = bytes {
+                row(
+                    &format!("memory per {name}"),
+                    format!("{:.2} KiB", bytes / 1024.0),
+                )?;
+            }
+        }
+        for Figure { name, unit, value } in &self.figures {
+            let value = value.map_or("not offered".into(), |value| format!("{value:.3} {unit}"));
+            row(name, value)?;
+        }
+        row(
+            "limit",
+            format!(
+                "{}{}",
+                if self.loadgen_limited {
+                    "LOADGEN: "
+                } else {
+                    ""
+                },
+                self.limit_text
+            ),
+        )?;
+        row("errors", self.errors.to_string())?;
+        self.error_texts
+            .iter()
+            .try_for_each(|text| writeln!(out, "    {text}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands() {
+        assert_eq!(
+            [0.0, 999.0, 1000.0, 1_234_567.4].map(grouped),
+            ["0", "999", "1,000", "1,234,567"]
+        );
+    }
+}
