@@ -91,8 +91,8 @@ pub struct Core {
     outside: Outside,
     /// When to look at handshakes that are under way.
     handshakes: Deadlines,
-    /// Steps of handshakes in this turn.
-    handshake_steps: u32,
+    /// Time that this turn has spent on handshakes.
+    handshake_ns: u64,
     /// Decrypted input.
     plain: Vec<u8>,
 }
@@ -138,7 +138,7 @@ impl Core {
             clock,
             outside,
             handshakes: Deadlines::default(),
-            handshake_steps: 0,
+            handshake_ns: 0,
             plain: Vec::new(),
         })
     }
@@ -224,7 +224,7 @@ impl Core {
     }
 
     fn turn(&mut self, now: Nanos, events: usize) -> std::io::Result<()> {
-        self.handshake_steps = 0;
+        self.handshake_ns = 0;
         self.take_events(now, events)?;
         self.take_handovers(now);
         self.serve_lobby(now);
