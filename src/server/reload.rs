@@ -2,6 +2,7 @@
 //! cannot change without a restart is named, and everything else reaches all
 //! cores before the reload is reported as done.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use jiff::Timestamp;
 use tracing::{error, info, warn};
 use trunkline_core::base::id::AccountId;
 use trunkline_core::session::authority::Authority;
-use trunkline_core::session::policy::{Account, Policy};
+use trunkline_core::session::certificate::TlsFacts;
+use trunkline_core::session::policy::{Account, ConnectionType, Policy};
 use trunkline_core::shard::reconfigure::Settings;
 use trunkline_core::wire::info::ServerInfo;
 
@@ -105,9 +107,27 @@ impl Reloader {
             policy: self.authority.policy().clone(),
             loaded: Timestamp::now(),
         });
+        let has_other_pins = Pins::of(&self.options) != Pins::of(&new);
         self.options = new;
         self.apply();
+        if has_other_pins {
+            self.end_unpinned();
+        }
         Ok(())
+    }
+
+    /// Closes clients whose certificates are not among the pinned ones any more.
+    fn end_unpinned(&self) {
+        let pins = Arc::new(Pins::of(&self.options));
+        info!("Reloaded: {} pinned_certs", pins.clients.len());
+        let ended = self.shared.ask_all(move |core, now| {
+            let accepts = |kind, tls: Option<&TlsFacts>| pins.accept(kind, tls);
+            core.shard_mut().close_unacceptable(now, accepts)
+        });
+        let ended: usize = ended.iter().sum();
+        if ended > 0 {
+            info!("Disconnect {ended} clients due to pinned certs reload");
+        }
     }
 
     /// Brings the settings to all cores and waits until they have reached every
@@ -160,6 +180,35 @@ fn read() -> Result<Start, String> {
             let prefix = format!("{}: ", crate::program::prefix());
             Err(text.trim_end().replace(&prefix, ""))
         }
+    }
+}
+
+/// The public keys that clients may have, by listener; empty: all.
+#[derive(PartialEq)]
+struct Pins {
+    clients: BTreeSet<String>,
+    websocket: BTreeSet<String>,
+}
+
+impl Pins {
+    fn of(options: &Options) -> Self {
+        let pins = |tls: Option<&TlsOptions>| {
+            tls.map_or_else(BTreeSet::new, |tls| tls.pinned_certs.clone())
+        };
+        let websocket = options.websocket.as_ref();
+        Self {
+            clients: pins(options.tls.as_ref()),
+            websocket: pins(websocket.and_then(|websocket| websocket.tls.as_ref())),
+        }
+    }
+
+    fn accept(&self, connection_type: ConnectionType, tls: Option<&TlsFacts>) -> bool {
+        let pins = match connection_type {
+            ConnectionType::Websocket => &self.websocket,
+            _ => &self.clients,
+        };
+        let own = tls.and_then(|tls| tls.peers.first());
+        pins.is_empty() || own.is_some_and(|own| pins.contains(&own.key_sha256))
     }
 }
 

@@ -93,8 +93,8 @@ pub struct Core {
     outside: Outside,
     /// When to look at handshakes that are under way.
     handshakes: Deadlines,
-    /// Steps of handshakes in this turn.
-    handshake_steps: u32,
+    /// Time that this turn has spent on handshakes.
+    handshake_ns: u64,
     /// Decrypted input.
     plain: Vec<u8>,
     meter: Meter,
@@ -141,7 +141,7 @@ impl Core {
             clock,
             outside,
             handshakes: Deadlines::default(),
-            handshake_steps: 0,
+            handshake_ns: 0,
             plain: Vec::new(),
             meter: Meter::default(),
         })
@@ -231,7 +231,7 @@ impl Core {
     }
 
     fn turn(&mut self, now: Nanos, events: usize) -> std::io::Result<()> {
-        self.handshake_steps = 0;
+        self.handshake_ns = 0;
         self.take_events(now, events)?;
         self.take_handovers(now);
         self.serve_lobby(now);

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signature, VerifyingKey};
 
 use super::certificate::CertificateNames;
+use super::distinguished::DistinguishedName;
 use super::policy::{ConnectionType, Identity, ListenerCredentials, Permissions, Policy, Secret};
 use crate::base::identity::user_key;
 use crate::subject::mapping::SubjectMapping;
@@ -31,6 +32,8 @@ pub struct Authority {
     rights_of_users: Vec<RightsId>,
     /// Users with passwords, by name.
     names: BTreeMap<String, u32>,
+    /// Users whose names are subjects of certificates.
+    subjects: Vec<(u32, DistinguishedName)>,
     /// Users that sign, by key.
     keys: BTreeMap<String, (u32, VerifyingKey)>,
     /// The mappings of every account.
@@ -93,6 +96,10 @@ impl Authority {
             match &user.identity {
                 Identity::Password { user, .. } => {
                     authority.names.insert(user.clone(), number);
+                    let subject = DistinguishedName::parse(user).filter(|_| user.contains('='));
+                    authority
+                        .subjects
+                        .extend(subject.map(|subject| (number, subject)));
                 }
                 Identity::Nkey(text) => {
                     let key = user_key(text)
@@ -214,7 +221,9 @@ impl Authority {
             false => self.policy.maps_certificates,
         };
         if maps_certificates {
-            let user = attempt.certificate.and_then(|names| self.owner(names));
+            let user = attempt
+                .certificate
+                .and_then(|names| self.owner(attempt, names));
             return user.map_or(Verdict::Refused, |user| self.check_password(user, options));
         }
         let is_bare =
@@ -257,11 +266,22 @@ impl Authority {
     }
 
     /// The user that a certificate belongs to: by e-mail, DNS name, URI, then
-    /// subject.
-    fn owner(&self, names: &CertificateNames) -> Option<u32> {
+    /// subject. Who may not connect in this way does not count.
+    fn owner(&self, attempt: &Attempt<'_>, names: &CertificateNames) -> Option<u32> {
+        let admits = |user: &u32| self.admits_type(*user, attempt.connection_type);
+        let by_name = |name: &String| self.names.get(name).copied().filter(admits);
+        let by_subject = |is_same: fn(&DistinguishedName, &DistinguishedName) -> bool| {
+            let subject = names.subject.as_ref()?;
+            let mut users = self.subjects.iter();
+            let found = users.find(|(user, own)| admits(user) && is_same(own, subject));
+            found.map(|&(user, _)| user)
+        };
         let lists = [&names.emails, &names.dns_names, &names.uris];
-        let all = lists.into_iter().flatten().chain([&names.subject]);
-        all.filter_map(|name| self.names.get(name).copied()).next()
+        let mut all = lists.into_iter().flatten();
+        all.find_map(by_name)
+            .or_else(|| by_subject(DistinguishedName::is_same))
+            .or_else(|| by_subject(DistinguishedName::is_same_in_any_order))
+            .or_else(|| names.written.iter().find_map(by_name))
     }
 
     fn admits_type(&self, user: u32, connection_type: ConnectionType) -> bool {

@@ -1,6 +1,8 @@
 //! What TLS says of a client: the names in its certificate, by which it may be
 //! a user (`verify_and_map`), and what was agreed on.
 
+use super::distinguished::DistinguishedName;
+
 /// What a verified certificate says of its owner.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CertificateNames {
@@ -10,8 +12,11 @@ pub struct CertificateNames {
     pub dns_names: Vec<String>,
     /// URIs of the alternative names.
     pub uris: Vec<String>,
-    /// The subject as RFC 2253 writes it.
-    pub subject: String,
+    /// The subject; `None` if it has attributes of unknown types, or others
+    /// than texts.
+    pub subject: Option<DistinguishedName>,
+    /// The subject as Go writes it, with and without its domain.
+    pub written: Vec<String>,
 }
 
 /// What TLS has agreed on with a client.

@@ -4,7 +4,7 @@
 //! parsed and its socket is not read; once `closing` is set nothing is parsed
 //! or delivered any more and only what waits in the outbox is still sent.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use hashbrown::HashTable;
@@ -219,6 +219,8 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// The address may be a proxy's: it is not told.
     pub hides_address: bool,
+    /// Whom a proxy says that it speaks for.
+    pub forwarded_for: Option<Box<IpAddr>>,
     /// What the peer said in CONNECT.
     pub options: Box<ConnectOptions>,
     /// Headers are agreed on.
@@ -312,6 +314,7 @@ impl Connection {
             tls: None,
             peer,
             hides_address: false,
+            forwarded_for: None,
             options: Box::default(),
             headers: false,
             echo: true,
@@ -359,6 +362,11 @@ impl Connection {
         let kind = match self.connection_type {
             ConnectionType::Websocket => "wid",
             _ => self.kind.log_label(),
+        };
+        let peer = match self.forwarded_for.as_deref() {
+            None => peer.to_string(),
+            Some(IpAddr::V4(client)) => format!("{client}/{peer}"),
+            Some(IpAddr::V6(client)) => format!("[{client}]/{peer}"),
         };
         match &*self.identity {
             "" => format!("{peer} - {kind}:{number}"),

@@ -4,6 +4,7 @@
 pub mod authority;
 pub mod certificate;
 pub mod connection;
+pub mod distinguished;
 pub mod outbox;
 pub mod policy;
 pub mod responses;

@@ -1,7 +1,7 @@
 //! The connections of a shard: opening, sending, closing.
 
 use std::io::IoSlice;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use tracing::info;
@@ -130,6 +130,9 @@ pub struct Opening {
     /// A proxy may say whose connection it is: until then the address of the
     /// socket is not told to anybody.
     pub hides_address: bool,
+    /// Whom a proxy says that it speaks for (`X-Forwarded-For`). Anybody can say
+    /// so: it is for the log alone.
+    pub forwarded_for: Option<IpAddr>,
 }
 
 impl Opening {
@@ -147,6 +150,7 @@ impl Opening {
             presented: None,
             tls: None,
             hides_address: false,
+            forwarded_for: None,
         }
     }
 }
@@ -170,6 +174,7 @@ impl Shard {
         let is_websocket = opening.connection_type == ConnectionType::Websocket;
         connection.tls = opening.tls;
         connection.hides_address = opening.hides_address;
+        connection.forwarded_for = opening.forwarded_for.map(Box::new);
         if let Some(presented) = opening.presented {
             connection.options = presented;
         }
@@ -257,23 +262,6 @@ impl Shard {
             self.set_write_mark(index);
         }
         self.release_stall_waiters(index, pending);
-    }
-
-    /// Notes what TLS says of a connection, before its CONNECT.
-    pub fn on_secured(&mut self, key: ConnectionKey, facts: TlsFacts) {
-        if let Some(index) = self.connections.find(key) {
-            self.connections[index].tls = Some(Arc::new(facts));
-        }
-    }
-
-    /// Notes what a connection begins with that may come through a proxy: the
-    /// client's address, or nothing of the kind.
-    pub fn on_proxy_header(&mut self, key: ConnectionKey, client: Option<SocketAddr>) {
-        if let Some(index) = self.connections.find(key) {
-            let connection = &mut self.connections[index];
-            connection.peer = client.unwrap_or(connection.peer);
-            connection.hides_address = false;
-        }
     }
 
     /// Largest payload that a connection may send in bytes.

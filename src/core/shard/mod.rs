@@ -18,6 +18,7 @@ mod connections;
 mod fanout;
 mod frame;
 mod input;
+mod layers;
 mod link;
 mod liveness;
 pub mod mesh;

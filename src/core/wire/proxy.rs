@@ -85,8 +85,9 @@ fn parse_text(bytes: &[u8]) -> Result<Option<ProxyHeader>, BadHeader> {
             };
             let (source, destination) = (address(source)?, address(destination)?);
             let port = |text: &str, name| {
-                let port = text.parse::<u16>();
-                port.map_err(|_| BadHeader(format!("invalid {name} port")))
+                let port = text.parse::<u16>().ok();
+                let port = port.filter(|_| !text.starts_with('+'));
+                port.ok_or_else(|| BadHeader(format!("invalid {name} port")))
             };
             let source_port = port(source_port, "source")?;
             port(destination_port, "dest")?;
@@ -97,7 +98,7 @@ fn parse_text(bytes: &[u8]) -> Result<Option<ProxyHeader>, BadHeader> {
                 ("TCP6", _) => return Err(invalid("TCP6 with IPv4 address")),
                 _ => return Err(invalid(format_args!("invalid protocol {protocol}"))),
             }
-            Some(SocketAddr::new(source, source_port))
+            Some(SocketAddr::new(source.to_canonical(), source_port))
         }
         _ => return Err(invalid("invalid v1 format")),
     };
@@ -157,7 +158,7 @@ fn parse_binary(bytes: &[u8]) -> Result<Option<ProxyHeader>, BadHeader> {
         }
         (36, _) => addresses.first_chunk::<16>().map(|source| {
             let port = u16::from_be_bytes([addresses[32], addresses[33]]);
-            SocketAddr::new(Ipv6Addr::from(*source).into(), port)
+            SocketAddr::new(Ipv6Addr::from(*source).to_canonical(), port)
         }),
         _ => None,
     };
@@ -195,6 +196,10 @@ mod tests {
         present(
             b"PROXY TCP6 2001:db8::1 ::1 5000 4222\r\n",
             Some("[2001:db8::1]:5000"),
+        );
+        present(
+            b"PROXY TCP6 ::ffff:192.0.2.1 ::1 5000 4222\r\n",
+            Some("192.0.2.1:5000"),
         );
         present(b"PROXY UNKNOWN\r\n", None);
         present(b"PROXY UNKNOWN ff 1 2\r\n", None);
@@ -266,10 +271,10 @@ mod tests {
         ] {
             assert_eq!(parse(&bytes), Err(BadHeader(reason.to_owned())));
         }
-        let port = b"PROXY TCP4 1.1.1.1 1.1.1.1 70000 1\r\n";
-        assert_eq!(
-            parse(port),
-            Err(BadHeader("invalid source port".to_owned()))
-        );
+        for port in ["70000", "+1", "-1", "1x"] {
+            let line = format!("PROXY TCP4 1.1.1.1 1.1.1.1 {port} 1\r\n");
+            let expected = BadHeader("invalid source port".to_owned());
+            assert_eq!(parse(line.as_bytes()), Err(expected));
+        }
     }
 }

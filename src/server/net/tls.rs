@@ -1,5 +1,5 @@
-//! TLS of a listener: certificates and keys read from files, and what a peer's
-//! certificate says.
+//! TLS of a listener: certificates and keys read from files, and what a session
+//! has agreed on.
 
 use std::io;
 use std::path::Path;
@@ -11,11 +11,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
-use sha2::{Digest, Sha256};
-use trunkline_core::session::certificate::{CertificateNames, PeerCertificate, TlsFacts};
-use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use trunkline_core::session::certificate::TlsFacts;
 
+use super::certificate::identity_of;
 use crate::options::tls::{CertificateFiles, TlsOptions};
 
 /// What every connection of a listener needs.
@@ -54,13 +52,10 @@ impl TlsSetup {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions)
             .map_err(|error| error.to_string())?;
-        let builder = match &options.ca_file {
-            Some(file) if options.verify => {
-                let mut roots = RootCertStore::empty();
-                for certificate in certificates(file)? {
-                    let added = roots.add(certificate);
-                    added.map_err(|error| format!("{}: {error}", file.display()))?;
-                }
+        // Read even if no client is verified, so that mistakes show.
+        let roots = options.ca_file.as_deref().map(roots).transpose()?;
+        let builder = match (roots, &options.ca_file) {
+            (Some(roots), Some(file)) if options.verify => {
                 let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
                     .build()
                     .map_err(|error| format!("{}: {error}", file.display()))?;
@@ -124,10 +119,6 @@ pub fn facts(
     })
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Whether there is a cipher suite of this name.
 pub fn knows_cipher(name: &str) -> bool {
     let provider = rustls::crypto::aws_lc_rs::default_provider();
@@ -176,11 +167,21 @@ impl Shown {
         let (cert_file, key_file) = (&files.cert_file, &files.key_file);
         let in_cert = |error: String| format!("{}: {error}", cert_file.display());
         let chain = certificates(cert_file)?;
-        let key =
-            PrivateKeyDer::from_pem_file(key_file).map_err(|error| unreadable(key_file, &error))?;
-        let (names, _) = identity_of(&chain[0]).map_err(|error| in_cert(error.to_string()))?;
-        let certified = CertifiedKey::from_der(chain, key, provider)
-            .map_err(|error| in_cert(error.to_string()))?;
+        let key = PrivateKeyDer::from_pem_file(key_file).map_err(|error| match error {
+            pem::Error::NoItemsFound => format!("{}: no private key in it", key_file.display()),
+            other => unreadable(key_file, &other),
+        })?;
+        let (names, _) =
+            identity_of(&chain[0]).map_err(|_| in_cert("malformed certificate".to_owned()))?;
+        let certified = CertifiedKey::from_der(chain, key, provider).map_err(|error| {
+            let key_file = key_file.display();
+            match error {
+                rustls::Error::InconsistentKeys(_) => in_cert(format!(
+                    "private key of {key_file} does not match public key"
+                )),
+                other => format!("{key_file}: {other}"),
+            }
+        })?;
         Ok(Self {
             certified: Arc::new(certified),
             names: names.dns_names,
@@ -217,6 +218,23 @@ impl ResolvesServerCert for Choice {
     }
 }
 
+/// The authorities in a file. Those that no certificate can be checked with are
+/// left out, as long as one is left.
+fn roots(file: &Path) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    let mut failure = None;
+    for certificate in certificates(file)? {
+        failure = roots.add(certificate).err().or(failure);
+    }
+    match failure {
+        Some(_) if roots.is_empty() => Err(format!(
+            "{}: failed to parse root ca certificate",
+            file.display()
+        )),
+        _ => Ok(roots),
+    }
+}
+
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let read = CertificateDer::pem_file_iter(file).map_err(|error| unreadable(file, &error))?;
     let chain: Vec<_> = read
@@ -232,62 +250,10 @@ fn unreadable(file: &Path, error: &pem::Error) -> String {
     let file = file.display();
     match error {
         pem::Error::Io(error) => format!("open {file}: {}", crate::config::describe(error)),
+        pem::Error::MissingSectionEnd { end_marker } => {
+            let marker = String::from_utf8_lossy(end_marker);
+            format!("{file}: missing end of section {marker}")
+        }
         other => format!("{file}: {other}"),
     }
-}
-
-/// What a peer's certificate says: its names, and the SHA-256 of its public key.
-fn identity_of(
-    certificate: &CertificateDer<'_>,
-) -> io::Result<(CertificateNames, PeerCertificate)> {
-    let (_, parsed) = X509Certificate::from_der(certificate)
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
-    let mut names = CertificateNames {
-        subject: rfc2253(&parsed),
-        ..CertificateNames::default()
-    };
-    if let Ok(Some(alternatives)) = parsed.subject_alternative_name() {
-        for name in &alternatives.value.general_names {
-            match name {
-                GeneralName::RFC822Name(email) => names.emails.push((*email).to_owned()),
-                GeneralName::DNSName(name) => names.dns_names.push((*name).to_owned()),
-                GeneralName::URI(uri) => names.uris.push((*uri).to_owned()),
-                _ => {}
-            }
-        }
-    }
-    let peer = PeerCertificate {
-        subject: names.subject.clone(),
-        key_sha256: hexadecimal(&Sha256::digest(parsed.public_key().raw)),
-        certificate_sha256: hexadecimal(&Sha256::digest(certificate)),
-    };
-    Ok((names, peer))
-}
-
-/// The subject, most specific name first.
-fn rfc2253(certificate: &X509Certificate<'_>) -> String {
-    let registry = x509_parser::objects::oid_registry();
-    let names = certificate.subject().iter_rdn().map(|rdn| {
-        let parts = rdn.iter().map(|attribute| {
-            let known = x509_parser::objects::oid2abbrev(attribute.attr_type(), registry);
-            let kind = known.map_or_else(|_| attribute.attr_type().to_id_string(), str::to_owned);
-            let value = attribute.as_str().unwrap_or_default();
-            format!("{kind}={}", escaped(value))
-        });
-        parts.collect::<Vec<_>>().join("+")
-    });
-    let mut names: Vec<String> = names.collect();
-    names.reverse();
-    names.join(",")
-}
-
-fn escaped(value: &str) -> String {
-    let mut text = String::new();
-    for character in value.chars() {
-        if matches!(character, ',' | '+' | '"' | '\\' | '<' | '>' | ';') {
-            text.push('\\');
-        }
-        text.push(character);
-    }
-    text
 }

@@ -41,7 +41,6 @@ impl Core {
     pub(super) fn take_frames(&mut self, now: Nanos, key: ConnectionKey, bytes: &mut [u8]) {
         let max_payload = self.shard.max_payload(key);
         let mut input = Input::new(bytes);
-        let mut has_pongs = false;
         while let Some(framed) = framed_mut(&mut self.sockets, key) {
             match framed
                 .decoder
@@ -54,21 +53,19 @@ impl Core {
                 Some(Piece::Inflated) => self.shard.on_bytes(now, key, self.codec.inflated()),
                 Some(Piece::Ping(payload)) => {
                     framed.encoder.pong(&payload);
-                    has_pongs = true;
+                    self.shard.request_flush(key);
                 }
                 Some(Piece::Close(answer)) => {
                     framed.close = Some(answer);
-                    self.shard.on_hangup(now, key, CloseReason::ClientClosed);
+                    self.shard.on_goodbye(now, key);
                 }
                 Some(Piece::Violation(violation)) => {
                     framed.close = Some(close_payload(violation.code, &violation.text));
-                    error!("{} - {}", self.shard.label(key), violation.text);
+                    let label = self.shard.label(key);
+                    error!("{label} - read error: {}", violation.text);
                     self.shard.on_hangup(now, key, CloseReason::ReadError);
                 }
             }
-        }
-        if has_pongs {
-            self.flush_framed(now, key);
         }
     }
 

@@ -11,7 +11,7 @@ use trunkline_core::wire::proxy::{self, ProxyHeader};
 use trunkline_core::wire::websocket::close::close_payload;
 
 use super::framed::Framed;
-use super::secure::{HANDSHAKE_STEPS_MAX, Secure};
+use super::secure::{HANDSHAKE_NS_MAX, Secure};
 use super::{Core, find};
 use crate::net::socket::{Received, receive, send};
 
@@ -54,9 +54,11 @@ impl Layers {
 
     /// When something about it is due.
     pub(super) fn due(&self) -> Nanos {
-        let proxied = self.proxied.as_ref();
-        let secure = self.secure.as_ref().map_or(Nanos::NEVER, Secure::due);
-        secure.min(proxied.map_or(Nanos::NEVER, |proxied| proxied.deadline))
+        let secure = |due: fn(&Secure) -> Nanos| self.secure.as_ref().map_or(Nanos::NEVER, due);
+        match &self.proxied {
+            Some(proxied) => proxied.deadline.min(secure(Secure::greets_at)),
+            None => secure(Secure::due),
+        }
     }
 
     /// Whether its TLS is not agreed on yet.
@@ -88,9 +90,10 @@ impl Core {
             let Some(layers) = layers else {
                 continue;
             };
+            let proxied = layers.proxied.as_ref();
             if layers.due() > now {
                 self.note_handshake(key);
-            } else if layers.proxied.is_some() {
+            } else if proxied.is_some_and(|proxied| proxied.deadline <= now) {
                 self.refuse_proxy(now, key, "timeout reading PROXY protocol header");
             } else {
                 self.end_late_secure(now, key);
@@ -104,16 +107,11 @@ impl Core {
         let Some(socket) = find(&mut self.sockets, key) else {
             return 0;
         };
-        if socket
-            .layers
-            .as_ref()
-            .is_some_and(|layers| layers.is_in_handshake())
-        {
-            if self.handshake_steps >= HANDSHAKE_STEPS_MAX {
-                self.queue_read(key);
-                return 0;
-            }
-            self.handshake_steps += 1;
+        let layers = socket.layers.as_ref();
+        let is_step = layers.is_some_and(|layers| layers.is_in_handshake());
+        if is_step && self.handshake_ns >= HANDSHAKE_NS_MAX {
+            self.queue_read(key);
+            return 0;
         }
         let room = self.buffer.len();
         let len = match receive(&socket.fd, &mut self.buffer) {
@@ -122,18 +120,39 @@ impl Core {
                 socket.is_readable = false;
                 return 0;
             }
-            Received::End | Received::Failed => {
-                self.shard.on_hangup(now, key, CloseReason::ClientClosed);
+            Received::End => {
+                self.take_end(now, key, "EOF");
+                return 0;
+            }
+            Received::Failed => {
+                self.take_end(now, key, "connection reset by peer");
                 return 0;
             }
         };
         socket.is_readable = len == room || socket.is_ending;
         // Taken out of the core, which its bytes must not be part of.
         let mut buffer = std::mem::take(&mut self.buffer);
+        let begun = is_step.then(|| self.now());
         self.take_raw(now, key, &mut buffer[..len]);
+        if let Some(begun) = begun {
+            self.handshake_ns += self.now().since_ns(begun);
+        }
         self.buffer = buffer;
         self.queue_read(key);
         len
+    }
+
+    /// The client has closed, or its socket failed.
+    fn take_end(&mut self, now: Nanos, key: ConnectionKey, how: &'static str) {
+        let layers = find(&mut self.sockets, key).and_then(|socket| socket.layers.as_ref());
+        if layers.is_some_and(|layers| layers.proxied.is_some()) {
+            return self.refuse_proxy(now, key, how);
+        }
+        let secure = layers.and_then(|layers| layers.secure.as_ref());
+        match secure.is_some_and(Secure::is_awaited) {
+            true => self.fail_handshake(now, key, &std::io::Error::other(how)),
+            false => self.shard.on_hangup(now, key, CloseReason::ClientClosed),
+        }
     }
 
     /// Takes bytes as they come from the socket.
@@ -176,9 +195,11 @@ impl Core {
         };
         let mut rest = std::mem::take(&mut proxied.bytes);
         layers.proxied = None;
-        if layers.secure.is_none() {
-            socket.layers = None;
+        match &mut layers.secure {
+            Some(secure) => secure.restart_timeout(now),
+            None => socket.layers = None,
         }
+        self.note_handshake(key);
         self.shard.on_proxy_header(key, client);
         if rest.len() > header_len {
             self.take_raw(now, key, &mut rest[header_len..]);

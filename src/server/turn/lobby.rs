@@ -1,12 +1,11 @@
 //! The lobby: connections to the WebSocket listener that are not clients yet,
 //! since TLS and the upgrade go first.
 //!
-//! Bounds: a request has at most [`REQUEST_BYTES_MAX`] bytes, and nobody stays
-//! longer than the handshake may take.
+//! Bounds: a request has at most [`REQUEST_BYTES_MAX`] bytes, a turn reads once
+//! from each guest, and nobody stays longer than the handshake may take.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rustls::ServerConnection;
@@ -19,17 +18,23 @@ use trunkline_core::wire::websocket::upgrade::{REQUEST_BYTES_MAX, Refusal, Upgra
 use super::framed::Framed;
 use super::layers::Layers;
 use super::opening::with_nonce;
-use super::secure::{self, HANDSHAKE_STEPS_MAX, Secure, send_out};
+use super::secure::{self, HANDSHAKE_NS_MAX, Secure, looks_like_tls, send_out};
 use super::{Core, GUESTS, hang_up};
 use crate::mesh::WebsocketSetup;
 use crate::net::socket::{Accepted, Received, receive, send};
 use crate::net::tls::facts;
+
+/// What a client that forgets TLS gets, and how its request begins (NATS 2.15).
+const TLS_FORGOTTEN: &str =
+    "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+const METHODS: [&[u8]; 5] = [b"GET /", b"HEAD ", b"POST ", b"PUT /", b"OPTIO"];
 
 /// A connection that is not a client yet.
 struct Guest {
     accepted: Accepted,
     setup: Arc<WebsocketSetup>,
     session: Option<ServerConnection>,
+    has_begun: bool,
     request: Vec<u8>,
     deadline: Nanos,
     is_queued: bool,
@@ -118,10 +123,16 @@ impl Guest {
             Received::WouldBlock => return Progress::Empty,
             Received::End | Received::Failed => return Progress::Gone,
         };
+        let bytes = &buffer[..len];
+        let before = self.request.len();
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
         match &mut self.session {
-            None => self.request.extend_from_slice(&buffer[..len]),
+            None => self.request.extend_from_slice(bytes),
+            Some(_) if is_first && !looks_like_tls(bytes) => {
+                return Progress::NoTls(self.take_probe(bytes));
+            }
             Some(session) => {
-                let outcome = decrypt(session, &buffer[..len], &mut self.request);
+                let outcome = decrypt(session, bytes, &mut self.request);
                 // What the session has to say, an alert perhaps.
                 let sent = send_out(session, &self.accepted.fd);
                 if let Err(failure) = outcome.and_then(|()| sent.map(drop)) {
@@ -129,13 +140,28 @@ impl Guest {
                 }
             }
         }
-        if self.request.is_empty() {
+        // Nothing but the end of a line can make a request whole or wrong: one
+        // that comes in crumbs is not read again for each.
+        let has_line = self.request[before..].contains(&b'\n');
+        if !has_line && self.request.len() < REQUEST_BYTES_MAX {
             return Progress::Waiting;
         }
         match upgrade(&self.request, &self.setup.rules).transpose() {
             None => Progress::Waiting,
             Some(answer) => Progress::Answered(answer),
         }
+    }
+
+    /// Tells a client that speaks HTTP where TLS is spoken; returns what to log.
+    fn take_probe(&self, bytes: &[u8]) -> io::Error {
+        let is_request = METHODS.iter().any(|method| bytes.starts_with(method));
+        if is_request {
+            send(&self.accepted.fd, &[IoSlice::new(TLS_FORGOTTEN.as_bytes())]);
+        }
+        io::Error::other(match is_request {
+            true => "client sent an HTTP request to an HTTPS server",
+            false => "tls: first record does not look like a TLS handshake",
+        })
     }
 
     /// Sends an answer; false if it is not out at once.
@@ -158,19 +184,17 @@ fn decrypt(
     into: &mut Vec<u8>,
 ) -> io::Result<()> {
     while !records.is_empty() {
-        if session.read_tls(&mut records)? == 0 {
-            return Ok(());
-        }
+        session.read_tls(&mut records)?;
         let state = session
             .process_new_packets()
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         let len = state.plaintext_bytes_to_read();
-        if into.len() + len > REQUEST_BYTES_MAX + (64 << 10) {
-            return Err(io::ErrorKind::OutOfMemory.into());
-        }
         let begin = into.len();
         into.resize(begin + len, 0);
         session.reader().read_exact(&mut into[begin..])?;
+        if state.peer_has_closed() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
     }
     Ok(())
 }
@@ -195,6 +219,7 @@ impl Core {
             accepted,
             setup,
             session,
+            has_begun: false,
             request: Vec::new(),
             is_queued: false,
         });
@@ -243,36 +268,37 @@ impl Core {
     }
 
     fn serve_guest(&mut self, now: Nanos, slot: usize) {
-        loop {
-            let Some(guest) = &mut self.lobby.guests[slot] else {
-                return;
-            };
-            guest.is_queued = false;
-            if guest.is_in_handshake() {
-                if self.handshake_steps >= HANDSHAKE_STEPS_MAX {
-                    return self.lobby.note_ready(slot as u64);
-                }
-                self.handshake_steps += 1;
+        let Some(guest) = &mut self.lobby.guests[slot] else {
+            return;
+        };
+        guest.is_queued = false;
+        let is_step = guest.is_in_handshake();
+        if is_step && self.handshake_ns >= HANDSHAKE_NS_MAX {
+            return self.lobby.note_ready(slot as u64);
+        }
+        let begun = is_step.then(|| self.clock.elapsed());
+        let progress = guest.read(&mut self.buffer);
+        if let Some(begun) = begun {
+            self.handshake_ns += (self.clock.elapsed() - begun).as_nanos() as u64;
+        }
+        match progress {
+            Progress::Empty => {}
+            // Only an empty socket makes an event later.
+            Progress::Waiting => self.lobby.note_ready(slot as u64),
+            Progress::Gone => self.dismiss(slot),
+            Progress::NoTls(failure) => {
+                let peer = guest.accepted.peer;
+                error!("websocket: http: TLS handshake error from {peer}: {failure}");
+                self.dismiss(slot);
             }
-            match guest.read(&mut self.buffer) {
-                Progress::Empty => return,
-                // Only an empty socket makes an event later.
-                Progress::Waiting => {}
-                Progress::Gone => return self.dismiss(slot),
-                Progress::NoTls(failure) => {
-                    let peer = guest.accepted.peer;
-                    error!("websocket: http: TLS handshake error from {peer}: {failure}");
-                    return self.dismiss(slot);
+            Progress::Answered(Err(refusal)) => {
+                if !refusal.reason.is_empty() {
+                    error!("{} - {}", guest.accepted.peer, refusal.reason);
                 }
-                Progress::Answered(Err(refusal)) => {
-                    if !refusal.reason.is_empty() {
-                        error!("{} - {}", guest.accepted.peer, refusal.reason);
-                    }
-                    guest.answer(&refusal.response);
-                    return self.dismiss(slot);
-                }
-                Progress::Answered(Ok(upgrade)) => return self.promote(now, slot, upgrade),
+                guest.answer(&refusal.response);
+                self.dismiss(slot);
             }
+            Progress::Answered(Ok(upgrade)) => self.promote(now, slot, upgrade),
         }
     }
 
@@ -306,17 +332,14 @@ impl Core {
             self.meter.end_handshake(true);
         }
         let accepted = guest.accepted;
-        let peer = match upgrade.client_ip {
-            Some(ip) => SocketAddr::new(ip, accepted.peer.port()),
-            None => accepted.peer,
-        };
         let framed = Framed::new(&upgrade);
         let opening = Opening {
             is_over_limit: accepted.is_over_limit,
             connection_type: ConnectionType::Websocket,
             presented: upgrade.presented,
             tls: tls_facts.map(Arc::new),
-            ..Opening::client(accepted.client_id, peer)
+            forwarded_for: upgrade.client_ip,
+            ..Opening::client(accepted.client_id, accepted.peer)
         };
         let key = self.shard.open(now, with_nonce(opening));
         let tls = guest.setup.tls.clone();

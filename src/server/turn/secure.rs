@@ -1,16 +1,18 @@
 //! Connections with TLS: between the socket and the shard stands a session.
 //!
-//! Handshakes cost a core up to a millisecond each, so a turn takes only a few
-//! steps of them; the others wait for the next turn, in which messages flow as
-//! well. Bounds: the session buffers at most [`SESSION_BUFFER_BYTES`] of output;
-//! what does not fit stays in the shard's outbox.
+//! A step of a handshake signs with the server's key, which takes a core from
+//! 0.1 ms (P-256) to several milliseconds (RSA with 4096 bits). So a turn takes
+//! no further step once it has spent [`HANDSHAKE_NS_MAX`] on them; the others
+//! wait for the next turn, in which messages flow as well. Bounds: the session
+//! buffers at most [`SESSION_BUFFER_BYTES`] of output; what does not fit stays
+//! in the shard's outbox.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use rustls::ServerConnection;
-use tracing::error;
+use tracing::{debug, error};
 use trunkline_core::base::id::{ConnectionKey, Nanos};
 use trunkline_core::base::limits::SEND_BLOCKS_MAX;
 use trunkline_core::session::connection::CloseReason;
@@ -24,11 +26,18 @@ use crate::options::tls::HandshakeOrder;
 /// Plaintext that a session takes before it must be sent.
 const SESSION_BUFFER_BYTES: usize = 256 << 10;
 
-/// Handshakes that go a step further in one turn.
-pub(super) const HANDSHAKE_STEPS_MAX: u32 = 8;
+/// Time that one turn spends on handshakes before it leaves the others to the
+/// next one.
+pub(super) const HANDSHAKE_NS_MAX: u64 = 1_000_000;
+
+/// The first byte of a record that holds an alert.
+const ALERT_RECORD: u8 = 0x15;
 
 /// The first byte of a TLS handshake.
 const HANDSHAKE_RECORD: u8 = 0x16;
+
+/// The first byte of a greeting of SSL 2.
+const OLD_RECORD: u8 = 0x80;
 
 /// How far a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +62,8 @@ pub(super) struct Secure {
     phase: Phase,
     /// Nothing went before it.
     is_first: bool,
+    /// The client has begun.
+    has_begun: bool,
     /// When the handshake must be over.
     deadline: Nanos,
 }
@@ -95,6 +106,7 @@ impl Secure {
             setup,
             phase,
             is_first: phase != Phase::Greeting,
+            has_begun: false,
             deadline,
         })
     }
@@ -106,6 +118,7 @@ impl Secure {
             setup,
             phase: Phase::Open,
             is_first: true,
+            has_begun: true,
             deadline: Nanos::NEVER,
         }
     }
@@ -113,6 +126,24 @@ impl Secure {
     /// Whether everything is encrypted.
     pub(super) fn is_open(&self) -> bool {
         self.phase == Phase::Open
+    }
+
+    /// Whether the client owes a handshake.
+    pub(super) fn is_awaited(&self) -> bool {
+        !matches!(self.phase, Phase::Open | Phase::Undecided)
+    }
+
+    /// The time for the handshake begins now, not when the connection did.
+    pub(super) fn restart_timeout(&mut self, now: Nanos) {
+        self.deadline = now.after_ns(self.setup.options.timeout_ns);
+    }
+
+    /// When INFO goes out in plain text, if the client waits for it.
+    pub(super) fn greets_at(&self) -> Nanos {
+        match self.phase {
+            Phase::Waiting { until } => until,
+            _ => Nanos::NEVER,
+        }
     }
 
     /// When something is due.
@@ -175,7 +206,7 @@ impl Core {
                 self.flush_secure(now, key);
             }
             Phase::Waiting { .. } | Phase::Greeting | Phase::Handshake => {
-                error!("{} - TLS handshake timeout", self.shard.label(key));
+                debug!("{} - TLS handshake timeout", self.shard.label(key));
                 // It is not looked at again.
                 secure.deadline = Nanos::NEVER;
                 self.shard
@@ -200,6 +231,15 @@ impl Core {
         }
         if secure.phase != Phase::Open {
             secure.phase = Phase::Handshake;
+        }
+        if !std::mem::replace(&mut secure.has_begun, true) && !looks_like_tls(bytes) {
+            // A probe, or a client without TLS: an alert would mean nothing to it.
+            debug!(
+                "{} - TLS handshake error: tls: first record does not look like a TLS handshake",
+                self.shard.label(key)
+            );
+            let reason = CloseReason::TlsHandshakeFailure;
+            return self.shard.on_hangup(now, key, reason);
         }
         if let Err(failure) = self.take_records(now, key, bytes) {
             self.fail_handshake(now, key, &failure);
@@ -244,7 +284,7 @@ impl Core {
                 self.plain = bytes;
             }
             if state.peer_has_closed() {
-                self.shard.on_hangup(now, key, CloseReason::ClientClosed);
+                self.shard.on_goodbye(now, key);
                 return Ok(());
             }
             if records.is_empty() {
@@ -272,7 +312,7 @@ impl Core {
         Ok(())
     }
 
-    fn fail_handshake(&mut self, now: Nanos, key: ConnectionKey, failure: &io::Error) {
+    pub(super) fn fail_handshake(&mut self, now: Nanos, key: ConnectionKey, failure: &io::Error) {
         let is_open =
             secure_mut(&mut self.sockets, key).is_some_and(|secure| secure.phase == Phase::Open);
         let reason = if is_open {
@@ -329,6 +369,16 @@ impl Core {
                 }
             }
         }
+    }
+}
+
+/// Whether bytes may be the beginning of TLS: a record with a handshake or an
+/// alert, or what SSL 2 began with, which gets an alert.
+pub(super) fn looks_like_tls(bytes: &[u8]) -> bool {
+    match *bytes {
+        [HANDSHAKE_RECORD | ALERT_RECORD, version, ..] => version < 0x10,
+        [first, ..] => matches!(first, HANDSHAKE_RECORD | ALERT_RECORD | OLD_RECORD),
+        [] => true,
     }
 }
 

@@ -50,15 +50,21 @@ impl Violation {
     }
 }
 
-/// The payload of a close frame; a text that is too long is cut.
+/// The payload of a close frame; a text that is too long is cut, which dots show
+/// (NATS 2.15).
 #[must_use]
 pub fn close_payload(code: u16, text: &str) -> Vec<u8> {
-    let mut end = text.len().min(CONTROL_BYTES_MAX - 2);
+    let mut payload = code.to_be_bytes().to_vec();
+    if text.len() <= CONTROL_BYTES_MAX - 2 {
+        payload.extend_from_slice(text.as_bytes());
+        return payload;
+    }
+    let mut end = CONTROL_BYTES_MAX - 5;
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    let mut payload = code.to_be_bytes().to_vec();
     payload.extend_from_slice(&text.as_bytes()[..end]);
+    payload.extend_from_slice(b"...");
     payload
 }
 
@@ -109,7 +115,8 @@ mod tests {
     #[test]
     fn long_texts_are_cut_between_characters() {
         let payload = close_payload(NORMAL, &"ü".repeat(100));
-        assert_eq!(payload.len(), 124);
+        assert_eq!(payload.len(), 125);
+        assert!(payload.ends_with("ü...".as_bytes()));
         assert!(std::str::from_utf8(&payload[2..]).is_ok());
     }
 }

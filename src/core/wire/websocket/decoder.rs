@@ -183,7 +183,7 @@ impl Decoder {
         let len = self.head_len + added;
         let mut cursor = Cursor::new(&head[..len]);
         let parsed = match FrameHeader::parse(&mut cursor) {
-            Ok(Some((header, payload_len))) => self.check(&header, payload_len, head[0]),
+            Ok(Some((header, payload_len))) => self.check(&header, payload_len, &head),
             Ok(None) => {
                 (self.head, self.head_len) = (head, len);
                 input.at += added;
@@ -218,7 +218,7 @@ impl Decoder {
         &self,
         header: &FrameHeader,
         payload_len: u64,
-        first: u8,
+        head: &[u8; HEADER_BYTES_MAX],
     ) -> Result<(Frame, u64, [u8; 4]), Violation> {
         let wrong = |text: &'static str| Err(Violation::protocol(text));
         if header.rsv2 || header.rsv3 {
@@ -232,7 +232,8 @@ impl Decoder {
         }
         let frame = match header.opcode {
             OpCode::Control(control) => {
-                if payload_len > CONTROL_BYTES_MAX as u64 {
+                // Even a short payload must not be said to be long.
+                if usize::from(head[1] & 0x7f) > CONTROL_BYTES_MAX {
                     return wrong("control frame length bigger than maximum allowed of 125 bytes");
                 }
                 if !header.is_final {
@@ -243,7 +244,7 @@ impl Decoder {
                 }
                 match control {
                     Control::Reserved(_) => {
-                        let text = format!("unknown opcode {}", first & 0x0f);
+                        let text = format!("unknown opcode {}", head[0] & 0x0f);
                         return Err(Violation::protocol(text));
                     }
                     known => Frame::Control(known),
@@ -257,7 +258,7 @@ impl Decoder {
                 false => Frame::Plain,
             },
             OpCode::Data(Data::Reserved(_)) => {
-                let text = format!("unknown opcode {}", first & 0x0f);
+                let text = format!("unknown opcode {}", head[0] & 0x0f);
                 return Err(Violation::protocol(text));
             }
             OpCode::Data(_) if !self.is_final => {

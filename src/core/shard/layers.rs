@@ -1,0 +1,67 @@
+//! What the layers between a socket and the shard have to tell it: a proxy's
+//! header, TLS, WebSocket.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::Shard;
+use crate::base::id::{ConnectionKey, Nanos};
+use crate::session::certificate::TlsFacts;
+use crate::session::connection::CloseReason;
+use crate::session::policy::ConnectionType;
+
+impl Shard {
+    /// Notes that the peer has taken its leave: it still gets what waits for it.
+    pub fn on_goodbye(&mut self, now: Nanos, key: ConnectionKey) {
+        self.now = now;
+        if let Some(index) = self.connections.find(key) {
+            self.close(index, CloseReason::ClientClosed);
+        }
+    }
+
+    /// Has a connection sent to when the output of the turn leaves, though
+    /// nothing waits in its outbox.
+    pub fn request_flush(&mut self, key: ConnectionKey) {
+        if let Some(index) = self.connections.find(key) {
+            self.mark_dirty(index);
+        }
+    }
+
+    /// Notes what TLS says of a connection, before its CONNECT.
+    pub fn on_secured(&mut self, key: ConnectionKey, facts: TlsFacts) {
+        if let Some(index) = self.connections.find(key) {
+            self.connections[index].tls = Some(Arc::new(facts));
+        }
+    }
+
+    /// Notes what a connection begins with that may come through a proxy: the
+    /// client's address, or nothing of the kind.
+    pub fn on_proxy_header(&mut self, key: ConnectionKey, client: Option<SocketAddr>) {
+        if let Some(index) = self.connections.find(key) {
+            let connection = &mut self.connections[index];
+            connection.peer = client.unwrap_or(connection.peer);
+            connection.hides_address = false;
+        }
+    }
+
+    /// Closes clients whose TLS has become unacceptable: the question gets the
+    /// way in which a client is connected, and what TLS says of it. Returns how
+    /// many these were.
+    pub fn close_unacceptable(
+        &mut self,
+        now: Nanos,
+        is_acceptable: impl Fn(ConnectionType, Option<&TlsFacts>) -> bool,
+    ) -> usize {
+        self.now = now;
+        let open = |key: &ConnectionKey| self.connections[key.index].closing.is_none();
+        let mut keys: Vec<ConnectionKey> = self.connections.keys().filter(open).collect();
+        keys.retain(|key| {
+            let connection = &self.connections[key.index];
+            !is_acceptable(connection.connection_type, connection.tls.as_deref())
+        });
+        for key in &keys {
+            self.close(key.index, CloseReason::TlsHandshakeFailure);
+        }
+        keys.len()
+    }
+}
