@@ -2,6 +2,7 @@
 //! done here, and starts it.
 
 mod admin;
+mod advertise;
 mod boot;
 mod cli;
 mod config;
