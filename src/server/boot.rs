@@ -19,6 +19,7 @@ use trunkline_core::shard::{Shard, ShardConfig};
 use trunkline_core::wire::info::{NATS_VERSION, ServerInfo, WebsocketInfo};
 
 use crate::admin::{self, Admin, CurrentSettings};
+use crate::advertise::client_address;
 use crate::cli::Start;
 use crate::files::{self, Ports, PortsFile};
 use crate::mesh::{self, CoreRings, Listening, Shared};
@@ -231,16 +232,16 @@ fn server_info(
     websocket_bound: Option<SocketAddr>,
 ) -> Result<ServerInfo, Failure> {
     let server_id = server_id(&random()?);
+    let (host, port) = client_address(options, bound.port())?;
     Ok(ServerInfo {
         server_name: options
             .server_name
             .clone()
             .unwrap_or_else(|| server_id.clone()),
         server_id,
-        host: options.host.clone(),
-        port: bound.port(),
+        host,
+        port,
         headers: !options.no_header_support,
-        connect_urls: advertised(options.client_advertise.as_ref(), bound),
         websocket: options
             .websocket
             .as_ref()
@@ -249,22 +250,12 @@ fn server_info(
                 host: websocket.host.clone(),
                 port: bound.port(),
                 has_tls: websocket.tls.is_some(),
-                connect_urls: advertised(websocket.advertise.as_ref(), bound),
             }),
         is_lame_duck: false,
         tls_required: options.tls.as_ref().is_some_and(|tls| !tls.allow_plain),
         tls_available: options.tls.as_ref().is_some_and(|tls| tls.allow_plain),
         tls_verify: options.tls.as_ref().is_some_and(|tls| tls.verify),
     })
-}
-
-/// Where clients are told to connect.
-fn advertised(address: Option<&String>, bound: SocketAddr) -> Vec<String> {
-    match address {
-        Some(address) if address.contains(':') => vec![address.clone()],
-        Some(host) => vec![join_host_port(host, bound.port())],
-        None => files::connect_urls(bound),
-    }
 }
 
 fn shard_config(
@@ -380,10 +371,6 @@ fn quack(signals: &mut Signals, reloader: &mut Reloader) {
         duration + LAME_DUCK_MARGIN,
     );
     reloader.server.is_lame_duck = true;
-    reloader.server.connect_urls.clear();
-    if let Some(websocket) = &mut reloader.server.websocket {
-        websocket.connect_urls.clear();
-    }
     let mut interrupted = |wait: Duration| {
         let until = Instant::now() + wait;
         loop {

@@ -80,16 +80,6 @@ fn interfaces() -> Vec<IpAddr> {
         .collect()
 }
 
-/// What clients are told to reconnect to: loopback addresses help nobody else.
-pub fn connect_urls(bound: SocketAddr) -> Vec<String> {
-    if !bound.ip().is_unspecified() {
-        return Vec::new();
-    }
-    let mut urls = reachable(bound);
-    urls.retain(|url| !url.starts_with("127.") && !url.starts_with("[::1]"));
-    urls
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -119,6 +109,5 @@ mod tests {
         let all = reachable("0.0.0.0:4222".parse().unwrap());
         assert!(all.contains(&"127.0.0.1:4222".to_owned()));
         assert!(all.iter().all(|address| !address.starts_with('[')));
-        assert!(connect_urls(own).is_empty());
     }
 }

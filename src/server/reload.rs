@@ -16,6 +16,7 @@ use trunkline_core::shard::reconfigure::Settings;
 use trunkline_core::wire::info::ServerInfo;
 
 use crate::admin::{Admin, CurrentSettings};
+use crate::advertise::client_address;
 use crate::boot::limits;
 use crate::cli::{self, Command, Start};
 use crate::logging::{self, LogStyle};
@@ -78,6 +79,7 @@ impl Reloader {
         refuse_changes(&self.options, &new)?;
         // The files are read again even if their names are the same.
         let listening = Listening::read(&new)?;
+        let (host, port) = client_address(&new, self.admin.bound.port())?;
         let policy = renumber(self.authority.policy(), new.policy.clone());
         let authority = Arc::new(Authority::new(policy).map_err(|bad| bad.0)?);
         let to_file = new.log_file.is_some();
@@ -108,6 +110,7 @@ impl Reloader {
             loaded: Timestamp::now(),
         });
         let has_other_pins = Pins::of(&self.options) != Pins::of(&new);
+        (self.server.host, self.server.port) = (host, port);
         self.options = new;
         self.apply();
         if has_other_pins {

@@ -298,3 +298,33 @@ fn a_hash_is_checked_while_others_go_on() {
     }
     plain.barrier();
 }
+
+/// What a server without a cluster tells clients of itself: the address to use from outside in place
+/// of its own, and no list of others.
+#[test]
+fn clients_are_told_of_the_advertised_address() {
+    let place = Place::new("advertise");
+    let config = |address: &str| {
+        format!(
+            "listen: \"127.0.0.1:-1\"\nclient_advertise: \"{address}\"\n\
+             websocket {{ listen: \"127.0.0.1:-1\", no_tls: true, advertise: \"far.example:1\" }}"
+        )
+    };
+    let server = start(&place, &config("near.example:77"));
+    let told = |expected: &str| {
+        let info = String::from_utf8(Client::open(server.address()).line()).unwrap();
+        assert!(info.contains(expected), "{info}");
+        assert!(!info.contains("connect_urls"), "{info}");
+    };
+    told("\"host\":\"near.example\",\"port\":77,");
+    reload(&server, &place, &config("other.example"), DONE);
+    let own = server.address().port();
+    told(&format!("\"host\":\"other.example\",\"port\":{own},"));
+    let refused =
+        "ClientAdvertise value of other:x, err=strconv.Atoi: parsing \"x\": invalid syntax";
+    let file = place.write("refused.conf", "client_advertise: \"other:x\"");
+    let server = ServerUnderTest::builder().arguments(&["-c", &file]);
+    let finished = server.run_to_end();
+    assert_eq!(finished.status.code(), Some(1));
+    assert!(finished.stderr.contains(refused), "{}", finished.stderr);
+}

@@ -17,14 +17,12 @@ pub struct ServerInfo {
     pub server_id: String,
     /// The configured name, or the id.
     pub server_name: String,
-    /// The address listened on.
+    /// The address that clients are told of.
     pub host: String,
-    /// The port listened on.
+    /// The port that clients are told of.
     pub port: u16,
     /// Whether headers are supported.
     pub headers: bool,
-    /// Where clients can connect to as well.
-    pub connect_urls: Vec<String>,
     /// Clients must speak TLS.
     pub tls_required: bool,
     /// Clients must have a certificate.
@@ -46,8 +44,6 @@ pub struct WebsocketInfo {
     pub port: u16,
     /// It speaks TLS.
     pub has_tls: bool,
-    /// Where clients can connect to as well.
-    pub connect_urls: Vec<String>,
 }
 
 /// What the server says of one connection.
@@ -97,8 +93,6 @@ struct Info<'a> {
     client_ip: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     nonce: &'a str,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    connect_urls: &'a [String],
     #[serde(skip_serializing_if = "is_false")]
     ldm: bool,
     #[serde(skip_serializing_if = "is_false")]
@@ -135,7 +129,6 @@ pub fn encode(server: &ServerInfo, connection: &ConnectionInfo<'_>, into: &mut V
         client_id: connection.client_id,
         client_ip: connection.client_ip,
         nonce: connection.nonce,
-        connect_urls: &server.connect_urls,
         ldm: server.is_lame_duck,
         connect_info: connection.account.is_some(),
         remote_account: connection.account,
@@ -149,7 +142,6 @@ pub fn encode(server: &ServerInfo, connection: &ConnectionInfo<'_>, into: &mut V
             port: listener.port,
             tls_required: listener.has_tls,
             tls_available: listener.has_tls,
-            connect_urls: &listener.connect_urls,
             ..info
         },
     };
@@ -202,7 +194,6 @@ mod tests {
                 host: "ws".into(),
                 port: 8080,
                 has_tls: true,
-                connect_urls: vec!["1.2.3.4:8080".into()],
             }),
             ..server
         };
@@ -214,10 +205,6 @@ mod tests {
             let text = String::from_utf8(line).expect("JSON is UTF-8");
             assert_eq!(text.contains("\"port\":8080"), is_websocket);
             assert_eq!(text.contains("\"tls_required\":true"), is_websocket);
-            assert_eq!(
-                text.contains("\"connect_urls\":[\"1.2.3.4:8080\"]"),
-                is_websocket
-            );
             assert!(!text.contains("client_ip"));
         }
     }

@@ -25,8 +25,6 @@ pub struct Varz {
     port: u16,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     auth_required: bool,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    connect_urls: Vec<String>,
     max_connections: usize,
     #[serde(skip_serializing_if = "is_zero")]
     max_subscriptions: u32,
@@ -159,10 +157,9 @@ impl Admin {
             version: NATS_VERSION,
             proto: 1,
             go: concat!("trunkline", env!("CARGO_PKG_VERSION")),
-            host: options.host.clone(),
-            port: self.bound.port(),
+            host: self.server.host.clone(),
+            port: self.server.port,
             auth_required: settings.policy.requires_credentials(),
-            connect_urls: self.server.connect_urls.clone(),
             max_connections: options.max_connections.unwrap_or(0),
             max_subscriptions: options.max_subscriptions,
             ping_interval: options.ping_interval_ns,
