@@ -42,6 +42,21 @@ fn session() {
     run("session", 6_000, targets::session);
 }
 
+#[test]
+fn websocket() {
+    run("websocket", 10_000, targets::websocket);
+}
+
+#[test]
+fn upgrade() {
+    run("upgrade", 2_000, targets::upgrade_request);
+}
+
+#[test]
+fn proxy() {
+    run("proxy", 10_000, targets::proxy);
+}
+
 fn run(name: &str, mutations: u64, target: fn(&[u8])) {
     let seeds = corpus(name);
     assert!(seeds.len() >= 20, "the corpus of {name} is there");

@@ -1,12 +1,16 @@
 //! The argument of CONNECT: what is accepted, what a second CONNECT changes, what closes.
 
 use std::sync::Arc;
+use trunkline_core::base::id::AccountId;
 use trunkline_core::base::limits::Limits;
 use trunkline_core::session::authority::Authority;
-use trunkline_core::session::policy::Policy;
+use trunkline_core::session::policy::{Identity, Policy, User};
 use trunkline_core::wire::connect::ConnectOptions;
 
 use super::shards::Shards;
+
+/// Somebody's public key.
+const NKEY: &str = "UCNGL4W5QX66CFX6A6DCBVDH5VOHMI7B2UZZU7TXAUQQSI2JPHULCKBR";
 
 /// Input: the argument of CONNECT.
 pub fn connect(data: &[u8]) {
@@ -34,17 +38,44 @@ pub fn connect(data: &[u8]) {
     }
 }
 
+/// Who may come in, and whether somebody may by the words of the policy.
+type Door = (Policy, fn(&ConnectOptions) -> bool);
+
+fn doors() -> [Door; 4] {
+    let mut many = Policy::of_user("u", "p");
+    many.users.push(User::new("guest", "g", AccountId::GLOBAL));
+    many.users.push(User {
+        identity: Identity::Nkey(NKEY.to_owned()),
+        ..User::new("", "", AccountId::GLOBAL)
+    });
+    many.no_auth_user = Some(1);
+    [
+        (Policy::open(), |_| true),
+        (Policy::of_user("u", "p"), |options| {
+            options.user == "u" && options.password == "p"
+        }),
+        (Policy::of_token("s3cret"), |options| {
+            options.token == "s3cret"
+        }),
+        // Nobody guesses a signature.
+        (many, |options| {
+            let credentials = (&*options.user, &*options.password);
+            let is_bare = credentials == ("", "") && options.token.is_empty();
+            options.nkey.is_empty()
+                && (is_bare || matches!(credentials, ("u", "p") | ("guest", "g")))
+        }),
+    ]
+}
+
 fn check_line(data: &[u8], options: Option<&ConnectOptions>) {
-    for policy in [Policy::open(), Policy::of_user("u", "p")] {
-        let is_open = !policy.requires_credentials();
+    for (policy, knows) in doors() {
         let authority = Arc::new(Authority::new(policy).expect("valid"));
         let limits = Limits::default();
         let mut shards = Shards::with_authority(1, &limits, true, &authority);
         let client = shards.connect(0);
         shards.send(client, &[b"CONNECT ", data, b"\r\n"].concat());
         let accepted = options.is_some_and(|options| {
-            let knows = options.user == "u" && options.password == "p";
-            (knows || is_open)
+            knows(options)
                 && !options.names_account
                 && (0..=1).contains(&options.protocol)
                 && (options.headers || !options.no_responders)

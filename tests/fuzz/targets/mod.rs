@@ -6,16 +6,22 @@
 mod connect;
 mod hpub;
 mod parser;
+mod proxy;
 mod session;
 #[path = "../../shards/mod.rs"]
 mod shards;
 mod subjects;
+mod upgrade;
+mod websocket;
 
 pub use connect::connect;
 pub use hpub::hpub;
 pub use parser::parser;
+pub use proxy::proxy;
 pub use session::session;
 pub use subjects::subjects;
+pub use upgrade::upgrade_request;
+pub use websocket::websocket;
 
 use trunkline_core::base::rng::Rng;
 
