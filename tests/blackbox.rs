@@ -10,6 +10,8 @@ mod crowds;
 mod delivery;
 #[path = "blackbox/monitoring.rs"]
 mod monitoring;
+#[path = "blackbox/parity.rs"]
+mod parity;
 #[path = "blackbox/process.rs"]
 mod process;
 #[path = "blackbox/proxy.rs"]

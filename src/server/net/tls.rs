@@ -25,6 +25,8 @@ pub struct TlsSetup {
     pub config: Arc<ServerConfig>,
     /// The settings.
     pub options: Arc<TlsOptions>,
+    /// When the first certificate expires, in seconds since 1970.
+    pub expires_at: Option<i64>,
 }
 
 impl TlsSetup {
@@ -51,6 +53,7 @@ impl TlsSetup {
             .map(|files| Shown::read(files, &provider))
             .collect();
         let shown = Choice(shown?);
+        let expires_at = shown.0.first().map(|shown| shown.expires_at);
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions)
             .map_err(|error| error.to_string())?;
@@ -75,6 +78,7 @@ impl TlsSetup {
         Ok(Self {
             config: Arc::new(config),
             options: Arc::new(options.clone()),
+            expires_at,
         })
     }
 }
@@ -164,6 +168,8 @@ fn choose(provider: &mut CryptoProvider, options: &TlsOptions) {
 struct Shown {
     certified: Arc<CertifiedKey>,
     names: Vec<String>,
+    /// In seconds since 1970.
+    expires_at: i64,
 }
 
 impl Shown {
@@ -179,11 +185,13 @@ impl Shown {
         let key =
             PrivateKeyDer::from_pem_file(key_file).map_err(|error| unreadable(key_file, &error))?;
         let (names, _) = identity_of(&chain[0]).map_err(|error| in_cert(error.to_string()))?;
+        let expires_at = expires_at(&chain[0]).map_err(in_cert)?;
         let certified = CertifiedKey::from_der(chain, key, provider)
             .map_err(|error| in_cert(error.to_string()))?;
         Ok(Self {
             certified: Arc::new(certified),
             names: names.dns_names,
+            expires_at,
         })
     }
 
@@ -234,6 +242,11 @@ fn unreadable(file: &Path, error: &pem::Error) -> String {
         pem::Error::Io(error) => format!("open {file}: {}", crate::config::describe(error)),
         other => format!("{file}: {other}"),
     }
+}
+
+fn expires_at(certificate: &CertificateDer<'_>) -> Result<i64, String> {
+    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|error| error.to_string())?;
+    Ok(parsed.validity().not_after.timestamp())
 }
 
 /// What a peer's certificate says: its names, and the SHA-256 of its public key.
