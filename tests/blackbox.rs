@@ -12,6 +12,8 @@ mod delivery;
 mod monitoring;
 #[path = "blackbox/notify.rs"]
 mod notify;
+#[path = "blackbox/parity.rs"]
+mod parity;
 #[path = "blackbox/process.rs"]
 mod process;
 #[path = "blackbox/proxy.rs"]

@@ -25,7 +25,7 @@ use crate::files::{self, Ports, PortsFile};
 use crate::mesh::{self, CoreRings, Listening, Shared};
 use crate::net::accept::{Acceptor, Door};
 use crate::notify::Notifier;
-use crate::options::{Options, join_host_port};
+use crate::options::{MonitoringOptions, Options, join_host_port};
 use crate::passwords::PasswordChecker;
 use crate::reload::Reloader;
 use crate::topology::CpuId;
@@ -186,7 +186,7 @@ pub fn run(
     }
     let ports = Ports {
         nats: with_scheme(if options.tls.is_some() { "tls" } else { "nats" }, bound),
-        monitoring: monitoring.map_or_else(Vec::new, |bound| with_scheme("http", bound)),
+        monitoring: monitoring.map_or_else(Vec::new, |(scheme, bound)| with_scheme(scheme, bound)),
         websocket: match (&options.websocket, websocket_bound) {
             (Some(websocket), Some(bound)) => with_scheme(websocket.scheme(), bound),
             _ => Vec::new(),
@@ -397,18 +397,47 @@ fn quack(signals: &mut Signals, reloader: &mut Reloader) {
     );
 }
 
-/// Starts monitoring if it was asked for; returns where it listens.
-fn start_monitoring(options: &Options, admin: &Arc<Admin>) -> Result<Option<SocketAddr>, Failure> {
+/// Starts monitoring if it was asked for; returns how and where it listens.
+fn start_monitoring(
+    options: &Options,
+    admin: &Arc<Admin>,
+) -> Result<Option<(&'static str, SocketAddr)>, Failure> {
     let Some(monitoring) = &options.monitoring else {
         return Ok(None);
     };
-    let listener = preflight::listen(&monitoring.host, monitoring.port)
-        .map_err(|text| text.replace("listening on port", "listening on http port"))?;
+    let (listener, scheme) = open_monitoring(options, monitoring)
+        .map_err(|reason| format!("Can't start monitoring: {reason}"))?;
     let bound = listener.local_addr()?;
     admin::start(Arc::clone(admin), listener)?;
     let address = join_host_port(&monitoring.host, bound.port());
-    info!("Starting http monitor on {address}");
-    Ok(Some(bound))
+    info!("Starting {scheme} monitor on {address}");
+    Ok(Some((scheme, bound)))
+}
+
+/// Listens for monitoring; the errors are those of nats-server.
+fn open_monitoring(
+    options: &Options,
+    monitoring: &MonitoringOptions,
+) -> Result<(TcpListener, &'static str), String> {
+    let (port, scheme) = match (monitoring.http_port, monitoring.https_port) {
+        (Some(http), Some(https)) => {
+            return Err(format!(
+                "can't specify both HTTP ({http}) and HTTPs ({https}) ports"
+            ));
+        }
+        (None, Some(_)) if options.tls.is_none() => {
+            return Err("TLS cert and key required for HTTPS".to_owned());
+        }
+        (None, Some(https)) => (https, "https"),
+        (Some(http), None) => (http, "http"),
+        (None, None) => unreachable!("monitoring has a port"),
+    };
+    let listener = preflight::listen(&monitoring.host, port).map_err(|text| {
+        let reason = text.split(", \"").nth(1).unwrap_or_default();
+        let reason = reason.trim_end_matches('"');
+        format!("can't listen to the monitor port: {reason}")
+    })?;
+    Ok((listener, scheme))
 }
 
 /// The addresses of a listener as URLs.

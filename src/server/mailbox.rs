@@ -38,6 +38,12 @@ impl Mailbox {
         self.has_letters.load(Ordering::Acquire)
     }
 
+    /// Letters that wait.
+    pub fn len(&self) -> usize {
+        let letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
+        letters.len()
+    }
+
     /// Takes the oldest letter.
     pub fn take(&self) -> Option<Letter> {
         let mut letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);

@@ -84,6 +84,8 @@ pub struct Listening {
     pub proxy_protocol: bool,
     /// The WebSocket listener.
     pub websocket: Option<Arc<WebsocketSetup>>,
+    /// TLS of monitoring.
+    pub monitoring: Option<Arc<TlsSetup>>,
 }
 
 impl Listening {
@@ -100,8 +102,19 @@ impl Listening {
                 handshake_timeout_ns: websocket.handshake_timeout_ns,
             }))
         });
+        // Nobody has to present a certificate to monitoring (NATS 2.15).
+        let monitoring = options.monitoring.as_ref();
+        let monitoring_tls = monitoring.and_then(|monitoring| {
+            let tls = options.tls.clone()?;
+            monitoring.https_port?;
+            Some(TlsOptions {
+                verify: false,
+                ..tls
+            })
+        });
         Ok(Self {
             tls: read(&options.tls)?,
+            monitoring: read(&monitoring_tls)?.map(Arc::new),
             proxy_protocol: options.proxy_protocol,
             websocket: websocket.transpose()?,
         })

@@ -22,13 +22,36 @@ pub fn monitoring(server: &RunningServer) -> SocketAddr {
     address.split_whitespace().next().unwrap().parse().unwrap()
 }
 
-fn get(address: SocketAddr, path: &str) -> (u16, String) {
+/// What came back over HTTP.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    head: String,
+    pub body: String,
+}
+
+impl Answer {
+    /// The value of a header, whose name is in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find_map(|(known, value)| known.eq_ignore_ascii_case(name).then_some(value))
+    }
+}
+
+/// Asks once.
+pub fn request(address: SocketAddr, method: &str, path: &str) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(GUARD)).unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    ask(&mut stream, method, path)
+}
+
+/// Asks over a connection that ends with the answer.
+pub fn ask(stream: &mut (impl Read + Write), method: &str, path: &str) -> Answer {
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
+    // TLS peers may leave out their farewell.
+    let _ = stream.read_to_end(&mut answer);
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(!body.contains("s3cret"), "{path} shows a secret: {body}");
@@ -36,7 +59,16 @@ fn get(address: SocketAddr, path: &str) -> (u16, String) {
         true => unchunk(body),
         false => body.to_owned(),
     };
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
+    Answer {
+        status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+        head: head.to_owned(),
+        body,
+    }
+}
+
+fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let answer = request(address, "GET", path);
+    (answer.status, answer.body)
 }
 
 fn unchunk(mut body: &str) -> String {

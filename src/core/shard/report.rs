@@ -342,7 +342,7 @@ impl Shard {
             subscription_count: connection.subscriptions.len(),
             account: connection.account,
             tls: connection.tls.clone(),
-            user: user_of(&connection.identity),
+            user: user_of(connection),
             name: options.name.clone(),
             lang: options.lang.clone(),
             version: options.version.clone(),
@@ -388,10 +388,18 @@ impl Shard {
     }
 }
 
-/// The name behind the account in a connection's identity.
-fn user_of(identity: &str) -> String {
+/// The user that a connection is, or says that it is; a token is not told.
+fn user_of(connection: &Connection) -> String {
+    let identity = &connection.identity;
     let name = identity
         .rsplit_once("/user:")
         .or(identity.rsplit_once("/nkey:"));
-    name.map_or_else(String::new, |(_, name)| name.to_owned())
+    let options = &connection.options;
+    match name {
+        Some((_, name)) => name.to_owned(),
+        None if !options.nkey.is_empty() => options.nkey.clone(),
+        None if !options.user.is_empty() => options.user.clone(),
+        None if !options.token.is_empty() => "[REDACTED]".to_owned(),
+        None => String::new(),
+    }
 }

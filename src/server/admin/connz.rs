@@ -4,12 +4,14 @@ use std::cmp::Reverse;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
+use trunkline_core::base::id::AccountId;
 use trunkline_core::session::certificate::PeerCertificate;
 use trunkline_core::session::policy::ConnectionType;
 use trunkline_core::shard::report::{ConnectionReport, SubscriptionReport};
-use trunkline_core::subject::pattern::matches;
+use trunkline_core::subject::pattern::overlap;
 
-use super::pages::{Parameters, Refused};
+use super::pages::{Details, Parameters, Refused, to_value};
 use super::{Admin, format};
 
 /// Connections of one answer, if nothing else is asked for.
@@ -24,7 +26,8 @@ pub struct Connz {
     total: usize,
     offset: usize,
     limit: usize,
-    connections: Vec<Connection>,
+    /// `None`: about no account.
+    connections: Option<Vec<Connection>>,
 }
 
 #[derive(Serialize)]
@@ -40,7 +43,6 @@ struct Connection {
     stop: Option<String>,
     #[serde(skip_serializing_if = "str::is_empty")]
     reason: &'static str,
-    #[serde(skip_serializing_if = "String::is_empty")]
     rtt: String,
     uptime: String,
     idle: String,
@@ -49,6 +51,8 @@ struct Connection {
     out_msgs: u64,
     in_bytes: u64,
     out_bytes: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    stalls: u64,
     subscriptions: usize,
     #[serde(skip_serializing_if = "String::is_empty")]
     name: String,
@@ -136,74 +140,115 @@ impl SubscriptionDetail {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Details {
-    None,
-    Subjects,
-    All,
+/// Which connections are asked for.
+struct Choice {
+    client_id: u64,
+    user: String,
+    /// Clients of MQTT, of which there are none.
+    mqtt: bool,
+    account: String,
+    /// Pattern that a subscription must overlap with.
+    filter: String,
+}
+
+impl Choice {
+    fn read(parameters: &Parameters) -> Result<Self, Refused> {
+        let filter = match parameters.text("filter_subject") {
+            ">" => "",
+            filter => filter,
+        };
+        let account = parameters.text("acc");
+        if !filter.is_empty() && account.is_empty() {
+            let text = "filter by subject only valid with account filtering";
+            return Err(Refused(text.to_owned()));
+        }
+        Ok(Self {
+            client_id: parameters.client_id("cid")?,
+            user: parameters.text("user").to_owned(),
+            mqtt: !parameters.text("mqtt_client").is_empty(),
+            account: account.to_owned(),
+            filter: filter.to_owned(),
+        })
+    }
+
+    /// Whether a connection of the account is asked for. Ended ones are not
+    /// chosen by their subscriptions, as in the reference server.
+    fn takes(&self, report: &ConnectionReport) -> bool {
+        let is_wanted = |subject: &[u8]| overlap(subject, self.filter.as_bytes());
+        !self.mqtt
+            && (self.client_id == 0 || report.client_id == self.client_id)
+            && (self.user.is_empty() || report.user == self.user)
+            && (self.filter.is_empty()
+                || report.ended.is_some()
+                || report
+                    .subscriptions
+                    .iter()
+                    .any(|one| is_wanted(one.subject)))
+    }
 }
 
 impl Admin {
     /// The answer to `/connz` with these parameters.
-    pub fn connz(&self, parameters: &Parameters) -> Result<Connz, Refused> {
+    pub fn connz(&self, parameters: &Parameters) -> Result<Value, Refused> {
         let with_auth = parameters.boolean("auth")?;
-        let details = match parameters.text("subs") {
-            "detail" => Details::All,
-            _ if parameters.boolean("subs")? => Details::Subjects,
-            _ => Details::None,
-        };
-        let offset = parameters.number("offset")?;
-        let limit = match parameters.number("limit")? {
-            0 => LIMIT,
-            limit => limit,
-        };
-        let state = parameters.text("state");
-        let filter = parameters.text("filter_subject");
-        let wants_subscriptions = details != Details::None || !filter.is_empty();
-        let mut reports = match state {
-            "" | "open" | "0" => self.connections(wants_subscriptions),
-            "closed" | "1" => self.closed_connections(),
-            "any" | "all" | "2" => {
-                let mut all = self.connections(wants_subscriptions);
-                all.extend(self.closed_connections());
-                all
-            }
-            _ => return Err(Refused(format!("Error decoding state for {state}"))),
-        };
-        let cid = parameters.number("cid")? as u64;
-        let (user, account) = (parameters.text("user"), parameters.text("acc"));
+        let details = parameters.details("subs")?;
+        let offset = parameters.amount("offset")?.unwrap_or(0);
+        let limit = parameters.amount("limit")?.unwrap_or(LIMIT);
+        let client_id = parameters.client_id("cid")?;
+        let state = State::read(parameters.text("state"))?;
+        let order = parameters.text("sort");
+        check_order(order, state)?;
+        let choice = Choice::read(parameters)?;
+        let limit = if client_id > 0 { 1 } else { limit };
         let settings = self.settings();
+        let accounts = &settings.policy.accounts;
+        let number = accounts
+            .iter()
+            .position(|account| *account.name == choice.account);
+        if number.is_none() && !choice.account.is_empty() {
+            return Ok(nothing(offset, limit));
+        }
+        let with_subscriptions = details != Details::None || !choice.filter.is_empty();
+        let mut reports = self.reports(state, with_subscriptions);
+        // The reference server does not know that somebody was in `$G`.
+        let is_of_account = |report: &ConnectionReport| {
+            let is_forgotten = report.ended.is_some() && report.account == AccountId::GLOBAL;
+            number.is_none_or(|number| report.account.index() == number && !is_forgotten)
+        };
+        reports.retain(is_of_account);
+        let total = reports.len();
+        reports.retain(|report| choice.takes(report));
+        sort(&mut reports, order);
         let name_of = |report: &ConnectionReport| {
-            let account = settings.policy.accounts.get(report.account.index());
+            let account = accounts.get(report.account.index());
             account.map_or("", |account| &*account.name)
         };
-        reports.retain(|report| {
-            let meets = |subscription: SubscriptionReport<'_>| {
-                matches(subscription.subject, filter.as_bytes())
-            };
-            (cid == 0 || report.client_id == cid)
-                && (user.is_empty() || report.user == user)
-                && (account.is_empty() || name_of(report) == account)
-                && (filter.is_empty() || report.subscriptions.iter().any(meets))
-        });
-        sort(&mut reports, parameters.text("sort"), state)?;
-        let total = reports.len();
-        let now = Timestamp::now();
         let connections: Vec<Connection> = reports
             .iter()
             .skip(offset)
             .take(limit)
             .map(|report| self.connection(report, name_of(report), with_auth, details))
             .collect();
-        Ok(Connz {
+        Ok(to_value(&Connz {
             server_id: self.server.server_id.clone(),
-            now: format::moment(now),
+            now: format::moment(Timestamp::now()),
             num_connections: connections.len(),
             total,
             offset,
             limit,
-            connections,
-        })
+            connections: Some(connections),
+        }))
+    }
+
+    fn reports(&self, state: State, with_subscriptions: bool) -> Vec<ConnectionReport> {
+        let mut reports = match state {
+            State::Closed => Vec::new(),
+            State::Open | State::Any => self.connections(with_subscriptions),
+        };
+        if state != State::Open {
+            reports.extend(self.closed_connections());
+        }
+        reports
     }
 
     fn connection(
@@ -221,6 +266,8 @@ impl Admin {
             true => text.to_owned(),
             false => String::new(),
         };
+        // Of ended ones the reference server says the account each time.
+        let owner = report.ended.map_or("", |_| account);
         let tls = report.tls.as_deref().cloned().unwrap_or_default();
         Connection {
             cid: report.client_id,
@@ -235,10 +282,10 @@ impl Admin {
             last_activity: format::moment_of(self, report.last_activity),
             stop: report.ended.map(|(at, _)| format::moment_of(self, at)),
             reason: report.ended.map_or("", |(_, reason)| reason.text()),
-            rtt: match report.round_trip_ns {
-                0 => String::new(),
-                nanos => format::go_duration(nanos),
-            },
+            rtt: format::go_duration(match report.round_trip_ns {
+                nanos @ 1_001..1_000_000 => nanos / 1_000 * 1_000,
+                nanos => nanos,
+            }),
             uptime: format::uptime(seconds_since(report.started.0)),
             idle: format::uptime(seconds_since(report.last_activity.0)),
             pending_bytes: report.pending_bytes,
@@ -246,6 +293,7 @@ impl Admin {
             out_msgs: report.traffic.out_messages,
             in_bytes: report.traffic.in_bytes,
             out_bytes: report.traffic.out_bytes,
+            stalls: u64::from(report.stalls),
             subscriptions: report.subscription_count,
             name: report.name.clone(),
             lang: report.lang.clone(),
@@ -258,8 +306,14 @@ impl Admin {
             },
             tls_first: tls.is_first,
             authorized_user: shown(&report.user),
-            account: shown(account),
-            name_tag: shown(account),
+            account: match report.account {
+                AccountId::GLOBAL => String::new(),
+                _ => shown(account),
+            },
+            name_tag: match (report.account, report.ended) {
+                (AccountId::GLOBAL, Some(_)) => String::new(),
+                _ => shown(account),
+            },
             subscriptions_list: match details {
                 Details::Subjects => report
                     .subscriptions
@@ -272,7 +326,7 @@ impl Admin {
                 Details::All => report
                     .subscriptions
                     .iter()
-                    .map(|s| SubscriptionDetail::of(&s, report.client_id, ""))
+                    .map(|s| SubscriptionDetail::of(&s, report.client_id, owner))
                     .collect(),
                 _ => Vec::new(),
             },
@@ -280,17 +334,73 @@ impl Admin {
     }
 }
 
-/// Sorts as asked for; most first where it is about amounts.
-fn sort(reports: &mut [ConnectionReport], by: &str, state: &str) -> Result<(), Refused> {
-    let ends = |report: &ConnectionReport| report.ended.map(|(at, _)| at);
-    if matches!(by, "stop" | "reason") && !matches!(state, "closed" | "1") {
-        return Err(Refused(format!(
-            "sort by {by} only valid on closed connections"
-        )));
+/// The answer about an account that does not exist.
+fn nothing(offset: usize, limit: usize) -> Value {
+    to_value(&Connz {
+        server_id: String::new(),
+        now: format::moment(Timestamp::now()),
+        num_connections: 0,
+        total: 0,
+        offset,
+        limit,
+        connections: None,
+    })
+}
+
+/// Open or ended connections.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    Closed,
+    Any,
+}
+
+impl State {
+    /// From its name.
+    fn read(text: &str) -> Result<Self, Refused> {
+        match text.to_lowercase().as_str() {
+            "" | "open" => Ok(Self::Open),
+            "closed" => Ok(Self::Closed),
+            "any" | "all" => Ok(Self::Any),
+            _ => Err(Refused(format!("Error decoding state for {text}"))),
+        }
     }
+}
+
+/// Orders that connections can be sorted in.
+const ORDERS: [&str; 15] = [
+    "",
+    "cid",
+    "start",
+    "subs",
+    "pending",
+    "msgs_to",
+    "msgs_from",
+    "bytes_to",
+    "bytes_from",
+    "last",
+    "idle",
+    "uptime",
+    "rtt",
+    "stop",
+    "reason",
+];
+
+fn check_order(by: &str, state: State) -> Result<(), Refused> {
+    if !ORDERS.contains(&by) {
+        return Err(Refused(format!("invalid sorting option: {by}")));
+    }
+    if matches!(by, "stop" | "reason") && state != State::Closed {
+        let text = format!("sort by {by} only valid on closed connections");
+        return Err(Refused(text));
+    }
+    Ok(())
+}
+
+/// Sorts as asked for; most first where it is about amounts.
+fn sort(reports: &mut [ConnectionReport], by: &str) {
+    let ends = |report: &ConnectionReport| report.ended.map(|(at, _)| at);
     match by {
-        "" | "cid" => reports.sort_by_key(|report| report.client_id),
-        "start" => reports.sort_by_key(|report| report.started),
         "subs" => reports.sort_by_key(|report| Reverse(report.subscription_count)),
         "pending" => reports.sort_by_key(|report| Reverse(report.pending_bytes)),
         "msgs_to" => reports.sort_by_key(|report| Reverse(report.traffic.out_messages)),
@@ -299,11 +409,11 @@ fn sort(reports: &mut [ConnectionReport], by: &str, state: &str) -> Result<(), R
         "bytes_from" => reports.sort_by_key(|report| Reverse(report.traffic.in_bytes)),
         "last" => reports.sort_by_key(|report| Reverse(report.last_activity)),
         "idle" => reports.sort_by_key(|report| report.last_activity),
-        "uptime" => reports.sort_by_key(|report| report.started),
+        // The youngest first, as in the reference server.
+        "uptime" => reports.sort_by_key(|report| Reverse(report.started)),
         "rtt" => reports.sort_by_key(|report| Reverse(report.round_trip_ns)),
         "stop" => reports.sort_by_key(|report| Reverse(ends(report))),
         "reason" => reports.sort_by_key(|report| report.ended.map(|(_, reason)| reason.text())),
-        _ => return Err(Refused(format!("invalid sorting option: {by}"))),
+        _ => reports.sort_by_key(|report| report.client_id),
     }
-    Ok(())
 }

@@ -1,180 +1,244 @@
-//! Monitoring over HTTP, on a thread of its own.
-//!
-//! Bounds: connections at a time, the time that one may take to ask, and
-//! nothing is read of a request's body.
-
-use std::convert::Infallible;
-use std::net::TcpListener;
-use std::sync::Arc;
-use std::time::Duration;
+//! Paths and answers of monitoring over HTTP, as NATS 2.15 has them: any method
+//! is a question, `Content-Type` and `Access-Control-Allow-Origin` as there.
 
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::CONTENT_TYPE;
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::Semaphore;
-use tracing::error;
+use hyper::body::Bytes;
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{Request, Response, StatusCode};
+use serde_json::{Value, json};
+use tracing::warn;
 
 use super::Admin;
-use super::pages::Parameters;
+use super::pages::{Parameters, Refused};
 
-/// Connections at a time; further ones wait.
-const CONNECTIONS_MAX: usize = 256;
+const PLAIN: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
 
-/// How long a client may take to ask.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pages that the index names.
+const INDEX: &[&str] = &[
+    "/varz",
+    "/jsz",
+    "/connz",
+    "/accountz",
+    "/accstatz",
+    "/subsz",
+    "/routez",
+    "/leafz",
+    "/gatewayz",
+    "/raftz",
+    "/healthz",
+    "/debug/vars",
+    "/metrics",
+];
 
-/// Starts the thread that answers on a listener.
-pub fn start(admin: Arc<Admin>, listener: TcpListener) -> std::io::Result<()> {
-    listener.set_nonblocking(true)?;
-    // Monitoring starts once.
-    let _ = admin.monitoring_port.set(listener.local_addr()?.port());
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    std::thread::Builder::new()
-        .name("monitoring".to_owned())
-        .spawn(move || {
-            if let Err(failure) = runtime.block_on(serve(admin, listener)) {
-                error!("Monitoring has ended: {failure}");
-            }
-        })?;
-    Ok(())
-}
+type Reply = Response<Full<Bytes>>;
 
-async fn serve(admin: Arc<Admin>, listener: TcpListener) -> std::io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return Ok(());
-        };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(failure) => {
-                error!("Cannot accept a monitoring connection: {failure}");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
-        let admin = Arc::clone(&admin);
-        tokio::spawn(async move {
-            let service = service_fn(|request| answer(&admin, request));
-            let connection = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEADER_TIMEOUT)
-                .serve_connection(TokioIo::new(stream), service);
-            // A client that breaks off is no news.
-            let _ = connection.await;
-            drop(place);
-        });
-    }
-}
-
-async fn answer(
-    admin: &Admin,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+/// Answers a request; its body, if it has one, is not looked at.
+pub fn answer<Body>(admin: &Admin, request: &Request<Body>) -> Reply {
     let settings = admin.settings();
-    let base = settings.options.monitoring.as_ref();
-    let base = base.map_or("", |monitoring| &*monitoring.base_path);
-    let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
+    let monitoring = settings.options.monitoring.as_ref();
+    let base = monitoring.map_or("", |monitoring| &*monitoring.base_path);
     let path = request.uri().path();
-    let path = path.strip_prefix(base).unwrap_or(path);
-    let parameters = Parameters::of_query(request.uri().query().unwrap_or(""));
-    Ok(match path {
-        _ if !is_reading => text(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "text/plain",
-            "Method Not Allowed\n",
-        ),
-        "" | "/" => text(
+    if let Some(clean) = cleaned(path) {
+        return moved(&clean, request.uri().query());
+    }
+    let query = request.uri().query().unwrap_or("");
+    match path.strip_prefix(base) {
+        Some("") if !base.is_empty() => index(admin, base),
+        Some("/") if base.is_empty() => index(admin, base),
+        Some(page) => page_of(admin, page, &Parameters::of_query(query)),
+        None => not_found(),
+    }
+}
+
+fn page_of(admin: &Admin, page: &str, parameters: &Parameters) -> Reply {
+    match page {
+        "/metrics" => reply(StatusCode::OK, "text/plain; version=0.0.4", admin.metrics()),
+        "/debug/vars" => reply(
             StatusCode::OK,
-            "text/html; charset=utf-8",
-            index(admin, base),
+            "application/json; charset=utf-8",
+            process_variables().to_string(),
         ),
-        "/metrics" => text(StatusCode::OK, "text/plain; version=0.0.4", admin.metrics()),
-        "/stacksz" => text(
+        "/stacksz" => open_to_all(reply(
             StatusCode::OK,
-            "text/plain",
+            JSON,
             "a thread per core, and nothing on their stacks\n",
-        ),
-        _ => json(admin, path, &parameters),
-    })
+        )),
+        "/raftz" => reply(StatusCode::NOT_FOUND, PLAIN, "No Raft nodes registered"),
+        "/healthz" => health(admin, parameters),
+        // Of the system account only.
+        "/idz" => not_found(),
+        _ => json_page(admin, page, parameters),
+    }
 }
 
-fn json(admin: &Admin, path: &str, parameters: &Parameters) -> Response<Full<Bytes>> {
-    let value = match admin.page(path, parameters) {
-        None => {
-            return text(
-                StatusCode::NOT_FOUND,
-                "text/plain; charset=utf-8",
-                "404 page not found\n",
-            );
-        }
-        Some(Err(refused)) => {
-            return text(
-                StatusCode::BAD_REQUEST,
-                "text/plain; charset=utf-8",
-                refused.0,
-            );
-        }
-        Some(Ok(value)) => value,
+fn json_page(admin: &Admin, page: &str, parameters: &Parameters) -> Reply {
+    // The subject of a filter is understood over the system account only.
+    let parameters = parameters.clone().without("filter_subject");
+    if let Some(counted) = counted_at_once(page) {
+        admin.count_request(counted);
+    }
+    let Some(answer) = admin.page(page, &parameters) else {
+        return not_found();
     };
-    // /healthz is read by machines only.
-    let body = match path {
-        "/healthz" => serde_json::to_string(&value),
-        _ => serde_json::to_string_pretty(&value),
+    let is_understood = match &answer {
+        Ok(_) => true,
+        Err(Refused(text)) => !text.starts_with("Error decoding"),
+    };
+    if matches!(page, "/connz" | "/routez") && is_understood {
+        admin.count_request(page);
     }
-    .expect("JSON values are always JSON");
-    match parameters.text("callback") {
-        "" => text(StatusCode::OK, "application/json", body),
-        callback
-            if callback
-                .chars()
-                .all(|c| c.is_alphanumeric() || "_.$".contains(c)) =>
-        {
-            text(
-                StatusCode::OK,
-                "application/javascript",
-                format!("{callback}({body})"),
-            )
-        }
-        _ => text(
-            StatusCode::BAD_REQUEST,
-            "text/plain; charset=utf-8",
-            "invalid callback\n",
-        ),
+    match answer {
+        Ok(value) => open_to_all(reply(StatusCode::OK, JSON, pretty(&value))),
+        Err(Refused(text)) => reply(StatusCode::BAD_REQUEST, PLAIN, text),
     }
 }
 
-fn text(
-    status: StatusCode,
-    content_type: &'static str,
-    body: impl Into<Bytes>,
-) -> Response<Full<Bytes>> {
+fn health(admin: &Admin, parameters: &Parameters) -> Reply {
+    admin.count_request("/healthz");
+    match admin.health(parameters) {
+        Err(Refused(text)) => reply(StatusCode::BAD_REQUEST, PLAIN, text),
+        Ok(health) => {
+            if let Some(failure) = health.failure() {
+                warn!("Healthcheck failed: {failure:?}");
+            }
+            let status = StatusCode::from_u16(health.code);
+            let status = status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+            open_to_all(reply(status, JSON, health.json().to_string()))
+        }
+    }
+}
+
+/// The name under which `/varz` counts a page, if it does so whatever the
+/// parameters are.
+fn counted_at_once(page: &str) -> Option<&str> {
+    match page {
+        "/varz" | "/gatewayz" | "/leafz" | "/subsz" | "/accountz" | "/accstatz" | "/jsz" => {
+            Some(page)
+        }
+        "/subscriptionsz" => Some("/subsz"),
+        _ => None,
+    }
+}
+
+impl Admin {
+    /// Counts a request as `/varz` shows it.
+    fn count_request(&self, page: &str) {
+        let mut requests = self
+            .requests
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        *requests.entry(page.to_owned()).or_default() += 1;
+    }
+}
+
+/// What Go's `expvar` shows. The command line may hold passwords: only its
+/// first word is shown.
+fn process_variables() -> Value {
+    let program: Vec<_> = std::env::args_os().take(1).collect();
+    let program: Vec<_> = program.iter().map(|word| word.to_string_lossy()).collect();
+    json!({ "cmdline": program, "memstats": {} })
+}
+
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).expect("JSON values are always JSON")
+}
+
+fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
-    let value = hyper::header::HeaderValue::from_static(content_type);
-    response.headers_mut().insert(CONTENT_TYPE, value);
+    with(response, CONTENT_TYPE, content_type)
+}
+
+fn with(mut response: Reply, name: HeaderName, value: &'static str) -> Reply {
+    let headers = response.headers_mut();
+    headers.insert(name, HeaderValue::from_static(value));
     response
 }
 
-fn index(admin: &Admin, base: &str) -> String {
-    let pages = super::pages::PAGES.iter().chain(&["/metrics"]);
-    let links: String = pages
-        .map(|page| format!("<li><a href=\"{base}{page}\">{}</a></li>", &page[1..]))
+fn open_to_all(response: Reply) -> Reply {
+    with(response, ACCESS_CONTROL_ALLOW_ORIGIN, "*")
+}
+
+fn not_found() -> Reply {
+    let response = reply(StatusCode::NOT_FOUND, PLAIN, "404 page not found\n");
+    with(response, X_CONTENT_TYPE_OPTIONS, "nosniff")
+}
+
+/// Where the same page is without dots and double slashes.
+fn moved(path: &str, query: Option<&str>) -> Reply {
+    let location = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let shown = location.replace('&', "&amp;").replace('"', "&#34;");
+    let body = format!("<a href=\"{shown}\">Temporary Redirect</a>.\n\n");
+    let mut response = reply(
+        StatusCode::TEMPORARY_REDIRECT,
+        "text/html; charset=utf-8",
+        body,
+    );
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+/// A path without empty parts and dots; `None` if it has none.
+fn cleaned(path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    let end = if path.ends_with('/') && !parts.is_empty() {
+        "/"
+    } else {
+        ""
+    };
+    let clean = format!("/{}{end}", parts.join("/"));
+    (clean != path).then_some(clean)
+}
+
+fn index(admin: &Admin, base: &str) -> Reply {
+    admin.count_request("/");
+    let links: String = INDEX
+        .iter()
+        .map(|page| format!("<li><a href=\".{base}{page}\">{}</a></li>", &page[1..]))
         .collect();
-    let name = html_escape(&admin.server.server_name);
-    format!(
+    let name = escaped(&admin.server.server_name);
+    let body = format!(
         "<!DOCTYPE html><html lang=\"en\"><head><title>Trunkline</title></head><body>\
          <h1>Trunkline {}</h1><p>{name}</p><ul>{links}</ul></body></html>",
         env!("CARGO_PKG_VERSION")
-    )
+    );
+    reply(StatusCode::OK, "text/html; charset=utf-8", body)
 }
 
-fn html_escape(text: &str) -> String {
+fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_cleaned() {
+        for (path, clean) in [
+            ("//varz", "/varz"),
+            ("/../varz", "/varz"),
+            ("/a/./b/../varz", "/a/varz"),
+            ("//", "/"),
+            ("/varz//", "/varz/"),
+        ] {
+            assert_eq!(cleaned(path).as_deref(), Some(clean));
+        }
+        for path in ["/", "/varz", "/varz/", "/debug/vars"] {
+            assert_eq!(cleaned(path), None);
+        }
+    }
 }

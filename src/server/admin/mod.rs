@@ -5,10 +5,13 @@
 //! connections between two turns. Nothing here is on the way of a message, and
 //! nothing shows a secret.
 
+mod accounts;
 mod collect;
 mod connz;
 mod format;
+mod health;
 mod http;
+mod listen;
 mod metrics;
 mod pages;
 pub mod system;
@@ -26,7 +29,7 @@ use trunkline_core::wire::info::ServerInfo;
 use crate::mesh::Shared;
 use crate::options::Options;
 
-pub use http::start;
+pub use listen::start;
 
 /// What monitoring knows of the server.
 pub struct Admin {
@@ -47,7 +50,7 @@ pub struct Admin {
     /// Where monitoring listens, once it does.
     pub monitoring_port: OnceLock<u16>,
     /// Requests by path.
-    pub requests: Mutex<BTreeMap<&'static str, u64>>,
+    pub requests: Mutex<BTreeMap<String, u64>>,
     /// Processor time and moment of the last look.
     pub processor: Mutex<Option<(Instant, f64)>>,
 }

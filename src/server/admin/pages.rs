@@ -2,12 +2,15 @@
 //! over the system account.
 
 use std::collections::BTreeMap;
+use std::num::IntErrorKind;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use trunkline_core::base::id::AccountId;
-use trunkline_core::subject::pattern::matches;
+use trunkline_core::subject::pattern::{is_literal, matches};
 
+pub use super::accounts::data_stats;
+use super::accounts::list_statistics;
 use super::connz::SubscriptionDetail;
 use super::{Admin, format};
 
@@ -25,8 +28,12 @@ pub struct Parameters(BTreeMap<String, String>);
 impl Parameters {
     /// From the part of a URL after the question mark.
     pub fn of_query(query: &str) -> Self {
-        let pairs = form_urlencoded::parse(query.as_bytes());
-        Self(pairs.into_owned().collect())
+        let mut parameters = BTreeMap::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()).into_owned() {
+            // Of several the first one counts.
+            parameters.entry(name).or_insert(value);
+        }
+        Self(parameters)
     }
 
     /// From the payload of a request.
@@ -46,6 +53,7 @@ impl Parameters {
                 "subscriptions" => "subs",
                 "subscriptions_detail" if value == "true" => return ("subs", "detail".to_owned()),
                 "account" => "acc",
+                "state" => return ("state", state_name(value)),
                 name => name,
             };
             (name, value)
@@ -67,6 +75,13 @@ impl Parameters {
         self
     }
 
+    /// The same without one name.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.0.remove(name);
+        self
+    }
+
     /// A text, empty if it is not there.
     pub fn text(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
@@ -83,78 +98,117 @@ impl Parameters {
         }
     }
 
-    /// A number, zero if it is not there.
-    pub fn number(&self, name: &str) -> Result<usize, Refused> {
+    /// A number as Go's `Atoi` reads it, zero if it is not there.
+    pub fn integer(&self, name: &str) -> Result<i64, Refused> {
         match self.text(name) {
             "" => Ok(0),
-            text => text.parse().map_err(|_| {
+            text => text.parse().map_err(|error| {
                 Refused(format!(
-                    "Error decoding int for '{name}': strconv.Atoi: parsing {text:?}: invalid syntax"
+                    "Error decoding int for '{name}': strconv.Atoi: parsing {text:?}: {}",
+                    reason(&error)
                 ))
             }),
         }
     }
+
+    /// How many; `None` if that is not said or makes no sense.
+    pub fn amount(&self, name: &str) -> Result<Option<usize>, Refused> {
+        let amount = usize::try_from(self.integer(name)?);
+        Ok(amount.ok().filter(|&amount| amount > 0))
+    }
+
+    /// A number of a connection, zero if it is not there.
+    pub fn client_id(&self, name: &str) -> Result<u64, Refused> {
+        match self.text(name) {
+            "" => Ok(0),
+            text if text.starts_with(['+', '-']) => Err(Refused(format!(
+                "Error decoding uint64 for '{name}': strconv.ParseUint: parsing {text:?}: invalid syntax"
+            ))),
+            text => text.parse().map_err(|error| {
+                Refused(format!(
+                    "Error decoding uint64 for '{name}': strconv.ParseUint: parsing {text:?}: {}",
+                    reason(&error)
+                ))
+            }),
+        }
+    }
+
+    /// How much is said of subscriptions.
+    pub fn details(&self, name: &str) -> Result<Details, Refused> {
+        if self.text(name).eq_ignore_ascii_case("detail") {
+            return Ok(Details::All);
+        }
+        let is_asked = self.boolean(name)?;
+        Ok(if is_asked {
+            Details::Subjects
+        } else {
+            Details::None
+        })
+    }
 }
 
-/// The pages that are JSON, as paths; over the system account the same names
-/// in capitals.
-pub const PAGES: &[&str] = &[
-    "/varz",
-    "/connz",
-    "/subsz",
-    "/subscriptionsz",
-    "/routez",
-    "/gatewayz",
-    "/leafz",
-    "/accountz",
-    "/accstatz",
-    "/jsz",
-    "/healthz",
-    "/ipqueuesz",
-    "/raftz",
-    "/idz",
-];
+/// The name of a state that has a number over the system account.
+fn state_name(value: String) -> String {
+    match value.as_str() {
+        "0" => "open".to_owned(),
+        "1" => "closed".to_owned(),
+        "2" => "any".to_owned(),
+        _ => value,
+    }
+}
+
+/// How much is said of the subscriptions of connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Details {
+    /// Nothing.
+    None,
+    /// Their subjects.
+    Subjects,
+    /// Everything.
+    All,
+}
+
+/// Why a text is no number, in Go's words.
+fn reason(error: &std::num::ParseIntError) -> &'static str {
+    match error.kind() {
+        IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
+        _ => "invalid syntax",
+    }
+}
 
 impl Admin {
     /// What a page shows; `None` if there is no such page.
     pub fn page(&self, path: &str, parameters: &Parameters) -> Option<Result<Value, Refused>> {
-        let page = PAGES.iter().find(|page| **page == path)?;
-        {
-            let mut requests = self
-                .requests
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            *requests.entry(page).or_default() += 1;
-        }
-        Some(match *page {
+        Some(match path {
             "/varz" => Ok(to_value(&self.varz())),
-            "/connz" => self.connz(parameters).map(|connz| to_value(&connz)),
+            "/connz" => self.connz(parameters),
             "/subsz" | "/subscriptionsz" => self.subsz(parameters),
-            "/routez" => Ok(self.head(json!({
-                "server_name": self.server.server_name,
-                "num_routes": 0,
-                "routes": [],
-            }))),
-            "/gatewayz" => Ok(self.head(json!({
-                "outbound_gateways": {},
-                "inbound_gateways": {},
-            }))),
-            "/leafz" => Ok(self.head(json!({"leafnodes": 0, "leafs": []}))),
+            "/routez" => self.routez(parameters),
+            "/gatewayz" => self.gatewayz(parameters),
+            "/leafz" => self.leafz(parameters),
             "/accountz" => self.accountz(parameters.text("acc")),
-            "/accstatz" => Ok(self.accstatz(parameters.boolean("unused").unwrap_or(false))),
-            "/jsz" => Ok(self.jsz()),
-            "/healthz" => Ok(json!({"status": "ok"})),
+            "/accstatz" => {
+                let unused = parameters.boolean("unused");
+                unused.map(|unused| self.accstatz(unused))
+            }
+            "/jsz" => self.jsz(parameters),
+            "/healthz" => {
+                let health = self.health(parameters);
+                health.map(|health| health.json_with_code())
+            }
+            "/ipqueuesz" => self.ipqueuesz(parameters),
+            "/raftz" => Ok(json!({})),
             "/idz" => Ok(json!({
                 "name": self.server.server_name,
                 "host": self.server.host,
                 "id": self.server.server_id,
             })),
-            _ => Ok(json!({})),
+            _ => return None,
         })
     }
 
     /// What every answer begins with.
-    fn head(&self, rest: Value) -> Value {
+    pub(super) fn head(&self, rest: Value) -> Value {
         let mut answer = json!({
             "server_id": self.server.server_id,
             "now": format::moment(Timestamp::now()),
@@ -167,149 +221,118 @@ impl Admin {
 
     fn subsz(&self, parameters: &Parameters) -> Result<Value, Refused> {
         let with_list = parameters.boolean("subs")?;
-        let offset = parameters.number("offset")?;
-        let limit = match parameters.number("limit")? {
-            0 => SUBSCRIPTIONS_LIMIT,
-            limit => limit,
-        };
+        let offset = parameters.amount("offset")?.unwrap_or(0);
+        let limit = parameters.amount("limit")?.unwrap_or(SUBSCRIPTIONS_LIMIT);
         let (account, test) = (parameters.text("acc"), parameters.text("test"));
-        let totals = self.totals();
-        let mut answer = self.head(json!({
-            "num_subscriptions": totals.subscriptions,
-            "num_cache": 0,
-            "num_inserts": 0,
-            "num_removes": 0,
-            "num_matches": 0,
-            "cache_hit_rate": 0.0,
-            "max_fanout": 0,
-            "avg_fanout": 0.0,
-            "total": 0,
-            "offset": offset,
-            "limit": limit,
-        }));
-        if with_list || !test.is_empty() || !account.is_empty() {
-            let settings = self.settings();
-            let name_of = |id: AccountId| {
-                let account = settings.policy.accounts.get(id.index());
-                account.map_or("", |account| &*account.name)
-            };
+        if !test.is_empty() && !is_literal(test.as_bytes()) {
+            return Err(Refused(format!(
+                "invalid test subject, must be valid publish subject: {test}"
+            )));
+        }
+        let settings = self.settings();
+        let name_of = |id: AccountId| {
+            let account = settings.policy.accounts.get(id.index());
+            account.map_or("", |account| &*account.name)
+        };
+        let wanted = |id: AccountId| account.is_empty() || name_of(id) == account;
+        let mut subscriptions = 0;
+        for shard in self.totals().shards {
+            for (at, report) in shard.accounts.iter().enumerate() {
+                if wanted(AccountId(at as u16)) {
+                    subscriptions += report.subscriptions;
+                }
+            }
+        }
+        let mut answer = self.head(list_statistics(subscriptions));
+        answer["total"] = 0.into();
+        answer["offset"] = offset.into();
+        answer["limit"] = limit.into();
+        if with_list {
             let connections = self.connections(true);
             let all = connections.iter().flat_map(|report| {
                 let subscriptions = report.subscriptions.iter();
                 subscriptions.map(move |one| (report, one))
             });
-            let wanted: Vec<_> = all
-                .filter(|(report, _)| account.is_empty() || name_of(report.account) == account)
+            let chosen: Vec<_> = all
+                .filter(|(report, _)| wanted(report.account))
                 .filter(|(_, one)| test.is_empty() || matches(one.subject, test.as_bytes()))
                 .collect();
-            let shown = wanted.iter().skip(offset).take(limit);
+            let shown = chosen.iter().skip(offset).take(limit);
             let list: Vec<_> = shown
                 .map(|(report, one)| {
                     SubscriptionDetail::of(one, report.client_id, name_of(report.account))
                 })
                 .collect();
-            answer["total"] = wanted.len().into();
-            answer["subscriptions_list"] = to_value(&list);
+            answer["total"] = chosen.len().into();
+            if !list.is_empty() {
+                answer["subscriptions_list"] = to_value(&list);
+            }
         }
         Ok(answer)
     }
 
-    fn accountz(&self, name: &str) -> Result<Value, Refused> {
-        let settings = self.settings();
-        let accounts = &settings.policy.accounts;
-        let system = accounts.get(1).map_or("", |account| &*account.name);
-        let mut answer = self.head(json!({"system_account": system}));
-        if name.is_empty() {
-            let names: Vec<&str> = accounts.iter().map(|account| &*account.name).collect();
-            answer["accounts"] = to_value(&names);
-            return Ok(answer);
-        }
-        let Some(at) = accounts.iter().position(|account| &*account.name == name) else {
-            return Err(Refused(format!("Account {name} does not exist")));
-        };
-        let totals = self.totals();
-        let shards = totals
-            .shards
-            .iter()
-            .filter_map(|shard| shard.accounts.get(at));
-        let connections = accounts[at]
-            .usage
-            .connections
-            .load(std::sync::atomic::Ordering::Relaxed);
-        answer["account_detail"] = json!({
-            "account_name": name,
-            "update_time": format::moment(settings.loaded),
-            "expired": false,
-            "complete": true,
-            "jetstream_enabled": false,
-            "leafnode_connections": 0,
-            "client_connections": connections,
-            "subscriptions": shards.map(|account| account.subscriptions).sum::<usize>(),
-        });
-        if name == system {
-            answer["account_detail"]["is_system"] = true.into();
-        }
-        Ok(answer)
+    fn routez(&self, parameters: &Parameters) -> Result<Value, Refused> {
+        parameters.details("subs")?;
+        Ok(json!({
+            "server_id": self.server.server_id,
+            "server_name": self.server.server_name,
+            "now": format::moment(Timestamp::now()),
+            "num_routes": 0,
+            "routes": [],
+        }))
     }
 
-    /// Accounts with their counts; `unused` shows those without connections too.
-    pub fn accstatz(&self, unused: bool) -> Value {
-        let settings = self.settings();
-        let totals = self.totals();
-        let mut statistics = Vec::new();
-        for (at, account) in settings.policy.accounts.iter().enumerate() {
-            let count = std::sync::atomic::Ordering::Relaxed;
-            let connections = account.usage.connections.load(count);
-            if connections == 0 && !unused {
-                continue;
-            }
-            let shards = totals
-                .shards
-                .iter()
-                .filter_map(|shard| shard.accounts.get(at));
-            let (mut subscriptions, mut slow) = (0, 0);
-            let mut traffic = trunkline_core::base::traffic::Traffic::default();
-            for shard in shards {
-                subscriptions += shard.subscriptions;
-                slow += shard.slow_consumers;
-                traffic.add(&shard.traffic);
-            }
-            statistics.push(json!({
-                "acc": &*account.name,
-                "name": &*account.name,
-                "conns": connections,
-                "leafnodes": 0,
-                "total_conns": account.usage.connections_total.load(count),
-                "num_subscriptions": subscriptions,
-                "sent": data_stats(traffic.out_messages, traffic.out_bytes),
-                "received": data_stats(traffic.in_messages, traffic.in_bytes),
-                "slow_consumers": slow,
-            }));
-        }
-        self.head(json!({"account_statz": statistics}))
+    fn gatewayz(&self, parameters: &Parameters) -> Result<Value, Refused> {
+        parameters.details("subs")?;
+        parameters.boolean("accs")?;
+        Ok(self.head(json!({"outbound_gateways": {}, "inbound_gateways": {}})))
     }
 
-    fn jsz(&self) -> Value {
-        self.head(json!({
+    fn leafz(&self, parameters: &Parameters) -> Result<Value, Refused> {
+        parameters.boolean("subs")?;
+        Ok(self.head(json!({"leafnodes": 0, "leafs": []})))
+    }
+
+    /// Letters that wait for cores; `all` shows the empty queues too.
+    fn ipqueuesz(&self, parameters: &Parameters) -> Result<Value, Refused> {
+        let all = parameters.boolean("all")?;
+        let wanted = parameters.text("queues");
+        let mut queues = serde_json::Map::new();
+        for (core, mailbox) in self.shared.mailboxes.iter().enumerate() {
+            let (name, pending) = (format!("letters of core {core}"), mailbox.len());
+            if (all || pending > 0) && name.contains(wanted) {
+                queues.insert(name, json!({ "pending": pending }));
+            }
+        }
+        Ok(Value::Object(queues))
+    }
+
+    fn jsz(&self, parameters: &Parameters) -> Result<Value, Refused> {
+        for name in [
+            "accounts",
+            "streams",
+            "consumers",
+            "direct-consumers",
+            "config",
+        ] {
+            parameters.boolean(name)?;
+        }
+        parameters.integer("offset")?;
+        parameters.integer("limit")?;
+        let is_for_leaders = parameters.boolean("leader-only")?;
+        parameters.boolean("raft")?;
+        parameters.boolean("stream-leader-only")?;
+        if is_for_leaders {
+            return Err(Refused("filtered response: not leader".to_owned()));
+        }
+        Ok(self.head(json!({
             "memory": 0, "storage": 0, "reserved_memory": 0, "reserved_storage": 0,
             "accounts": 0, "ha_assets": 0, "api": {"level": 0, "total": 0, "errors": 0},
             "disabled": true,
             "config": {"max_memory": 0, "max_storage": 0},
             "streams": 0, "consumers": 0, "messages": 0, "bytes": 0, "total": 0,
-        }))
+        })))
     }
-}
-
-/// Messages and bytes, none of which are with other servers.
-pub fn data_stats(messages: u64, bytes: u64) -> Value {
-    let none = json!({"msgs": 0, "bytes": 0});
-    json!({
-        "msgs": messages,
-        "bytes": bytes,
-        "gateways": none,
-        "routes": none,
-        "leafs": none,
-    })
 }
 
 /// Plain data as JSON.
@@ -326,19 +349,19 @@ mod tests {
     fn parameters_of_both_kinds() {
         let query = Parameters::of_query("subs=detail&limit=5&auth=1&filter_subject=a.%3E");
         assert_eq!(query.text("subs"), "detail");
-        assert_eq!(query.number("limit"), Ok(5));
+        assert_eq!(query.integer("limit"), Ok(5));
         assert_eq!(query.boolean("auth"), Ok(true));
         assert_eq!(query.text("filter_subject"), "a.>");
-        assert_eq!(query.number("offset"), Ok(0));
+        assert_eq!(query.amount("offset"), Ok(None));
         let json = br#"{"subscriptions_detail":true,"account":"A","limit":7}"#;
         let json = Parameters::of_json(json).unwrap();
         assert_eq!((json.text("subs"), json.text("acc")), ("detail", "A"));
-        assert_eq!(json.number("limit"), Ok(7));
+        assert_eq!(json.amount("limit"), Ok(Some(7)));
         assert!(Parameters::of_json(b"[").is_err());
         let wrong = Parameters::of_query("limit=x&auth=maybe");
         assert!(
             wrong
-                .number("limit")
+                .integer("limit")
                 .unwrap_err()
                 .0
                 .contains("Error decoding int")

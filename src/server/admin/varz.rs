@@ -11,7 +11,10 @@ use trunkline_core::session::policy::Policy;
 use trunkline_core::wire::info::NATS_VERSION;
 
 use super::{Admin, format};
+use crate::net::tls::TlsSetup;
 use crate::options::Options;
+use crate::options::tls::TLS_TIMEOUT_NS;
+use crate::options::websocket::HANDSHAKE_TIMEOUT_NS;
 
 /// The fields.
 #[derive(Serialize)]
@@ -25,6 +28,10 @@ pub struct Varz {
     port: u16,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     auth_required: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    tls_required: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    tls_verify: bool,
     max_connections: usize,
     #[serde(skip_serializing_if = "is_zero")]
     max_subscriptions: u32,
@@ -70,14 +77,18 @@ pub struct Varz {
     stale_connections: u64,
     stalled_clients: u64,
     subscriptions: usize,
-    http_req_stats: BTreeMap<&'static str, u64>,
+    http_req_stats: BTreeMap<String, u64>,
     config_load_time: String,
     config_digest: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tags: Vec<String>,
+    feature_flags: Value,
     system_account: String,
     slow_consumer_stats: Value,
     stale_connection_stats: Value,
+    disk_io_wait_stats: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_cert_not_after: Option<String>,
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -109,6 +120,20 @@ struct WebsocketVarz {
     allowed_origins: Vec<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     compression: bool,
+    #[serde(skip_serializing_if = "is_zero_ns")]
+    handshake_timeout: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_cert_not_after: Option<String>,
+}
+
+/// When the certificate of a listener ends.
+fn expiry(tls: &TlsSetup) -> Option<String> {
+    let at = Timestamp::from_second(tls.expires_at?).ok()?;
+    Some(format::moment(at))
+}
+
+fn is_zero_ns(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Admin {
@@ -116,6 +141,7 @@ impl Admin {
         let Some(websocket) = &options.websocket else {
             return WebsocketVarz::default();
         };
+        let listening = self.shared.listening();
         let (rules, tls) = (&websocket.rules, websocket.tls.as_ref());
         let origins = rules.allowed_origins.iter();
         WebsocketVarz {
@@ -137,6 +163,14 @@ impl Admin {
                 .map(|origin| format!("{}://{}:{}", origin.scheme, origin.host, origin.port))
                 .collect(),
             compression: rules.compression,
+            handshake_timeout: match websocket.handshake_timeout_ns {
+                HANDSHAKE_TIMEOUT_NS => 0,
+                other_ns => other_ns,
+            },
+            tls_cert_not_after: listening
+                .websocket
+                .as_ref()
+                .and_then(|websocket| expiry(websocket.tls.as_ref()?)),
         }
     }
 
@@ -149,6 +183,11 @@ impl Admin {
         let monitoring = options.monitoring.as_ref();
         let count = std::sync::atomic::Ordering::Relaxed;
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let tls = options.tls.as_ref();
+        let port = |is_open: bool| match is_open {
+            true => self.monitoring_port.get().copied().unwrap_or(0),
+            false => 0,
+        };
         let by_kind =
             |clients: u64| json!({"clients": clients, "routes": 0, "gateways": 0, "leafs": 0});
         Varz {
@@ -160,14 +199,18 @@ impl Admin {
             host: self.server.host.clone(),
             port: self.server.port,
             auth_required: settings.policy.requires_credentials(),
+            tls_required: self.server.tls_required,
+            tls_verify: self.server.tls_verify,
             max_connections: options.max_connections.unwrap_or(0),
             max_subscriptions: options.max_subscriptions,
             ping_interval: options.ping_interval_ns,
             ping_max: options.ping_max,
             http_host: monitoring.map(|m| m.host.clone()).unwrap_or_default(),
-            http_port: self.monitoring_port.get().copied().unwrap_or(0),
-            http_base_path: monitoring.map(|m| m.base_path.clone()).unwrap_or_default(),
-            https_port: 0,
+            http_port: port(monitoring.is_some_and(|m| m.http_port.is_some())),
+            http_base_path: monitoring
+                .map(|m| m.asked_base_path.clone())
+                .unwrap_or_default(),
+            https_port: port(monitoring.is_some_and(|m| m.https_port.is_some())),
             auth_timeout: options.auth_timeout_ns as f64 / 1e9,
             max_control_line: options.max_control_line,
             max_payload: options.max_payload,
@@ -178,7 +221,7 @@ impl Admin {
             mqtt: json!({}),
             websocket: self.websocket_varz(options, &settings.policy),
             jetstream: json!({}),
-            tls_timeout: 0.0,
+            tls_timeout: tls.map_or(TLS_TIMEOUT_NS, |tls| tls.timeout_ns) as f64 / 1e9,
             write_deadline: options.write_deadline_ns,
             start: format::moment(self.started),
             now: format::moment(now),
@@ -216,6 +259,10 @@ impl Admin {
                 .unwrap_or_default(),
             slow_consumer_stats: by_kind(totals.endings.slow_consumers),
             stale_connection_stats: by_kind(totals.endings.stale_connections),
+            feature_flags: feature_flags(),
+            // Nothing is stored.
+            disk_io_wait_stats: json!({"waiters": 0, "waits": 0, "wait_time": 0, "max_wait_time": 0}),
+            tls_cert_not_after: self.shared.listening().tls.as_ref().and_then(expiry),
         }
     }
 
@@ -230,6 +277,17 @@ impl Admin {
         let elapsed = now.0.duration_since(then).as_secs_f64().max(0.001);
         ((now.1 - before) / elapsed * 1000.0).round() / 10.0
     }
+}
+
+/// What NATS 2.15 may be told to do differently, as it is by default: all of
+/// it concerns streams, and cannot be told here yet.
+fn feature_flags() -> Value {
+    json!({
+        "js_ack_fc_v2": false,
+        "js_api_reply_v2": false,
+        "js_raft_delete_range": true,
+        "js_snapshot_sources": false,
+    })
 }
 
 /// Memory of this process in bytes.

@@ -49,6 +49,9 @@ pub(super) struct Flags {
         help_heading = "Server"
     )]
     pub(super) http_port: Option<i64>,
+    /// Port for monitoring over HTTPS (also -ms)
+    #[arg(long = "https_port", value_name = "PORT", help_heading = "Server")]
+    pub(super) https_port: Option<i64>,
     /// Directory for the file that names the ports
     #[arg(long = "ports_file_dir", value_name = "DIR", help_heading = "Server")]
     pub(super) ports_file_dir: Option<PathBuf>,
@@ -178,6 +181,8 @@ const SPELLINGS: &[Spelling] = &[
     valued("pid", &["pid"]),
     valued("m", &["http_port"]),
     valued("http_port", &["http_port"]),
+    valued("ms", &["https_port"]),
+    valued("https_port", &["https_port"]),
     valued("ports_file_dir", &["ports_file_dir"]),
     valued("client_advertise", &["client_advertise"]),
     valued("sd", &["store_dir"]),
@@ -220,11 +225,9 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "cluster_name",
     "connect_retries",
     "help_tls",
-    "https_port",
     "jetstream",
     "js",
     "max_traced_msg_len",
-    "ms",
     "no_advertise",
     "profile",
     "r",

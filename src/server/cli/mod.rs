@@ -211,6 +211,7 @@ impl Flags {
         set(&mut requested.log_time, self.logtime.map(Some));
         set(&mut requested.log_time_utc, self.logtime_utc);
         set(&mut requested.http_port, self.http_port);
+        set(&mut requested.https_port, self.https_port);
         if self.user.is_some() || self.auth.is_some() {
             let access = &mut requested.access;
             access.user = self.user.unwrap_or_default();

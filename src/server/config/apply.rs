@@ -101,8 +101,10 @@ fn top_level(
             requested.lame_duck_grace_period_ns = Some(duration_ns(&key, item, findings)?);
         }
         "http" => (requested.http_host, requested.http_port) = listen(item)?,
+        "https" => (requested.http_host, requested.https_port) = listen(item)?,
+        "https_port" => requested.https_port = integer(&key, item)?,
         "http_port" | "monitor_port" => requested.http_port = integer(&key, item)?,
-        "http_base_path" => requested.http_base_path = base_path(&text(&key, item)?),
+        "http_base_path" => requested.http_base_path = text(&key, item)?,
         "tls" => requested.tls = Some(tls::tls(item, findings)?),
         "websocket" | "ws" => requested.websocket = websocket::websocket(item, findings)?,
         "proxy_protocol" => requested.proxy_protocol = boolean(&key, item)?,
@@ -223,13 +225,6 @@ fn lame_duck_duration_ns(
         return Err(ConfigError::at(&item.at, message));
     }
     Ok(duration_ns)
-}
-
-fn base_path(text: &str) -> String {
-    match text.trim_matches('/') {
-        "" => String::new(),
-        inner => format!("/{inner}"),
-    }
 }
 
 /// One text or a list of them.

@@ -15,8 +15,6 @@ const TOP: &[&str] = &[
     "disable_sublist_cache",
     "feature_flags",
     "gateway",
-    "https",
-    "https_port",
     "jetstream",
     "leaf",
     "leafnodes",

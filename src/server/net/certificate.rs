@@ -37,8 +37,7 @@ type Groups = Vec<Vec<(String, Option<String>)>>;
 pub fn identity_of(
     certificate: &CertificateDer<'_>,
 ) -> io::Result<(CertificateNames, PeerCertificate)> {
-    let (_, parsed) = X509Certificate::from_der(certificate)
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
+    let parsed = parse(certificate)?;
     let groups: Groups = parsed
         .subject()
         .iter_rdn()
@@ -74,6 +73,20 @@ pub fn identity_of(
         certificate_sha256: hexadecimal(&Sha256::digest(certificate)),
     };
     Ok((names, peer))
+}
+
+/// When a certificate expires, in seconds since 1970.
+///
+/// # Errors
+/// It is no certificate.
+pub fn expires_at(certificate: &CertificateDer<'_>) -> io::Result<i64> {
+    Ok(parse(certificate)?.validity().not_after.timestamp())
+}
+
+fn parse<'a>(certificate: &'a CertificateDer<'_>) -> io::Result<X509Certificate<'a>> {
+    X509Certificate::from_der(certificate)
+        .map(|(_, parsed)| parsed)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
 }
 
 /// The subject for comparisons, if all its types are known there.

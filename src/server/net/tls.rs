@@ -13,7 +13,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
 use trunkline_core::session::certificate::TlsFacts;
 
-use super::certificate::identity_of;
+use super::certificate::{expires_at, identity_of};
 use crate::options::tls::{CertificateFiles, TlsOptions};
 
 /// What every connection of a listener needs.
@@ -23,6 +23,8 @@ pub struct TlsSetup {
     pub config: Arc<ServerConfig>,
     /// The settings.
     pub options: Arc<TlsOptions>,
+    /// When the first certificate expires, in seconds since 1970.
+    pub expires_at: Option<i64>,
 }
 
 impl TlsSetup {
@@ -49,6 +51,7 @@ impl TlsSetup {
             .map(|files| Shown::read(files, &provider))
             .collect();
         let shown = Choice(shown?);
+        let expires_at = shown.0.first().map(|shown| shown.expires_at);
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions)
             .map_err(|error| error.to_string())?;
@@ -70,6 +73,7 @@ impl TlsSetup {
         Ok(Self {
             config: Arc::new(config),
             options: Arc::new(options.clone()),
+            expires_at,
         })
     }
 }
@@ -155,6 +159,8 @@ fn choose(provider: &mut CryptoProvider, options: &TlsOptions) {
 struct Shown {
     certified: Arc<CertifiedKey>,
     names: Vec<String>,
+    /// In seconds since 1970.
+    expires_at: i64,
 }
 
 impl Shown {
@@ -173,6 +179,7 @@ impl Shown {
         })?;
         let (names, _) =
             identity_of(&chain[0]).map_err(|_| in_cert("malformed certificate".to_owned()))?;
+        let expires_at = expires_at(&chain[0]).map_err(|error| in_cert(error.to_string()))?;
         let certified = CertifiedKey::from_der(chain, key, provider).map_err(|error| {
             let key_file = key_file.display();
             match error {
@@ -185,6 +192,7 @@ impl Shown {
         Ok(Self {
             certified: Arc::new(certified),
             names: names.dns_names,
+            expires_at,
         })
     }
 

@@ -112,10 +112,15 @@ pub struct Options {
 pub struct MonitoringOptions {
     /// Address or name to bind to.
     pub host: String,
-    /// Port for HTTP.
-    pub port: PortChoice,
-    /// What paths begin with.
+    /// Port for HTTP; `None`: not over HTTP.
+    pub http_port: Option<PortChoice>,
+    /// Port for HTTPS; `None`: not over HTTPS. Both at once are refused at
+    /// start.
+    pub https_port: Option<PortChoice>,
+    /// What paths begin with: a slash and more, or empty.
     pub base_path: String,
+    /// The same as it was asked for.
+    pub asked_base_path: String,
 }
 
 /// A fixed port, or one that the system picks (`-1`).
@@ -133,6 +138,15 @@ impl PortChoice {
         match self {
             PortChoice::Fixed(port) => port,
             PortChoice::Random => 0,
+        }
+    }
+}
+
+impl fmt::Display for PortChoice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PortChoice::Fixed(port) => port.fmt(formatter),
+            PortChoice::Random => formatter.write_str("-1"),
         }
     }
 }
@@ -202,9 +216,11 @@ pub struct Requested {
     pub lame_duck_duration_ns: u64,
     /// Empty: as for clients.
     pub http_host: String,
-    /// 0: no monitoring.
+    /// 0: no monitoring over HTTP.
     pub http_port: i64,
-    /// Begins with a slash, or is empty.
+    /// 0: no monitoring over HTTPS.
+    pub https_port: i64,
+    /// What paths begin with.
     pub http_base_path: String,
     /// Words that describe the server.
     pub tags: Vec<String>,
@@ -287,15 +303,23 @@ impl Requested {
                 Duration::from_nanos(lame_duck_duration_ns)
             )));
         }
-        let monitoring = match self.http_port {
-            0 => None,
-            asked => Some(MonitoringOptions {
+        let monitoring_port = |asked| match asked {
+            0 => Ok(None),
+            asked => port_choice(&host, asked).map(Some),
+        };
+        let http_port = monitoring_port(self.http_port)?;
+        let https_port = monitoring_port(self.https_port)?;
+        let monitoring = match http_port.or(https_port) {
+            None => None,
+            Some(_) => Some(MonitoringOptions {
                 host: match self.http_host.as_str() {
                     "" => host.clone(),
                     _ => self.http_host,
                 },
-                port: port_choice(&host, asked)?,
-                base_path: self.http_base_path,
+                http_port,
+                https_port,
+                base_path: base_path(&self.http_base_path),
+                asked_base_path: self.http_base_path,
             }),
         };
         Ok(Options {
@@ -350,6 +374,12 @@ fn or<Number: Default + PartialEq>(requested: Number, default: Number) -> Number
     } else {
         requested
     }
+}
+
+/// A path without empty parts: what is left begins with a slash.
+fn base_path(text: &str) -> String {
+    let parts = text.split('/').filter(|part| !part.is_empty());
+    parts.map(|part| format!("/{part}")).collect()
 }
 
 fn port_choice(host: &str, port: i64) -> Result<PortChoice, Refusal> {

@@ -7,7 +7,7 @@ use super::tls::TlsOptions;
 use super::{HOST, PortChoice, Refusal, port_choice};
 
 /// How long TLS and the upgrade may take, unless that is said.
-const HANDSHAKE_TIMEOUT_NS: u64 = 10_000_000_000;
+pub const HANDSHAKE_TIMEOUT_NS: u64 = 10_000_000_000;
 
 /// Fields of the answer that are the server's own.
 const OWN_FIELDS: [&str; 5] = [

@@ -1,0 +1,136 @@
+//! The listener of monitoring, HTTP or HTTPS, on a thread of its own, which
+//! gives way to the cores.
+//!
+//! Bounds: [`CONNECTIONS_MAX`] at a time, further ones wait; a handshake and a
+//! request have [`HEADER_TIMEOUT`], a request has [`HEAD_BYTES_MAX`], a client
+//! that does not take its answer is cut after [`SEND_TIMEOUT_MS`]. Nothing is
+//! read of a request's body. One request is answered after the other.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tracing::error;
+
+use super::{Admin, http};
+
+/// Connections at a time; further ones wait.
+const CONNECTIONS_MAX: usize = 64;
+
+/// How long a handshake may take, and how long a client may take to ask.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Request line and headers; beyond, the answer is 431.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// How long a client may leave an answer in the kernel's hands.
+const SEND_TIMEOUT_MS: u32 = 10_000;
+
+/// How much less urgent than the cores it is.
+const NICENESS: i32 = 10;
+
+/// The first byte of a TLS handshake.
+const HANDSHAKE_RECORD: u8 = 0x16;
+
+/// What somebody is told who speaks HTTP where HTTPS is spoken (Go's words).
+const NO_TLS: &[u8] =
+    b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+
+/// Starts the thread that answers on a listener; over HTTPS if there is TLS for
+/// it.
+pub fn start(admin: Arc<Admin>, listener: TcpListener) -> std::io::Result<()> {
+    listener.set_nonblocking(true)?;
+    // Monitoring starts once.
+    let _ = admin.monitoring_port.set(listener.local_addr()?.port());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::Builder::new()
+        .name("monitoring".to_owned())
+        .spawn(move || {
+            // A limit on priorities is no reason not to answer.
+            let own = rustix::thread::gettid();
+            let _ = rustix::process::setpriority_process(Some(own), NICENESS);
+            if let Err(failure) = runtime.block_on(serve(admin, listener)) {
+                error!("Monitoring has ended: {failure}");
+            }
+        })?;
+    Ok(())
+}
+
+async fn serve(admin: Arc<Admin>, listener: TcpListener) -> std::io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return Ok(());
+        };
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(failure) => {
+                error!("Cannot accept a monitoring connection: {failure}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let admin = Arc::clone(&admin);
+        tokio::spawn(async move {
+            let timeout_ms = SEND_TIMEOUT_MS;
+            // The peer may be gone by now.
+            let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, timeout_ms);
+            welcome(&admin, stream, peer).await;
+            drop(place);
+        });
+    }
+}
+
+async fn welcome(admin: &Admin, stream: TcpStream, peer: SocketAddr) {
+    let Some(tls) = admin.shared.listening().monitoring else {
+        return talk(admin, stream).await;
+    };
+    let handshake = tokio::time::timeout(HEADER_TIMEOUT, secure(stream, &tls.config));
+    match handshake.await {
+        Ok(Ok(stream)) => talk(admin, stream).await,
+        Ok(Err(failure)) => error!("monitoring: TLS handshake error from {peer}: {failure}"),
+        Err(_) => error!("monitoring: TLS handshake error from {peer}: timeout"),
+    }
+}
+
+async fn secure(
+    mut stream: TcpStream,
+    config: &Arc<rustls::ServerConfig>,
+) -> std::io::Result<tokio_rustls::server::TlsStream<TcpStream>> {
+    let mut first = [0];
+    if stream.peek(&mut first).await? == 1
+        && first[0] != HANDSHAKE_RECORD
+        && first[0].is_ascii_uppercase()
+    {
+        stream.write_all(NO_TLS).await?;
+        stream.shutdown().await?;
+        // What it asked for is read, so that it is not reset before it reads.
+        let mut asked = [0; 4096];
+        while tokio::io::AsyncReadExt::read(&mut stream, &mut asked).await? > 0 {}
+        let text = "client sent an HTTP request to an HTTPS server";
+        return Err(std::io::Error::other(text));
+    }
+    TlsAcceptor::from(Arc::clone(config)).accept(stream).await
+}
+
+async fn talk(admin: &Admin, stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let service = service_fn(async |request| {
+        Ok::<_, std::convert::Infallible>(http::answer(admin, &request))
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    // A client that breaks off is no news.
+    let _ = connection.await;
+}
