@@ -20,6 +20,7 @@ use crate::logging::{self, LogStyle};
 use crate::mesh::{Listening, Shared};
 use crate::options::Options;
 use crate::options::tls::TlsOptions;
+use crate::passwords::PasswordChecker;
 
 /// Between two looks at whether all connections have been revised.
 const REVISION_POLL: Duration = Duration::from_millis(5);
@@ -36,24 +37,43 @@ pub struct Reloader {
     pub shared: Arc<Shared>,
     /// Monitoring, which shows the settings.
     pub admin: Arc<Admin>,
+    /// Passwords that are known to fit.
+    pub passwords: PasswordChecker,
     /// Whether there is a file to be read again.
     pub has_file: bool,
 }
 
 impl Reloader {
-    /// Reads the configuration again and applies it.
-    pub fn reload(&mut self) {
-        if !self.has_file {
-            warn!("Can only reload config file when a file was provided using -c flag");
-            return;
+    /// Reloads because of the signal, which somebody in this process may have
+    /// sent who waits for what comes of it.
+    pub fn on_hangup(&mut self) {
+        let askers = self.admin.system.reloads.take();
+        if askers.is_empty() {
+            info!("Trapped \"hangup\" signal");
         }
-        match self.try_reload() {
+        let result = self.reload();
+        for asker in askers {
+            // Who asked may have lost patience.
+            let _ = asker.send(result.clone());
+        }
+    }
+
+    /// Reads the configuration again and applies it.
+    fn reload(&mut self) -> Result<(), String> {
+        if !self.has_file {
+            let text = "only reload config file when a file was provided using -c flag";
+            warn!("Can {text}");
+            return Err(format!("can {text}"));
+        }
+        let result = self.try_reload();
+        match &result {
             Ok(()) => info!(
                 "Reloaded server configuration ({})",
                 self.options.config_digest
             ),
             Err(text) => error!("Failed to reload server configuration: {text}"),
         }
+        result
     }
 
     fn try_reload(&mut self) -> Result<(), String> {
@@ -91,6 +111,7 @@ impl Reloader {
             loaded: Timestamp::now(),
         });
         self.options = new;
+        self.passwords.forget();
         self.apply();
         Ok(())
     }

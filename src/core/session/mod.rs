@@ -7,3 +7,4 @@ pub mod connection;
 pub mod outbox;
 pub mod policy;
 pub mod responses;
+pub mod tries;

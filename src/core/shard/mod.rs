@@ -15,6 +15,7 @@ mod admit;
 pub mod authenticate;
 mod commands;
 mod connections;
+pub mod events;
 mod fanout;
 mod frame;
 mod input;
@@ -23,7 +24,9 @@ mod liveness;
 pub mod mesh;
 #[cfg(feature = "mutants")]
 pub mod mutants;
+pub mod question;
 pub mod reconfigure;
+mod remote;
 pub mod report;
 mod rewrite;
 mod stall;
@@ -45,6 +48,7 @@ use crate::route::interest::Interest;
 use crate::session::authority::Authority;
 use crate::session::connection::CloseReason;
 use crate::session::outbox::BlockPool;
+use crate::session::tries::Tries;
 use crate::wire::info::ServerInfo;
 
 pub use connections::{Connections, Opening};
@@ -78,6 +82,8 @@ pub struct Shard {
     deadlines: Deadlines,
     /// Passwords that the shell is checking.
     checks_under_way: usize,
+    /// Where failed log-in tries come from.
+    tries: Tries,
     /// Connections that ended for a bad reason.
     endings: report::Endings,
     /// Connections that have ended, for a while.
@@ -110,6 +116,10 @@ struct Effects {
     closed: Vec<ConnectionKey>,
     /// Requests to the server itself.
     requests: VecDeque<system::SystemRequest>,
+    /// Events that somebody listens to.
+    events: VecDeque<events::SystemEvent>,
+    /// Events for which there was no room.
+    lost_events: u64,
     /// Passwords that the shell has to check.
     password_checks: VecDeque<authenticate::PasswordCheck>,
 }
@@ -148,6 +158,7 @@ impl Shard {
             connections: Connections::default(),
             interests: Vec::new(),
             checks_under_way: 0,
+            tries: Tries::new(rng.next_u64()),
             revisions: VecDeque::new(),
             endings: report::Endings::default(),
             closed: VecDeque::new(),

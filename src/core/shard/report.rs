@@ -155,7 +155,7 @@ impl Shard {
         self.closed.iter().cloned().collect()
     }
 
-    fn report_connection(
+    pub(super) fn report_connection(
         &self,
         connection: &Connection,
         with_subscriptions: bool,

@@ -5,14 +5,17 @@
 //! [`CONNECTIONS_PER_LETTER`] connections between two turns. Nothing here is on
 //! the way of a message, and nothing shows a secret.
 
+mod advisory;
 mod collect;
 mod connz;
+pub mod events;
 mod format;
 mod http;
 mod metrics;
 mod pages;
 pub mod system;
 mod varz;
+mod voice;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -51,6 +54,8 @@ pub struct Admin {
     pub monitoring_port: OnceLock<u16>,
     /// Requests by path.
     pub requests: Mutex<BTreeMap<&'static str, u64>>,
+    /// What answers over the system account need.
+    pub system: system::System,
     /// Processor time and moment of the last look.
     pub processor: Mutex<Option<(Instant, f64)>>,
 }
