@@ -8,6 +8,8 @@ mod certificates;
 mod crowds;
 #[path = "blackbox/delivery.rs"]
 mod delivery;
+#[path = "blackbox/guessing.rs"]
+mod guessing;
 #[path = "blackbox/monitoring.rs"]
 mod monitoring;
 #[path = "blackbox/notify.rs"]
@@ -20,10 +22,16 @@ mod process;
 mod proxy;
 #[path = "blackbox/running.rs"]
 mod running;
+#[path = "blackbox/schema.rs"]
+mod schema;
 #[path = "blackbox/slow.rs"]
 mod slow;
 #[path = "blackbox/support.rs"]
 mod support;
+#[path = "blackbox/system_events.rs"]
+mod system_events;
+#[path = "blackbox/system_requests.rs"]
+mod system_requests;
 #[path = "blackbox/tls.rs"]
 mod tls;
 #[path = "blackbox/websocket.rs"]

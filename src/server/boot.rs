@@ -128,9 +128,11 @@ pub fn run(
     let authority = Arc::new(Authority::new(options.policy.clone()).map_err(|bad| bad.0)?);
     let (clock, began) = (Instant::now(), Timestamp::now());
     let (requests, received) = admin::system::channel();
+    let (events, happened) = admin::events::channel();
     let outside = Outside {
         passwords: PasswordChecker::start(Arc::clone(&shared))?,
         requests,
+        events,
     };
     let (started, starts) = mpsc::channel();
     let mut cores = Vec::new();
@@ -177,9 +179,11 @@ pub fn run(
         websocket_port: websocket_bound.map(|bound| bound.port()),
         monitoring_port: OnceLock::new(),
         requests: Mutex::default(),
+        system: admin::system::System::default(),
         processor: Mutex::default(),
     });
     admin::system::start(Arc::clone(&admin), received)?;
+    admin::events::start(Arc::clone(&admin), happened)?;
     let monitoring = start_monitoring(options, &admin)?;
     if let Some(path) = &options.pid_file {
         files::write_pid(path)?;
@@ -204,13 +208,15 @@ pub fn run(
         authority,
         server,
         shared: Arc::clone(&shared),
-        admin,
+        admin: Arc::clone(&admin),
+        passwords: outside.passwords.clone(),
         has_file: start.config_file.is_some(),
         notifier: Arc::clone(&notifier),
     };
     serve_signals(&mut signals, &mut reloader);
     info!("Initiating Shutdown...");
     notifier.stopping("Shutting down", SHUTDOWN_MAX);
+    admin.say_goodbye("SHUTDOWN");
     stop(&shared);
     for core in cores {
         core.join().map_err(|failure| failure.to_string())?;
@@ -344,10 +350,7 @@ fn spawn(starting: Starting) -> Result<ExecutorJoinHandle<()>, Failure> {
 fn serve_signals(signals: &mut Signals, reloader: &mut Reloader) {
     while let Some(signal) = signals.forever().next() {
         match signal {
-            SIGHUP => {
-                info!("Trapped \"hangup\" signal");
-                reloader.reload();
-            }
+            SIGHUP => reloader.on_hangup(),
             SIGUSR1 => logging::reopen(),
             SIGUSR2 => {
                 info!("Trapped \"user defined signal 2\" signal");
@@ -386,6 +389,7 @@ fn quack(signals: &mut Signals, reloader: &mut Reloader) {
         }
     };
     let announce = || {
+        reloader.admin.say_goodbye("LAMEDUCK");
         reloader.apply();
         reloader.announce();
     };

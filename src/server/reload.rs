@@ -24,6 +24,7 @@ use crate::mesh::{Listening, Shared};
 use crate::notify::Notifier;
 use crate::options::Options;
 use crate::options::tls::TlsOptions;
+use crate::passwords::PasswordChecker;
 
 /// Between two looks at whether all connections have been revised.
 const REVISION_POLL: Duration = Duration::from_millis(5);
@@ -40,6 +41,8 @@ pub struct Reloader {
     pub shared: Arc<Shared>,
     /// Monitoring, which shows the settings.
     pub admin: Arc<Admin>,
+    /// Passwords that are known to fit.
+    pub passwords: PasswordChecker,
     /// Whether there is a file to be read again.
     pub has_file: bool,
     /// The service manager.
@@ -47,31 +50,44 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    /// Reads the configuration again and applies it.
-    pub fn reload(&mut self) {
+    /// Reloads because of the signal, which somebody in this process may have
+    /// sent who waits for what comes of it.
+    pub fn on_hangup(&mut self) {
+        let askers = self.admin.system.reloads.take();
+        if askers.is_empty() {
+            info!("Trapped \"hangup\" signal");
+        }
         self.notifier.reloading();
-        let status = self.reload_if_possible();
-        self.notifier.ready(&status);
+        let result = self.reload();
+        self.notifier.ready(&match &result {
+            Ok(()) => format!(
+                "Serving clients; reloaded the configuration ({})",
+                self.options.config_digest
+            ),
+            Err(text) => format!("Serving clients; the last reload failed: {text}"),
+        });
+        for asker in askers {
+            // Who asked may have lost patience.
+            let _ = asker.send(result.clone());
+        }
     }
 
-    /// Returns what came of it, for the service manager.
-    fn reload_if_possible(&mut self) -> String {
+    /// Reads the configuration again and applies it.
+    fn reload(&mut self) -> Result<(), String> {
         if !self.has_file {
-            let text = "Can only reload config file when a file was provided using -c flag";
-            warn!("{text}");
-            return text.to_owned();
+            let text = "only reload config file when a file was provided using -c flag";
+            warn!("Can {text}");
+            return Err(format!("can {text}"));
         }
-        match self.try_reload() {
-            Ok(()) => {
-                let digest = &self.options.config_digest;
-                info!("Reloaded server configuration ({digest})");
-                format!("Serving clients; reloaded the configuration ({digest})")
-            }
-            Err(text) => {
-                error!("Failed to reload server configuration: {text}");
-                format!("Serving clients; the last reload failed: {text}")
-            }
+        let result = self.try_reload();
+        match &result {
+            Ok(()) => info!(
+                "Reloaded server configuration ({})",
+                self.options.config_digest
+            ),
+            Err(text) => error!("Failed to reload server configuration: {text}"),
         }
+        result
     }
 
     fn try_reload(&mut self) -> Result<(), String> {
@@ -112,6 +128,7 @@ impl Reloader {
         let has_other_pins = Pins::of(&self.options) != Pins::of(&new);
         (self.server.host, self.server.port) = (host, port);
         self.options = new;
+        self.passwords.forget();
         self.apply();
         if has_other_pins {
             self.end_unpinned();

@@ -33,6 +33,7 @@ use trunkline_core::session::connection::CloseReason;
 use trunkline_core::shard::Shard;
 use trunkline_core::wire::websocket::deflate::Codec;
 
+use crate::admin::events::Events;
 use crate::admin::system::Requests;
 use crate::mesh::{CoreRings, Shared};
 use crate::net::accept::{Acceptor, DOORS};
@@ -107,6 +108,8 @@ pub struct Outside {
     pub passwords: PasswordChecker,
     /// Answers requests to the server.
     pub requests: Requests,
+    /// Tells what has happened.
+    pub events: Events,
 }
 
 impl Core {
@@ -250,6 +253,7 @@ impl Core {
             // Beyond the bound of the channel requests stay unanswered.
             let _ = self.outside.requests.try_send(request);
         }
+        self.outside.events.drain(&mut self.shard);
         while let Some(key) = self.shard.next_resumed() {
             self.queue_read(key);
         }

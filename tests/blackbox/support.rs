@@ -68,6 +68,17 @@ pub fn text(client: &mut Client) -> String {
     String::from_utf8(message(client).payload).unwrap()
 }
 
+/// A connection of a user who is let in.
+#[track_caller]
+pub fn log_in(server: &RunningServer, user: &str, password: &str) -> Client {
+    let mut client = Client::greet(server.address());
+    client.send(format!(
+        "CONNECT {{\"verbose\":false,\"pedantic\":false,\"headers\":true,\"no_responders\":true,\"user\":\"{user}\",\"pass\":\"{password}\"}}\r\n"
+    ));
+    client.barrier();
+    client
+}
+
 /// A connection that has subscribed, and knows that the server knows.
 pub fn subscriber(server: &RunningServer, subscription: &str) -> Client {
     let mut client = Client::connect(server.address());

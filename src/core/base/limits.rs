@@ -121,9 +121,35 @@ pub const REPORT_WORK_PER_CONNECTION: usize = 4;
 /// that has ended; the other subscriptions are not.
 pub const CLOSED_SUBSCRIPTIONS_MAX: usize = 64;
 
-/// Passwords of one core's clients that are being checked at the same time;
+/// Passwords of one core's clients that wait for their check or are in it;
 /// further clients are refused.
-pub const PASSWORD_CHECKS_MAX: usize = 1024;
+pub const PASSWORD_CHECKS_MAX: usize = 4096;
+
+/// The same for clients of one source, so that no source keeps out others.
+pub const PASSWORD_CHECKS_SOURCE_MAX: u32 = 1024;
+
+/// Failed log-in tries of one source (an IPv4 address, or the upper 64 bits of
+/// an IPv6 address) on one core that have no consequence; beyond, its tries wait
+/// for their turn. Client libraries and their tests fail some tens of times
+/// within seconds.
+pub const FAILED_TRIES_FREE: u32 = 100;
+
+/// A failed try is forgotten after this long, one after the other.
+pub const FAILED_TRY_FORGOTTEN_NS: u64 = 100_000_000;
+
+/// Between two tries of a source that has failed too often.
+pub const FAILED_TRY_PAUSE_NS: u64 = 100_000_000;
+
+/// Tries of one source that wait for their turn; further ones are refused
+/// unheard.
+pub const FAILED_TRIES_WAITING_MAX: u32 = 32;
+
+/// Sources with failed tries that a core remembers; beyond, the half that failed
+/// longest ago is forgotten.
+pub const FAILED_TRY_SOURCES_MAX: usize = 16 << 10;
+
+/// Between two log lines about one source that fails too often.
+pub const FAILED_TRIES_LOG_NS: u64 = 60_000_000_000;
 
 /// Requests that one connection may still answer by `allow_responses`; further
 /// ones cannot be answered.
@@ -135,8 +161,8 @@ pub const RESPONSES_PRUNE_AFTER: usize = 4096;
 /// ...or nanoseconds after which they are.
 pub const RESPONSES_PRUNE_NS: u64 = 1_000_000_000;
 
-/// Requests to the server, and events of it, that one turn of a core may leave
-/// for the shell; those beyond are dropped.
+/// Requests to the server that one turn of a core may leave for the shell, and
+/// as many events; those beyond are dropped, events not without being counted.
 pub const SYSTEM_NOTES_MAX: usize = 1024;
 
 /// The bounds that a user can configure, with the defaults of NATS 2.15.
@@ -200,4 +226,5 @@ const _: () = {
     assert!(STALL_READ_BYTES < RECEIVE_BUFFER_BYTES);
     assert!(RECEIVE_BUFFER_BYTES <= TURN_INPUT_BYTES);
     assert!(LINK_BATCHES_MAX >= 2);
+    assert!(PASSWORD_CHECKS_SOURCE_MAX as usize <= PASSWORD_CHECKS_MAX / 2);
 };

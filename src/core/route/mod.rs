@@ -5,3 +5,4 @@ pub mod interest;
 pub mod redirect;
 pub mod rules;
 pub mod subscription;
+pub mod wanted;

@@ -58,6 +58,8 @@ pub enum CloseReason {
     NoRespondersRequiresHeaders,
     /// TLS could not be agreed on, or not in time.
     TlsHandshakeFailure,
+    /// An operator asked for it.
+    Kicked,
     /// The server stops.
     ServerShutdown,
 }
@@ -84,6 +86,7 @@ impl CloseReason {
             Self::MaxControlLineExceeded => "Maximum Control Line Exceeded",
             Self::NoRespondersRequiresHeaders => "No Responders Requires Headers",
             Self::TlsHandshakeFailure => "TLS Handshake Failure",
+            Self::Kicked => "Kicked",
             Self::ServerShutdown => "Server Shutdown",
         }
     }
@@ -100,6 +103,7 @@ impl CloseReason {
             | Self::BadClientProtocolVersion
             | Self::NoRespondersRequiresHeaders => Some(close::PROTOCOL_ERROR),
             Self::MaxPayloadExceeded => Some(close::TOO_BIG),
+            Self::Kicked => Some(close::INTERNAL_ERROR),
             Self::AuthenticationTimeout
             | Self::AuthenticationFailure
             | Self::MaxConnectionsExceeded
@@ -131,6 +135,11 @@ pub enum Hold {
     /// A subscriber of its messages must catch up first.
     Stalled {
         /// When it goes on in any case.
+        until: Nanos,
+    },
+    /// Its source has failed to log in too often: its credentials wait.
+    Throttled {
+        /// When they are looked at.
         until: Nanos,
     },
 }
@@ -206,6 +215,8 @@ pub struct Connection {
     pub responses: Option<Box<Responses>>,
     /// Where it is counted in its account.
     pub usage: Option<Arc<AccountUsage>>,
+    /// It has logged in, and events about it have been due.
+    pub is_announced: bool,
     /// The user that it is going to be if its password is right, while that is
     /// found out.
     pub candidate: Option<Candidate>,
@@ -308,6 +319,7 @@ impl Connection {
             max_payload: u32::MAX,
             responses: None,
             usage: None,
+            is_announced: false,
             candidate: None,
             revision: Revision::None,
             nonce: Box::default(),
@@ -394,7 +406,7 @@ impl Connection {
     #[must_use]
     pub fn next_deadline(&self) -> Nanos {
         let stall = match self.hold {
-            Hold::Stalled { until } => until,
+            Hold::Stalled { until } | Hold::Throttled { until } => until,
             _ => Nanos::NEVER,
         };
         self.heartbeat

@@ -8,3 +8,4 @@ pub mod distinguished;
 pub mod outbox;
 pub mod policy;
 pub mod responses;
+pub mod tries;

@@ -2,24 +2,30 @@
 //!
 //! A password whose hash takes long to compute is checked by the shell, on
 //! another thread ([`Shard::take_password_check`]); what the client sends
-//! meanwhile waits. The number of checks under way is bounded: who comes beyond
-//! is refused.
+//! meanwhile waits. The number of checks under way is bounded, in all and by
+//! source: who comes beyond is refused. Who has failed too often waits too.
 
 use std::sync::atomic::Ordering;
 
+use tracing::warn;
+
 use super::Shard;
+use super::events::presented_user;
 use crate::base::id::{AccountId, ConnectionKey, Nanos};
 use crate::base::limits::PASSWORD_CHECKS_MAX;
 use crate::session::authority::{Attempt, Candidate, NO_RIGHTS_NEEDED, Verdict};
 use crate::session::connection::{CloseReason, Hold};
 use crate::session::policy::Identity;
 use crate::session::responses::Responses;
+use crate::session::tries::{Admission, Failure, Source};
 
 /// A password to be compared with its hash.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordCheck {
     /// The connection that waits for it.
     pub key: ConnectionKey,
+    /// Where the connection comes from.
+    pub source: Source,
     /// The bcrypt hash.
     pub hash: String,
     /// What the client gave.
@@ -33,22 +39,22 @@ impl Shard {
     }
 
     /// Takes the result of a check.
-    pub fn on_password_checked(&mut self, now: Nanos, key: ConnectionKey, fits: bool) {
+    pub fn on_password_checked(&mut self, now: Nanos, check: &PasswordCheck, fits: bool) {
         self.now = now;
         self.checks_under_way = self.checks_under_way.saturating_sub(1);
-        let Some(index) = self.connections.find(key) else {
+        self.tries.end_check(check.source);
+        let index = self.connections.find(check.key);
+        let candidate = index.and_then(|index| self.connections[index].candidate.take());
+        let (Some(index), Some(candidate)) = (index, candidate) else {
+            if !fits {
+                // Who does not wait for the answer has tried all the same.
+                self.tries.fail(now, check.source);
+            }
             return;
         };
-        let connection = &mut self.connections[index];
-        let Some(candidate) = connection.candidate.take() else {
-            return;
-        };
-        if connection.closing.is_some() {
-            return;
-        }
         match fits {
             true => self.welcome(index, candidate.user),
-            false => self.refuse_credentials(index),
+            false => self.fail_try(index),
         }
         let connection = &self.connections[index];
         if connection.closing.is_none() && connection.hold == Hold::None {
@@ -64,9 +70,32 @@ impl Shard {
         user.is_some() && self.register(index, user)
     }
 
+    /// Looks at the credentials of CONNECT, now or when it is their turn.
+    pub(super) fn try_credentials(&mut self, index: u32) {
+        let source = Source::of(&self.connections[index].peer);
+        match self.tries.admit(self.now, source) {
+            Admission::Now => self.authenticate(index),
+            Admission::At(until) => {
+                self.connections[index].hold = Hold::Throttled { until };
+                self.schedule(index);
+            }
+            Admission::Refused => self.fail_try(index),
+        }
+    }
+
+    /// It is the turn of credentials that had to wait.
+    pub(super) fn end_throttle(&mut self, index: u32) {
+        self.connections[index].hold = Hold::None;
+        self.authenticate(index);
+        if self.connections[index].reads() {
+            self.release(index);
+        }
+    }
+
     /// Finds out who a client is that has sent CONNECT.
-    pub(super) fn authenticate(&mut self, index: u32) {
+    fn authenticate(&mut self, index: u32) {
         let connection = &self.connections[index];
+        let source = Source::of(&connection.peer);
         let verdict = self.config.authority.judge(&Attempt {
             options: &connection.options,
             nonce: &connection.nonce,
@@ -75,17 +104,20 @@ impl Shard {
         });
         match verdict {
             Verdict::Accepted(user) => self.welcome(index, user),
-            Verdict::Refused => self.refuse_credentials(index),
+            Verdict::Refused => self.fail_try(index),
             Verdict::IfPasswordFits { user, hash, given } => {
-                if self.checks_under_way >= PASSWORD_CHECKS_MAX {
+                if self.checks_under_way >= PASSWORD_CHECKS_MAX || !self.tries.begin_check(source) {
                     self.refuse_credentials(index);
                     return;
                 }
                 self.checks_under_way += 1;
                 self.connections[index].candidate = Some(Candidate { user });
-                let key = self.connections.key(index);
-                let check = PasswordCheck { key, hash, given };
-                self.effects.password_checks.push_back(check);
+                self.effects.password_checks.push_back(PasswordCheck {
+                    key: self.connections.key(index),
+                    source,
+                    hash,
+                    given,
+                });
             }
         }
     }
@@ -95,9 +127,7 @@ impl Shard {
         self.unregister(index);
         let authority = &self.config.authority;
         let policy = authority.policy();
-        let account = user.map_or(AccountId::GLOBAL, |user| {
-            policy.users[user as usize].account
-        });
+        let account = self.account_of(user);
         let configured = &policy.accounts[account.index()];
         let others = configured.usage.connections.fetch_add(1, Ordering::Relaxed);
         let limit = configured.limits.connections_max.map(u64::from);
@@ -163,17 +193,55 @@ impl Shard {
     /// Goes on with a client whose credentials are good.
     fn welcome(&mut self, index: u32, user: Option<u32>) {
         if !self.register(index, user) {
+            // It ends as one of the account that it could not enter.
+            self.drop_subscriptions(index);
+            self.connections[index].account = self.account_of(user);
+            self.connections[index].is_announced = true;
             self.log_error(index, "maximum account active connections exceeded");
             self.send_error(index, b"maximum account active connections exceeded");
             self.close(index, CloseReason::MaxAccountConnectionsExceeded);
             return;
         }
+        self.note_login(index);
         self.finish_connect(index);
     }
 
-    /// Ends a connection that may not be here.
+    fn account_of(&self, user: Option<u32>) -> AccountId {
+        let users = &self.config.authority.policy().users;
+        user.map_or(AccountId::GLOBAL, |user| users[user as usize].account)
+    }
+
+    /// Ends a connection that has tried to log in and failed.
+    pub(super) fn fail_try(&mut self, index: u32) {
+        let peer = self.connections[index].peer;
+        match self.tries.fail(self.now, Source::of(&peer)) {
+            Failure::Usual => self.refuse_credentials(index),
+            Failure::Unsaid => self.turn_away(index),
+            Failure::Frequent(count) => {
+                let source = peer.ip().to_canonical();
+                warn!("{source} - {count} more failed log-in tries, too many: further ones wait");
+                self.turn_away(index);
+            }
+        }
+    }
+
+    /// Ends a connection that may not be here, and says so in the log.
     pub(super) fn refuse_credentials(&mut self, index: u32) {
-        self.log_error(index, "authentication error");
+        let connection = &self.connections[index];
+        let kind = match () {
+            () if !connection.options.nkey.is_empty() => "Nkey",
+            () if !connection.options.user.is_empty() => "User",
+            () => "Token",
+        };
+        match presented_user(connection) {
+            Some(user) => self.log_error(index, &format!("authentication error - {kind} {user:?}")),
+            None => self.log_error(index, "authentication error"),
+        }
+        self.turn_away(index);
+    }
+
+    fn turn_away(&mut self, index: u32) {
+        self.note_refusal(index);
         self.send_error(index, b"Authorization Violation");
         self.close(index, CloseReason::AuthenticationFailure);
     }

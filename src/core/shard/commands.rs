@@ -58,6 +58,8 @@ impl Shard {
             return;
         }
         connection.connected = true;
+        // The first estimate of the round trip (NATS 2.15).
+        connection.heartbeat.round_trip_ns = now.since_ns(connection.started).max(1);
         connection.echo = connection.options.echo;
         connection.checks_messages = connection.options.pedantic || connection.options.verbose;
         connection.headers = self.config.server.headers && connection.options.headers;
@@ -72,9 +74,10 @@ impl Shard {
         if !is_first {
             self.drop_subscriptions(index);
         }
+        self.log_out(index);
         match self.connections[index].options.names_account {
-            true => self.refuse_credentials(index),
-            false => self.authenticate(index),
+            true => self.fail_try(index),
+            false => self.try_credentials(index),
         }
     }
 

@@ -356,7 +356,7 @@ impl Shard {
         );
         self.remember_closed(index, reason);
         self.drop_subscriptions(index);
-        self.unregister(index);
+        self.leave(index, reason);
         let deadline = self.now.after_ns(CLOSE_LINGER_NS);
         let connection = &mut self.connections[index];
         connection.closing = Some(reason);

@@ -2,7 +2,7 @@
 
 use super::Shard;
 use crate::base::id::Nanos;
-use crate::base::limits::RTT_INTERVAL_NS;
+use crate::base::limits::{FIRST_PING_NS, RTT_INTERVAL_NS};
 use crate::session::connection::{CloseReason, Hold};
 use crate::wire::encode;
 
@@ -60,10 +60,10 @@ impl Shard {
         if self.connections[index].heartbeat.next <= now {
             self.heartbeat(index);
         }
-        if let Hold::Stalled { until } = self.connections[index].hold
-            && until <= now
-        {
-            self.release(index);
+        match self.connections[index].hold {
+            Hold::Stalled { until } if until <= now => self.release(index),
+            Hold::Throttled { until } if until <= now => self.end_throttle(index),
+            _ => {}
         }
     }
 
@@ -83,6 +83,12 @@ impl Shard {
     /// unless the round trip has not been measured for long.
     fn heartbeat(&mut self, index: u32) {
         let now = self.now;
+        let connection = &mut self.connections[index];
+        if connection.candidate.is_some() || matches!(connection.hold, Hold::Throttled { .. }) {
+            // A client that waits for an answer to CONNECT expects nothing else.
+            connection.heartbeat.next = now.after_ns(FIRST_PING_NS);
+            return;
+        }
         let limits = &self.config.limits;
         let (interval_ns, outstanding_max) = (self.ping_interval_ns(index), limits.ping_max);
         let heartbeat = &mut self.connections[index].heartbeat;

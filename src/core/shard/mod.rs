@@ -15,6 +15,7 @@ mod admit;
 pub mod authenticate;
 mod commands;
 mod connections;
+pub mod events;
 mod fanout;
 mod frame;
 mod input;
@@ -24,7 +25,9 @@ mod liveness;
 pub mod mesh;
 #[cfg(feature = "mutants")]
 pub mod mutants;
+pub mod question;
 pub mod reconfigure;
+mod remote;
 pub mod report;
 mod rewrite;
 mod stall;
@@ -47,6 +50,7 @@ use crate::session::authority::Authority;
 use crate::session::connection::CloseReason;
 use crate::session::outbox::BlockPool;
 use crate::session::policy::ConnectionType;
+use crate::session::tries::Tries;
 use crate::wire::info::ServerInfo;
 
 pub use connections::{Connections, Opening};
@@ -80,6 +84,8 @@ pub struct Shard {
     deadlines: Deadlines,
     /// Passwords that the shell is checking.
     checks_under_way: usize,
+    /// Where failed log-in tries come from.
+    tries: Tries,
     /// Connections that ended for a bad reason.
     endings: report::Endings,
     /// What else is counted for monitoring.
@@ -116,6 +122,10 @@ struct Effects {
     closed: Vec<ConnectionKey>,
     /// Requests to the server itself.
     requests: VecDeque<system::SystemRequest>,
+    /// Events that somebody listens to.
+    events: VecDeque<events::SystemEvent>,
+    /// Events for which there was no room.
+    lost_events: u64,
     /// Passwords that the shell has to check.
     password_checks: VecDeque<authenticate::PasswordCheck>,
 }
@@ -154,6 +164,7 @@ impl Shard {
             connections: Connections::default(),
             interests: Vec::new(),
             checks_under_way: 0,
+            tries: Tries::new(rng.next_u64()),
             revisions: VecDeque::new(),
             endings: report::Endings::default(),
             counts: report::Counts::default(),

@@ -326,7 +326,7 @@ impl Shard {
         list
     }
 
-    fn report_connection(&self, connection: &Connection) -> ConnectionReport {
+    pub(super) fn report_connection(&self, connection: &Connection) -> ConnectionReport {
         let options = &connection.options;
         ConnectionReport {
             client_id: connection.client_id,

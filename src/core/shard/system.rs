@@ -1,5 +1,5 @@
 //! What the server itself says and answers in the subject space of its clients:
-//! requests to `$SYS.REQ.…`, events, and messages that the shell publishes.
+//! requests to it, and messages that the shell publishes.
 //!
 //! A request is noted where it is published, on the core of its publisher, and
 //! drained by the shell like output ([`Shard::take_request`]); the shell answers
@@ -9,6 +9,7 @@
 
 use super::Shard;
 use super::fanout::Delivery;
+use super::question::Question;
 use crate::base::id::{AccountId, Nanos};
 use crate::base::limits::SYSTEM_NOTES_MAX;
 use crate::base::slab::NONE;
@@ -16,7 +17,7 @@ use crate::wire::encode;
 use crate::wire::parse::Publish;
 
 /// What requests to the server begin with.
-const REQUEST_PREFIX: &[u8] = b"$SYS.REQ.";
+const REQUEST_PREFIX: &[u8] = b"$SYS.";
 
 /// A request to the server.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,7 +30,7 @@ pub struct SystemRequest {
     pub user: Option<u32>,
     /// Its subject.
     pub subject: Vec<u8>,
-    /// Where the answer goes.
+    /// Where the answer goes; empty: nowhere in particular.
     pub reply: Vec<u8>,
     /// Its header block, perhaps empty.
     pub header: Vec<u8>,
@@ -41,13 +42,19 @@ impl Shard {
     /// Notes a message that may be a request to the server; true if it was.
     #[cold]
     pub(super) fn note_request(&mut self, index: u32, message: &Publish<'_>) -> bool {
-        if !message.subject.starts_with(REQUEST_PREFIX)
-            || message.reply.is_empty()
-            || self.effects.requests.len() >= SYSTEM_NOTES_MAX
-        {
+        if !message.subject.starts_with(REQUEST_PREFIX) {
             return false;
         }
         let connection = &self.connections[index];
+        let server_id = &self.config.server.server_id;
+        let is_system = connection.account == AccountId::SYSTEM;
+        let subject = std::str::from_utf8(message.subject).unwrap_or_default();
+        if Question::of(subject, server_id, is_system).is_none() {
+            return false;
+        }
+        if self.effects.requests.len() >= SYSTEM_NOTES_MAX {
+            return true;
+        }
         let (header, payload) = message.payload[..message.size()].split_at(message.header_len);
         self.effects.requests.push_back(SystemRequest {
             account: connection.account,
@@ -64,6 +71,18 @@ impl Shard {
     /// The next request to the server, oldest first.
     pub fn take_request(&mut self) -> Option<SystemRequest> {
         self.effects.requests.pop_front()
+    }
+
+    /// Subscriptions of this core that a subject of an account reaches: all, or
+    /// those of one queue group.
+    pub fn count_wanting(
+        &mut self,
+        account: AccountId,
+        subject: &[u8],
+        queue: Option<&[u8]>,
+    ) -> usize {
+        let interest = self.interests.get_mut(account.index());
+        interest.map_or(0, |interest| interest.count_wanting(subject, queue))
     }
 
     /// Publishes a message of the server itself; `header` is a whole header

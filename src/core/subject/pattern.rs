@@ -92,6 +92,21 @@ pub fn overlap(one: &[u8], other: &[u8]) -> bool {
     }
 }
 
+/// Whether every subject that a pattern matches is matched by another one too.
+#[must_use]
+pub fn is_within(inner: &[u8], outer: &[u8]) -> bool {
+    let (mut inners, mut outers) = (tokens(inner), tokens(outer));
+    loop {
+        match (inners.next(), outers.next()) {
+            (Some(_), Some(b">")) | (None, None) => return true,
+            (Some(b">"), _) => return false,
+            (Some(_), Some(b"*")) => {}
+            (Some(inner), Some(outer)) if inner == outer => {}
+            _ => return false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +123,22 @@ mod tests {
         ] {
             assert_eq!(overlap(one, other), expected);
             assert_eq!(overlap(other, one), expected);
+        }
+    }
+
+    #[test]
+    fn patterns_within_others() {
+        for (inner, outer, expected) in [
+            (&b"a.b"[..], &b"a.*"[..], true),
+            (b"a.*", b"a.*", true),
+            (b"a.>", b"a.*", false),
+            (b"a.>", b"a.>", true),
+            (b"a.*", b"a.b", false),
+            (b"a.b.c", b"a.>", true),
+            (b"a", b"a.>", false),
+            (b"a.b", b"a", false),
+        ] {
+            assert_eq!(is_within(inner, outer), expected, "{inner:?} {outer:?}");
         }
     }
 

@@ -170,7 +170,7 @@ pub(super) fn list_statistics(subscriptions: usize) -> Value {
 }
 
 /// Messages and bytes, none of which are with other servers.
-pub fn data_stats(messages: u64, bytes: u64) -> Value {
+fn data_stats(messages: u64, bytes: u64) -> Value {
     let none = json!({"msgs": 0, "bytes": 0});
     json!({
         "msgs": messages,

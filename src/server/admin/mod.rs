@@ -6,8 +6,10 @@
 //! nothing shows a secret.
 
 mod accounts;
+mod advisory;
 mod collect;
 mod connz;
+pub mod events;
 mod format;
 mod health;
 mod http;
@@ -16,6 +18,7 @@ mod metrics;
 mod pages;
 pub mod system;
 mod varz;
+mod voice;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -51,6 +54,8 @@ pub struct Admin {
     pub monitoring_port: OnceLock<u16>,
     /// Requests by path.
     pub requests: Mutex<BTreeMap<String, u64>>,
+    /// What answers over the system account need.
+    pub system: system::System,
     /// Processor time and moment of the last look.
     pub processor: Mutex<Option<(Instant, f64)>>,
 }

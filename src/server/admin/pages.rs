@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use trunkline_core::base::id::AccountId;
 use trunkline_core::subject::pattern::{is_literal, matches};
 
-pub use super::accounts::data_stats;
 use super::accounts::list_statistics;
 use super::connz::SubscriptionDetail;
 use super::{Admin, format};

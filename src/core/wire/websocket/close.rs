@@ -17,6 +17,8 @@ pub const INVALID_PAYLOAD: u16 = 1007;
 pub const POLICY_VIOLATION: u16 = 1008;
 /// More than is taken.
 pub const TOO_BIG: u16 = 1009;
+/// The server ends it for a reason of its own.
+pub const INTERNAL_ERROR: u16 = 1011;
 
 /// Why frames cannot be accepted.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -1,0 +1,279 @@
+//! Log-in tries by where they come from: whoever fails too often has to wait,
+//! and nobody gets more than a share of the password checks.
+//!
+//! A source has [`FAILED_TRIES_FREE`] failures, forgotten one after the other.
+//! While they are used up its tries stand in line, one per
+//! [`FAILED_TRY_PAUSE_NS`]; a good one is let in when its turn comes, those that
+//! find the line full are refused unheard. Whatever a source does, others do not
+//! notice.
+//!
+//! Bounds: [`FAILED_TRY_SOURCES_MAX`] sources; beyond, the half that failed
+//! longest ago is forgotten. Checks under way are bounded by their asker.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use ahash::RandomState;
+use hashbrown::HashMap;
+
+use crate::base::id::Nanos;
+use crate::base::limits::{
+    FAILED_TRIES_FREE, FAILED_TRIES_LOG_NS, FAILED_TRIES_WAITING_MAX, FAILED_TRY_FORGOTTEN_NS,
+    FAILED_TRY_PAUSE_NS, FAILED_TRY_SOURCES_MAX, PASSWORD_CHECKS_SOURCE_MAX,
+};
+
+/// Failures that are remembered at most, so that a source that stops is free
+/// again soon.
+const FAILURES_MAX: u32 = FAILED_TRIES_FREE * 2;
+
+/// Where a connection comes from: an IPv4 address, or the network of an IPv6
+/// address, whose lower half its owner may choose.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Source(IpAddr);
+
+impl Source {
+    /// The source of a peer.
+    #[must_use]
+    pub fn of(peer: &SocketAddr) -> Self {
+        match peer.ip().to_canonical() {
+            IpAddr::V6(ip) => {
+                let network = ip.to_bits() & !u128::from(u64::MAX);
+                Self(Ipv6Addr::from_bits(network).into())
+            }
+            ip @ IpAddr::V4(_) => Self(ip),
+        }
+    }
+}
+
+/// What is to be done with a try.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Admission {
+    /// It is looked at.
+    Now,
+    /// It is looked at then.
+    At(Nanos),
+    /// It is refused unheard.
+    Refused,
+}
+
+/// What is to be said of a failure.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Failure {
+    /// What is said of every failure.
+    Usual,
+    /// Nothing: there are too many.
+    Unsaid,
+    /// That there were as many since it was last said.
+    Frequent(u64),
+}
+
+#[derive(Debug)]
+struct Record {
+    failures: u32,
+    /// Until when failures are forgotten.
+    forgotten: Nanos,
+    /// When the last one in line has its turn.
+    last_turn: Nanos,
+    /// When it was last said how many have failed, and how many have since.
+    said: Option<Nanos>,
+    unsaid: u64,
+}
+
+/// All sources of one core.
+#[derive(Debug)]
+pub struct Tries {
+    records: HashMap<Source, Record, RandomState>,
+    checks: HashMap<Source, u32, RandomState>,
+}
+
+impl Record {
+    fn forget(&mut self, now: Nanos) {
+        let count = now.since_ns(self.forgotten) / FAILED_TRY_FORGOTTEN_NS;
+        let left = u64::from(self.failures).saturating_sub(count);
+        self.failures = left as u32;
+        self.forgotten = match left {
+            0 => now,
+            _ => self.forgotten.after_ns(count * FAILED_TRY_FORGOTTEN_NS),
+        };
+    }
+}
+
+impl Tries {
+    /// No tries yet; the hash functions follow from the seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let hasher = RandomState::with_seeds(seed, 16, 17, 18);
+        Self {
+            records: HashMap::with_hasher(hasher.clone()),
+            checks: HashMap::with_hasher(hasher),
+        }
+    }
+
+    /// Whether a try may be looked at.
+    pub fn admit(&mut self, now: Nanos, source: Source) -> Admission {
+        let Some(record) = self.records.get_mut(&source) else {
+            return Admission::Now;
+        };
+        record.forget(now);
+        if record.failures < FAILED_TRIES_FREE && record.last_turn <= now {
+            return Admission::Now;
+        }
+        let turn = record.last_turn.max(now).after_ns(FAILED_TRY_PAUSE_NS);
+        if turn.since_ns(now) > FAILED_TRY_PAUSE_NS * u64::from(FAILED_TRIES_WAITING_MAX) {
+            return Admission::Refused;
+        }
+        record.last_turn = turn;
+        Admission::At(turn)
+    }
+
+    /// Notes a try that has failed.
+    pub fn fail(&mut self, now: Nanos, source: Source) -> Failure {
+        if self.records.len() >= FAILED_TRY_SOURCES_MAX && !self.records.contains_key(&source) {
+            self.make_room(now);
+        }
+        let record = self.records.entry(source).or_insert(Record {
+            failures: 0,
+            forgotten: now,
+            last_turn: Nanos(0),
+            said: None,
+            unsaid: 0,
+        });
+        record.forget(now);
+        record.failures = (record.failures + 1).min(FAILURES_MAX);
+        if record.failures < FAILED_TRIES_FREE {
+            return Failure::Usual;
+        }
+        record.unsaid += 1;
+        let is_due = |said: Nanos| now.since_ns(said) >= FAILED_TRIES_LOG_NS;
+        if record.said.is_some_and(|said| !is_due(said)) {
+            return Failure::Unsaid;
+        }
+        record.said = Some(now);
+        Failure::Frequent(std::mem::take(&mut record.unsaid))
+    }
+
+    /// Notes that a password check begins; false if the source has too many.
+    pub fn begin_check(&mut self, source: Source) -> bool {
+        let checks = self.checks.entry(source).or_default();
+        let is_allowed = *checks < PASSWORD_CHECKS_SOURCE_MAX;
+        *checks += u32::from(is_allowed);
+        is_allowed
+    }
+
+    /// Notes that a password check is over.
+    pub fn end_check(&mut self, source: Source) {
+        if let Some(checks) = self.checks.get_mut(&source) {
+            *checks -= 1;
+            if *checks == 0 {
+                self.checks.remove(&source);
+            }
+        }
+    }
+
+    fn make_room(&mut self, now: Nanos) {
+        self.records.retain(|_, record| {
+            record.forget(now);
+            record.failures > 0
+        });
+        if self.records.len() < FAILED_TRY_SOURCES_MAX {
+            return;
+        }
+        let mut moments: Vec<Nanos> = self.records.values().map(|r| r.forgotten).collect();
+        let middle = moments.len() / 2;
+        let middle = *moments.select_nth_unstable(middle).1;
+        self.records.retain(|_, record| record.forgotten > middle);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str) -> Source {
+        Source::of(&SocketAddr::new(text.parse().unwrap(), 1))
+    }
+
+    fn tries_after(failures: u32, now: Nanos, from: Source) -> Tries {
+        let mut tries = Tries::new(1);
+        for _ in 0..failures {
+            assert_eq!(tries.admit(now, from), Admission::Now);
+            tries.fail(now, from);
+        }
+        tries
+    }
+
+    #[test]
+    fn sources_are_addresses_or_networks() {
+        assert_eq!(source("::ffff:10.0.0.1"), source("10.0.0.1"));
+        assert_ne!(source("10.0.0.2"), source("10.0.0.1"));
+        assert_eq!(source("2001:db8::1"), source("2001:db8::ffff:1:2:3"));
+        assert_ne!(source("2001:db8::1"), source("2001:db8:0:1::1"));
+    }
+
+    #[test]
+    fn who_fails_too_often_waits_in_line() {
+        let (now, bad, good) = (Nanos(5), source("10.0.0.1"), source("10.0.0.2"));
+        let mut tries = tries_after(FAILED_TRIES_FREE, now, bad);
+        for place in 1..=u64::from(FAILED_TRIES_WAITING_MAX) {
+            let turn = now.after_ns(FAILED_TRY_PAUSE_NS * place);
+            assert_eq!(tries.admit(now, bad), Admission::At(turn));
+        }
+        assert_eq!(tries.admit(now, bad), Admission::Refused);
+        assert_eq!(tries.admit(now, good), Admission::Now);
+        // Nobody overtakes the line, even when enough is forgotten.
+        let later = now.after_ns(FAILED_TRY_PAUSE_NS * 2);
+        assert!(matches!(tries.admit(later, bad), Admission::At(_)));
+        let much_later = now.after_ns(FAILED_TRY_FORGOTTEN_NS * u64::from(FAILED_TRIES_FREE));
+        assert_eq!(tries.admit(much_later, bad), Admission::Now);
+    }
+
+    #[test]
+    fn it_is_said_once_and_then_once_a_minute() {
+        let (now, bad) = (Nanos(0), source("10.0.0.1"));
+        let mut tries = tries_after(FAILED_TRIES_FREE - 1, now, bad);
+        assert_eq!(tries.fail(now, bad), Failure::Frequent(1));
+        for _ in 0..5 {
+            assert_eq!(tries.fail(now, bad), Failure::Unsaid);
+        }
+        let later = now.after_ns(FAILED_TRIES_LOG_NS);
+        for _ in 1..FAILED_TRIES_FREE {
+            assert_eq!(tries.fail(later, bad), Failure::Usual);
+        }
+        assert_eq!(tries.fail(later, bad), Failure::Frequent(6));
+    }
+
+    #[test]
+    fn few_failures_mean_nothing() {
+        let (mut now, from) = (Nanos(0), source("::1"));
+        let mut tries = Tries::new(1);
+        for _ in 0..1000 {
+            assert_eq!(tries.admit(now, from), Admission::Now);
+            assert_eq!(tries.fail(now, from), Failure::Usual);
+            now = now.after_ns(FAILED_TRY_FORGOTTEN_NS);
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_latest_are_kept() {
+        let mut tries = Tries::new(1);
+        let address = |number: u32| Source(IpAddr::V4(number.into()));
+        let count = FAILED_TRY_SOURCES_MAX as u32 * 3;
+        for number in 0..count {
+            tries.fail(Nanos(u64::from(number)), address(number));
+            assert!(tries.records.len() <= FAILED_TRY_SOURCES_MAX);
+        }
+        assert!(tries.records.contains_key(&address(count - 1)));
+        assert!(!tries.records.contains_key(&address(0)));
+    }
+
+    #[test]
+    fn checks_of_one_source_are_bounded() {
+        let (mut tries, one, other) = (Tries::new(1), source("10.0.0.1"), source("10.0.0.2"));
+        for _ in 0..PASSWORD_CHECKS_SOURCE_MAX {
+            assert!(tries.begin_check(one));
+        }
+        assert!(!tries.begin_check(one) && tries.begin_check(other));
+        tries.end_check(one);
+        assert!(tries.begin_check(one) && !tries.begin_check(one));
+    }
+}

@@ -1,0 +1,216 @@
+//! Events that the server tells its system account: who has connected, who has
+//! gone, who was refused, how many connections an account has (NATS 2.15).
+//!
+//! The shard notes facts, and only those that somebody listens to; the shell
+//! drains them ([`Shard::take_event`]), puts them into words and publishes them
+//! ([`Shard::publish_as_server`]). Without a listener a fact costs a look at an
+//! empty table.
+//!
+//! Bounds: `SYSTEM_NOTES_MAX` per turn; what comes beyond is dropped and counted
+//! ([`Shard::take_lost_events`]).
+
+use std::sync::atomic::Ordering;
+
+use super::Shard;
+use super::report::ConnectionReport;
+use crate::base::id::AccountId;
+use crate::base::limits::SYSTEM_NOTES_MAX;
+use crate::session::connection::{CloseReason, Connection};
+
+/// Where the owners of an account hear of failed log-ins.
+const REFUSED_IN_ACCOUNT: &[u8] = b"$SYS.ACCOUNT.CLIENT.AUTH.ERR";
+
+/// Something that has happened and that somebody wants to know.
+#[derive(Clone, Debug)]
+pub struct SystemEvent {
+    /// What has happened.
+    pub fact: Fact,
+    /// Accounts and subjects where somebody listens: at least one.
+    pub heard_at: Vec<(AccountId, Vec<u8>)>,
+}
+
+/// What has happened.
+#[derive(Clone, Debug)]
+pub enum Fact {
+    /// A client has logged in.
+    Connected(Box<Party>),
+    /// A client has gone.
+    Disconnected(Box<Party>),
+    /// A client was refused.
+    Refused(Box<Party>),
+    /// The number of an account's connections has changed.
+    Connections {
+        /// The account.
+        account: AccountId,
+        /// Connections now.
+        connections: u64,
+    },
+}
+
+/// The client that an event is about.
+#[derive(Clone, Debug)]
+pub struct Party {
+    /// What is known of it; its user is the one that it has presented.
+    pub report: ConnectionReport,
+    /// Its user has signed, and so has been issued by an account.
+    pub is_signed: bool,
+}
+
+impl Shard {
+    /// The next event, oldest first.
+    pub fn take_event(&mut self) -> Option<SystemEvent> {
+        self.effects.events.pop_front()
+    }
+
+    /// How many events were dropped since this was last asked.
+    pub fn take_lost_events(&mut self) -> u64 {
+        std::mem::take(&mut self.effects.lost_events)
+    }
+
+    /// Whether somebody on any core listens to a subject of an account.
+    pub fn is_heard(&mut self, account: AccountId, subject: &[u8]) -> bool {
+        let interest = self.interests.get_mut(account.index());
+        interest.is_some_and(|interest| interest.is_wanted(subject))
+    }
+
+    /// Notes that a client that was logged in says who it is once more: until
+    /// that is known it is nobody.
+    pub(super) fn log_out(&mut self, index: u32) {
+        if std::mem::take(&mut self.connections[index].is_announced) {
+            self.unregister(index);
+            self.note_connections(self.connections[index].account);
+        }
+    }
+
+    /// Notes that a client has logged in.
+    pub(super) fn note_login(&mut self, index: u32) {
+        self.connections[index].is_announced = true;
+        let account = self.connections[index].account;
+        self.note_connections(account);
+        self.note_about(index, account, "CONNECT", Fact::Connected);
+    }
+
+    /// Ends what a login began, and notes that the client has gone.
+    pub(super) fn leave(&mut self, index: u32, reason: CloseReason) {
+        self.unregister(index);
+        let connection = &self.connections[index];
+        let account = match connection.is_announced {
+            true => connection.account,
+            // Whom nobody knows is in the account of everybody.
+            false => AccountId::GLOBAL,
+        };
+        if connection.is_announced && reason != CloseReason::MaxAccountConnectionsExceeded {
+            self.note_connections(account);
+        }
+        let now = self.now;
+        self.note_about(index, account, "DISCONNECT", |mut party| {
+            party.report.ended = Some((now, reason));
+            Fact::Disconnected(party)
+        });
+    }
+
+    /// Notes that a client was refused.
+    pub(super) fn note_refusal(&mut self, index: u32) {
+        let connection = &self.connections[index];
+        let own = match connection.is_announced {
+            true => connection.account,
+            false => AccountId::GLOBAL,
+        };
+        let mut heard_at = Vec::new();
+        if self.is_heard(own, REFUSED_IN_ACCOUNT) {
+            heard_at.push((own, REFUSED_IN_ACCOUNT.to_vec()));
+        }
+        if !self.interests[AccountId::SYSTEM.index()].is_unused() {
+            let server_id = &self.config.server.server_id;
+            let subject = format!("$SYS.SERVER.{server_id}.CLIENT.AUTH.ERR").into_bytes();
+            if self.is_heard(AccountId::SYSTEM, &subject) {
+                heard_at.push((AccountId::SYSTEM, subject));
+            }
+        }
+        if !heard_at.is_empty() {
+            let mut party = self.party(index, own);
+            party.report.ended = Some((self.now, CloseReason::AuthenticationFailure));
+            self.note_event(Fact::Refused(party), heard_at);
+        }
+    }
+
+    /// Notes how many connections an account has now.
+    fn note_connections(&mut self, account: AccountId) {
+        if account == AccountId::GLOBAL || self.interests[AccountId::SYSTEM.index()].is_unused() {
+            return;
+        }
+        let name = self.account_name(account);
+        let subjects = [
+            format!("$SYS.SERVER.ACCOUNT.{name}.CONNS").into_bytes(),
+            format!("$SYS.ACCOUNT.{name}.SERVER.CONNS").into_bytes(),
+        ];
+        let mut heard_at = Vec::new();
+        for subject in subjects {
+            if self.is_heard(AccountId::SYSTEM, &subject) {
+                heard_at.push((AccountId::SYSTEM, subject));
+            }
+        }
+        if !heard_at.is_empty() {
+            let policy = self.config.authority.policy();
+            let usage = &policy.accounts[account.index()].usage;
+            let connections = usage.connections.load(Ordering::Relaxed);
+            let fact = Fact::Connections {
+                account,
+                connections,
+            };
+            self.note_event(fact, heard_at);
+        }
+    }
+
+    /// Notes something about a client that the system account hears under the
+    /// client's account.
+    fn note_about(
+        &mut self,
+        index: u32,
+        account: AccountId,
+        what: &str,
+        fact: impl FnOnce(Box<Party>) -> Fact,
+    ) {
+        if self.interests[AccountId::SYSTEM.index()].is_unused() {
+            return;
+        }
+        let name = self.account_name(account);
+        let subject = format!("$SYS.ACCOUNT.{name}.{what}").into_bytes();
+        if self.is_heard(AccountId::SYSTEM, &subject) {
+            let party = self.party(index, account);
+            self.note_event(fact(party), vec![(AccountId::SYSTEM, subject)]);
+        }
+    }
+
+    fn party(&self, index: u32, account: AccountId) -> Box<Party> {
+        let connection = &self.connections[index];
+        let mut report = self.report_connection(connection);
+        report.account = account;
+        if let Some(presented) = presented_user(connection) {
+            report.user = presented;
+        }
+        let is_signed = connection.identity.contains("/nkey:") && connection.is_announced;
+        Box::new(Party { report, is_signed })
+    }
+
+    fn note_event(&mut self, fact: Fact, heard_at: Vec<(AccountId, Vec<u8>)>) {
+        if self.effects.events.len() >= SYSTEM_NOTES_MAX {
+            self.effects.lost_events += 1;
+            return;
+        }
+        let event = SystemEvent { fact, heard_at };
+        self.effects.events.push_back(event);
+    }
+}
+
+/// Whom a client says to be; never a secret.
+pub(super) fn presented_user(connection: &Connection) -> Option<String> {
+    let options = &connection.options;
+    if !options.nkey.is_empty() {
+        Some(options.nkey.clone())
+    } else if !options.user.is_empty() {
+        Some(options.user.clone())
+    } else {
+        (!options.token.is_empty()).then(|| "[REDACTED]".to_owned())
+    }
+}

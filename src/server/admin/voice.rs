@@ -1,0 +1,221 @@
+//! How the server speaks in its own name: what every answer and event says of
+//! it, the numbers of events, and the way to the subscribers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{OnceLock, mpsc};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use trunkline_core::base::id::{AccountId, CoreId};
+use trunkline_core::wire::info::NATS_VERSION;
+
+use super::{Admin, format};
+
+/// How long subscribers' cores may take to take messages.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long to wait for a core that has too many letters.
+const LETTER_PAUSE: Duration = Duration::from_millis(5);
+
+/// Rounds of letters after which everything that was published before has left:
+/// the first core hands it on when its turn ends, the others send it when theirs
+/// do.
+const ROUNDS_UNTIL_OUT: usize = 3;
+
+/// The digits of event numbers.
+const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// Random digits that begin the numbers of this process, and digits that count.
+const PREFIX_LEN: usize = 12;
+const COUNT_LEN: u32 = 10;
+
+/// What the server counts while it speaks.
+#[derive(Default)]
+pub struct Voice {
+    /// Answers and events.
+    spoken: AtomicU64,
+    /// Events.
+    events: AtomicU64,
+    prefix: OnceLock<String>,
+}
+
+impl Voice {
+    /// A number that no other event has.
+    pub fn event_id(&self) -> String {
+        let prefix = self.prefix.get_or_init(|| {
+            let mut bytes = [0; PREFIX_LEN];
+            // Without random bytes numbers are still unique in this process.
+            let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+            let digit = |&byte: &u8| char::from(DIGITS[usize::from(byte) % DIGITS.len()]);
+            bytes.iter().map(digit).collect()
+        });
+        let mut number = self.events.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut id = prefix.clone();
+        for _ in 0..COUNT_LEN {
+            id.push(char::from(DIGITS[(number % 62) as usize]));
+            number /= 62;
+        }
+        id
+    }
+}
+
+/// Features that a configuration can switch, as they are without JetStream.
+#[derive(Clone, Copy, Serialize)]
+pub struct FeatureFlags {
+    js_ack_fc_v2: bool,
+    js_api_reply_v2: bool,
+    js_raft_delete_range: bool,
+    js_snapshot_sources: bool,
+}
+
+/// The defaults of NATS 2.15.
+const FEATURE_FLAGS: FeatureFlags = FeatureFlags {
+    js_ack_fc_v2: false,
+    js_api_reply_v2: false,
+    js_raft_delete_range: true,
+    js_snapshot_sources: false,
+};
+
+/// The server, as every answer and event says.
+#[derive(Clone, Serialize)]
+pub struct ServerLine {
+    name: String,
+    host: String,
+    id: String,
+    ver: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<String>,
+    feature_flags: FeatureFlags,
+    jetstream: bool,
+    flags: u64,
+    seq: u64,
+    time: String,
+}
+
+/// A message of the server.
+pub struct Message {
+    /// The account of its subscribers.
+    pub account: AccountId,
+    /// Its subject.
+    pub subject: Vec<u8>,
+    /// Its header block, whole or empty.
+    pub header: Vec<u8>,
+    /// Its payload.
+    pub payload: Vec<u8>,
+}
+
+impl Message {
+    /// JSON without a header.
+    pub fn json(account: AccountId, subject: &[u8], payload: &impl Serialize) -> Self {
+        Self {
+            account,
+            subject: subject.to_vec(),
+            header: Vec::new(),
+            payload: serde_json::to_vec(payload).expect("plain data is always JSON"),
+        }
+    }
+}
+
+impl Admin {
+    /// What the next answer or event says of the server.
+    pub fn server_line(&self) -> ServerLine {
+        ServerLine {
+            name: self.server.server_name.clone(),
+            host: self.server.host.clone(),
+            id: self.server.server_id.clone(),
+            ver: NATS_VERSION,
+            tags: self.settings().options.tags.clone(),
+            feature_flags: FEATURE_FLAGS,
+            jetstream: false,
+            flags: 0,
+            seq: self.system.voice.spoken.fetch_add(1, Ordering::Relaxed) + 1,
+            time: format::moment(Timestamp::now()),
+        }
+    }
+
+    /// The name of an account.
+    pub fn account_name(&self, account: AccountId) -> String {
+        let settings = self.settings();
+        let account = settings.policy.accounts.get(account.index());
+        account.map_or_else(String::new, |account| account.name.to_string())
+    }
+
+    /// Publishes messages in their order, all in one letter; returns when they
+    /// are published, so that a sender of many is as slow as its receivers.
+    pub fn publish(&self, messages: Vec<Message>) {
+        let messages = std::sync::Arc::new(messages);
+        loop {
+            let (done, is_done) = mpsc::channel::<()>();
+            let letter = std::sync::Arc::clone(&messages);
+            let posted = self.shared.post(CoreId(0), move |core, now| {
+                for message in letter.iter() {
+                    core.shard_mut().publish_as_server(
+                        now,
+                        message.account,
+                        &message.subject,
+                        b"",
+                        &message.header,
+                        &message.payload,
+                    );
+                }
+                drop(done);
+            });
+            if posted.is_ok() || self.shared.is_stopping.load(Ordering::Relaxed) {
+                // It ends when the letter is read, or thrown away.
+                let _ = is_done.recv_timeout(PATIENCE);
+                return;
+            }
+            std::thread::sleep(LETTER_PAUSE);
+        }
+    }
+
+    /// Which of these subjects somebody listens to, as the first core knows it.
+    pub fn heard(&self, subjects: Vec<(AccountId, Vec<u8>)>) -> Vec<(AccountId, Vec<u8>)> {
+        let (answer, answers) = mpsc::channel();
+        let posted = self.shared.post(CoreId(0), move |core, _| {
+            let mut subjects = subjects;
+            subjects.retain(|(account, subject)| core.shard_mut().is_heard(*account, subject));
+            // Who asked may have lost patience.
+            let _ = answer.send(subjects);
+        });
+        match posted {
+            Ok(()) => answers.recv_timeout(PATIENCE).unwrap_or_default(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Says that the server goes away (`SHUTDOWN`), or that it will soon
+    /// (`LAMEDUCK`); returns when subscribers have been sent it.
+    pub fn say_goodbye(&self, what: &str) {
+        let subject = format!("$SYS.SERVER.{}.{what}", self.server.server_id).into_bytes();
+        if self
+            .heard(vec![(AccountId::SYSTEM, subject.clone())])
+            .is_empty()
+        {
+            return;
+        }
+        let line = self.server_line();
+        self.publish(vec![Message::json(AccountId::SYSTEM, &subject, &line)]);
+        for _ in 0..ROUNDS_UNTIL_OUT {
+            let answers = self.shared.ask_all(|_, _| ());
+            for _ in 0..self.shared.doorbells.len() {
+                // Whoever is late does not hold up the end.
+                let _ = answers.recv_timeout(PATIENCE);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_have_numbers_of_their_own() {
+        let voice = Voice::default();
+        let ids: std::collections::BTreeSet<String> = (0..200).map(|_| voice.event_id()).collect();
+        assert_eq!(ids.len(), 200);
+        assert!(ids.iter().all(|id| id.len() == 22 && id.is_ascii()));
+    }
+}
