@@ -4,6 +4,8 @@
 
 #[path = "blackbox/certificates.rs"]
 mod certificates;
+#[path = "blackbox/commandline.rs"]
+mod commandline;
 #[path = "blackbox/crowds.rs"]
 mod crowds;
 #[path = "blackbox/delivery.rs"]
@@ -22,5 +24,7 @@ mod slow;
 mod support;
 #[path = "blackbox/tls.rs"]
 mod tls;
+#[path = "blackbox/traces.rs"]
+mod traces;
 #[path = "blackbox/websocket.rs"]
 mod websocket;

@@ -23,7 +23,7 @@ use crate::cli::Start;
 use crate::files::{self, Ports, PortsFile};
 use crate::mesh::{self, CoreRings, Listening, Shared};
 use crate::net::accept::{Acceptor, Door};
-use crate::options::{Options, join_host_port};
+use crate::options::{Options, WriteTimeout, join_host_port};
 use crate::passwords::PasswordChecker;
 use crate::reload::Reloader;
 use crate::topology::CpuId;
@@ -289,6 +289,9 @@ pub fn limits(options: &Options) -> Limits {
             .and_then(|websocket| websocket.auth_timeout_ns)
             .unwrap_or(options.auth_timeout_ns),
         max_closed_connections: options.max_closed_connections,
+        retries_writes: options.write_timeout == WriteTimeout::Retry,
+        stalls_publishers: !options.no_fast_producer_stall,
+        tracing: options.tracing,
     }
 }
 

@@ -11,7 +11,7 @@ use trunkline_core::session::policy::Policy;
 use trunkline_core::wire::info::NATS_VERSION;
 
 use super::{Admin, format};
-use crate::options::Options;
+use crate::options::{Options, WriteTimeout};
 
 /// The fields.
 #[derive(Serialize)]
@@ -48,6 +48,8 @@ pub struct Varz {
     jetstream: Value,
     tls_timeout: f64,
     write_deadline: u64,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    write_timeout: &'static str,
     start: String,
     now: String,
     uptime: String,
@@ -77,6 +79,9 @@ pub struct Varz {
     config_digest: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tags: Vec<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, String>,
+    feature_flags: BTreeMap<String, bool>,
     system_account: String,
     slow_consumer_stats: Value,
     stale_connection_stats: Value,
@@ -183,6 +188,11 @@ impl Admin {
             jetstream: json!({}),
             tls_timeout: 0.0,
             write_deadline: options.write_deadline_ns,
+            write_timeout: match options.write_timeout {
+                WriteTimeout::Default => "",
+                WriteTimeout::Close => "close",
+                WriteTimeout::Retry => "retry",
+            },
             start: format::moment(self.started),
             now: format::moment(now),
             uptime: format::uptime(self.clock.elapsed().as_secs()),
@@ -211,6 +221,8 @@ impl Admin {
             config_load_time: format::moment(settings.loaded),
             config_digest: options.config_digest.clone(),
             tags: options.tags.clone(),
+            metadata: options.metadata.clone(),
+            feature_flags: options.all_feature_flags(),
             system_account: settings
                 .policy
                 .accounts
