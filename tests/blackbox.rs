@@ -4,6 +4,8 @@
 
 #[path = "blackbox/certificates.rs"]
 mod certificates;
+#[path = "blackbox/commandline.rs"]
+mod commandline;
 #[path = "blackbox/crowds.rs"]
 mod crowds;
 #[path = "blackbox/delivery.rs"]
@@ -34,5 +36,7 @@ mod system_events;
 mod system_requests;
 #[path = "blackbox/tls.rs"]
 mod tls;
+#[path = "blackbox/traces.rs"]
+mod traces;
 #[path = "blackbox/websocket.rs"]
 mod websocket;

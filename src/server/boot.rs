@@ -25,7 +25,7 @@ use crate::files::{self, Ports, PortsFile};
 use crate::mesh::{self, CoreRings, Listening, Shared};
 use crate::net::accept::{Acceptor, Door};
 use crate::notify::Notifier;
-use crate::options::{MonitoringOptions, Options, join_host_port};
+use crate::options::{MonitoringOptions, Options, WriteTimeout, join_host_port};
 use crate::passwords::PasswordChecker;
 use crate::reload::Reloader;
 use crate::topology::CpuId;
@@ -303,6 +303,9 @@ pub fn limits(options: &Options) -> Limits {
             .and_then(|websocket| websocket.auth_timeout_ns)
             .unwrap_or(options.auth_timeout_ns),
         max_closed_connections: options.max_closed_connections,
+        retries_writes: options.write_timeout == WriteTimeout::Retry,
+        stalls_publishers: !options.no_fast_producer_stall,
+        tracing: options.tracing,
     }
 }
 

@@ -79,9 +79,9 @@ fn serve(
         options.trace,
         options.log_time,
         options.log_time_utc,
-        options.log_file.is_some(),
+        &options.log_to,
     );
-    logging::install(style, options.log_file.clone())?;
+    logging::install(style, options.log_to.clone())?;
     let cpus = topology::Topology::of_this_machine()?.place(&options.cores)?;
     for warning in preflight::check(options, cpus.len())?.warnings {
         tracing::warn!("{warning}");

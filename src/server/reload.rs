@@ -98,15 +98,14 @@ impl Reloader {
         let (host, port) = client_address(&new, self.admin.bound.port())?;
         let policy = renumber(self.authority.policy(), new.policy.clone());
         let authority = Arc::new(Authority::new(policy).map_err(|bad| bad.0)?);
-        let to_file = new.log_file.is_some();
         let style = LogStyle::new(
             new.debug,
             new.trace,
             new.log_time,
             new.log_time_utc,
-            to_file,
+            &new.log_to,
         );
-        logging::change(style, new.log_file.clone())?;
+        logging::change(style, new.log_to.clone())?;
         if let Some(path) = new
             .pid_file
             .as_ref()
@@ -321,7 +320,7 @@ fn name_changes(old: &Options, new: &Options) {
         debug,
         trace,
         log_time,
-        log_file,
+        log_to,
         max_payload,
         max_control_line,
         max_connections,

@@ -197,6 +197,24 @@ pub struct Limits {
     pub websocket_auth_timeout_ns: u64,
     /// Ended connections that are remembered, over all cores.
     pub max_closed_connections: usize,
+    /// A socket that accepts something, but not all by the write deadline, is
+    /// given another one instead of being closed (`write_timeout: retry`).
+    pub retries_writes: bool,
+    /// Publishers wait for receivers that have fallen behind. If not, a
+    /// receiver with three quarters of its `max_pending_bytes` waiting misses
+    /// messages instead (`no_fast_producer_stall`).
+    pub stalls_publishers: bool,
+    /// What traces show.
+    pub tracing: Tracing,
+}
+
+/// What traces of the protocol show of a message.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Tracing {
+    /// Bytes of its payload; zero: all of them.
+    pub payload_bytes_max: usize,
+    /// Its headers alone.
+    pub only_headers: bool,
 }
 
 impl Default for Limits {
@@ -214,6 +232,9 @@ impl Default for Limits {
             auth_timeout_ns: AUTH_TIMEOUT_NS,
             websocket_auth_timeout_ns: AUTH_TIMEOUT_NS,
             max_closed_connections: 10_000,
+            retries_writes: false,
+            stalls_publishers: true,
+            tracing: Tracing::default(),
         }
     }
 }

@@ -289,6 +289,8 @@ pub struct Connection {
     pub write_mark_bytes: u64,
     /// ...by this moment.
     pub write_deadline: Nanos,
+    /// Total bytes that it had accepted when that was demanded.
+    pub write_mark_from: u64,
     /// Credentials must have come by this moment.
     pub auth_deadline: Nanos,
     /// When the shard looks at it next; an earlier entry is stale.
@@ -362,6 +364,7 @@ impl Connection {
             sent_bytes: 0,
             write_mark_bytes: 0,
             write_deadline: Nanos::NEVER,
+            write_mark_from: 0,
             auth_deadline: Nanos::NEVER,
             timer: Nanos::NEVER,
         }
@@ -380,10 +383,20 @@ impl Connection {
             Some(IpAddr::V4(client)) => format!("{client}/{peer}"),
             Some(IpAddr::V6(client)) => format!("[{client}]/{peer}"),
         };
-        match &*self.identity {
-            "" => format!("{peer} - {kind}:{number}"),
-            identity => format!("{peer} - {kind}:{number} - {identity:?}"),
+        let mut label = format!("{peer} - {kind}:{number}");
+        let version = match self.options.version.as_str() {
+            "" => String::new(),
+            version => format!("v{version}"),
+        };
+        let parts = [&version, &self.options.lang, &self.options.name];
+        let parts: Vec<&str> = parts.into_iter().map(String::as_str).collect();
+        let program: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        for part in [&*program.join(":"), &*self.identity] {
+            if !part.is_empty() {
+                label.push_str(&format!(" - {part:?}"));
+            }
         }
+        label
     }
 
     /// The names in its certificate.

@@ -15,9 +15,10 @@ use crate::base::id::{AccountId, ConnectionKey, Nanos};
 use crate::base::limits::PASSWORD_CHECKS_MAX;
 use crate::session::authority::{Attempt, Candidate, NO_RIGHTS_NEEDED, Verdict};
 use crate::session::connection::{CloseReason, Hold};
-use crate::session::policy::Identity;
+use crate::session::policy::{Account, Identity};
 use crate::session::responses::Responses;
 use crate::session::tries::{Admission, Failure, Source};
+use crate::wire::connect::ConnectOptions;
 
 /// A password to be compared with its hash.
 #[derive(Clone, PartialEq, Eq)]
@@ -140,13 +141,17 @@ impl Shard {
             .connections_total
             .fetch_add(1, Ordering::Relaxed);
         let usage = configured.usage.clone();
-        let identity = user.map_or_else(Box::default, |user| {
-            let who = match &policy.users[user as usize].identity {
-                Identity::Password { user, .. } => format!("{}/user:{user}", configured.name),
-                Identity::Nkey(key) => format!("{}/nkey:{key}", configured.name),
-            };
-            who.into()
-        });
+        let presented = &self.connections[index].options;
+        let identity = user.map_or_else(
+            || presented_name(configured, presented),
+            |user| {
+                let who = match &policy.users[user as usize].identity {
+                    Identity::Password { user, .. } => format!("{}/user:{user}", configured.name),
+                    Identity::Nkey(key) => format!("{}/nkey:{key}", configured.name),
+                };
+                who.into()
+            },
+        );
         if self.connections[index].account != account {
             // Subscriptions are of one account: those of before CONNECT end.
             self.drop_subscriptions(index);
@@ -244,5 +249,15 @@ impl Shard {
         self.note_refusal(index);
         self.send_error(index, b"Authorization Violation");
         self.close(index, CloseReason::AuthenticationFailure);
+    }
+}
+
+/// What a client calls itself where nobody asks who it is.
+fn presented_name(account: &Account, options: &ConnectOptions) -> Box<str> {
+    let account = &account.name;
+    match (options.nkey.as_str(), options.user.as_str()) {
+        ("", "") => Box::default(),
+        ("", user) => format!("{account}/user:{user}").into(),
+        (nkey, _) => format!("{account}/nkey:{nkey}").into(),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Shard;
 use super::input::Outcome;
+use super::trace::trace_end;
 use crate::base::id::{AccountId, Nanos};
 use crate::base::limits::FIRST_PING_NS;
 use crate::session::connection::{CloseReason, Hold};
@@ -291,6 +292,9 @@ impl Shard {
         let connection = &mut self.connections[index];
         let account = connection.account;
         let interest = &mut self.interests[account.index()];
+        if self.config.trace {
+            trace_end(connection, interest.subscription(number));
+        }
         let hash = self
             .hasher
             .hash_one(interest.subscription(number).sid.bytes());
@@ -312,6 +316,9 @@ impl Shard {
         let interest = &mut self.interests[account.index()];
         let (core, links) = (self.config.core, &mut self.links);
         for number in std::mem::take(&mut connection.subscriptions) {
+            if self.config.trace {
+                trace_end(connection, interest.subscription(number));
+            }
             interest.unsubscribe(number, |announcement| {
                 super::frame::announce(links, core, account, announcement);
             });

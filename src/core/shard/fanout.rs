@@ -22,7 +22,7 @@ use super::input::Outcome;
 use super::rewrite::{size_of_tail, strip};
 use super::trace::trace_delivery;
 use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
-use crate::base::limits::{QUEUE_HOPS_MAX, SHARED_TAIL_BYTES, STALL_PENDING_BYTES};
+use crate::base::limits::{QUEUE_HOPS_MAX, SHARED_TAIL_BYTES, STALL_PENDING_BYTES, Tracing};
 use crate::base::short;
 use crate::base::slab::{NONE, Slab};
 use crate::route::cache::{QueueRoute, Route, Target};
@@ -53,7 +53,7 @@ struct Receivers<'a> {
     pool: &'a mut BlockPool,
     finished: &'a mut Vec<u32>,
     marks: Marks<'a>,
-    trace: bool,
+    trace: Option<Tracing>,
     now: Nanos,
     /// Room for a message without its headers.
     stripped: &'a mut Vec<u8>,
@@ -68,6 +68,8 @@ struct Marks<'a> {
     pending_max: u64,
     /// Pending bytes at which a receiver deserves a closer look.
     pending_noticed: u64,
+    /// Pending bytes at which a receiver misses messages.
+    pending_dropped: u64,
     /// A receiver that has fallen behind.
     behind: u32,
     /// Deliveries.
@@ -111,10 +113,14 @@ macro_rules! receivers {
                     .limits
                     .max_pending_bytes
                     .min(STALL_PENDING_BYTES),
+                pending_dropped: match $shard.config.limits.stalls_publishers {
+                    true => u64::MAX,
+                    false => $shard.config.limits.max_pending_bytes / 4 * 3,
+                },
                 behind: NONE,
                 delivered: 0,
             },
-            trace: $shard.config.trace,
+            trace: $shard.config.trace.then_some($shard.config.limits.tracing),
             now: $shard.now,
             stripped: &mut $shard.scratch.stripped,
             shared: None,
@@ -151,6 +157,9 @@ impl Receivers<'_> {
                 self.finished.push(target.subscription);
             }
         }
+        if connection.outbox.pending_bytes() > self.marks.pending_dropped {
+            return false;
+        }
         let with_header = message.has_header && connection.headers;
         let head = route.head(with_header);
         let sid = subscription.sid.with_blank();
@@ -171,8 +180,8 @@ impl Receivers<'_> {
         short::copy(room_head, head);
         short::copy(room_sid, sid);
         short::copy(room_tail, tail);
-        if self.trace {
-            trace_delivery(connection, [head, sid, tail]);
+        if let Some(style) = self.trace {
+            trace_delivery(connection, [head, sid, tail], style);
         }
         self.marks.note(connection, target.connection, message.size);
         true
@@ -192,8 +201,8 @@ impl Receivers<'_> {
             return;
         };
         let receiver = &mut self.connections[connection];
-        if self.trace {
-            trace_delivery(receiver, [head, sid, &tail]);
+        if let Some(style) = self.trace {
+            trace_delivery(receiver, [head, sid, &tail], style);
         }
         receiver.outbox.push(head, self.pool);
         receiver.outbox.push(sid, self.pool);
@@ -377,7 +386,13 @@ impl Shard {
         let mut finished = std::mem::take(&mut self.scratch.finished);
         for number in finished.drain(..) {
             let interest = &self.interests[account.index()];
-            let index = interest.subscription(number).connection;
+            let subscription = interest.subscription(number);
+            let (index, max) = (subscription.connection, subscription.delivered_max);
+            if tracing::enabled!(tracing::Level::DEBUG) {
+                let sid = String::from_utf8_lossy(subscription.sid.bytes());
+                let text = format!("Auto-unsubscribe limit of {max} reached for sid '{sid}'");
+                self.log_debug(index, &text);
+            }
             self.remove_subscription(index, number);
         }
         self.scratch.finished = finished;

@@ -1,5 +1,7 @@
 //! What time does to connections: PINGs, deadlines, stalls.
 
+use tracing::info;
+
 use super::Shard;
 use crate::base::id::Nanos;
 use crate::base::limits::{FIRST_PING_NS, RTT_INTERVAL_NS};
@@ -41,6 +43,7 @@ impl Shard {
     pub(super) fn set_write_mark(&mut self, index: u32) {
         let deadline = self.now.after_ns(self.config.limits.write_deadline_ns);
         let connection = &mut self.connections[index];
+        connection.write_mark_from = connection.sent_bytes;
         connection.write_mark_bytes = connection.sent_bytes + connection.outbox.pending_bytes();
         connection.write_deadline = deadline;
         self.schedule(index);
@@ -73,10 +76,29 @@ impl Shard {
         if connection.closing.is_some() {
             self.abandon_outbox(index);
         } else if connection.sent_bytes < connection.write_mark_bytes {
+            let accepts = connection.sent_bytes > connection.write_mark_from;
+            if accepts && self.config.limits.retries_writes {
+                self.note_slow_consumer(index);
+                self.set_write_mark(index);
+                return;
+            }
             self.close_slow_consumer(index, CloseReason::SlowConsumerWriteDeadline);
         } else if connection.is_blocked {
             self.set_write_mark(index);
         }
+    }
+
+    /// Counts a slow consumer that may stay.
+    fn note_slow_consumer(&mut self, index: u32) {
+        let connection = &self.connections[index];
+        let deadline = std::time::Duration::from_nanos(self.config.limits.write_deadline_ns);
+        let pending = connection.outbox.pending_bytes();
+        info!(
+            "{} - Slow Consumer State: WriteDeadline of {deadline:?} exceeded with {pending} bytes pending.",
+            connection.label()
+        );
+        self.endings.slow_consumers += 1;
+        self.interests[connection.account.index()].slow_consumers += 1;
     }
 
     /// The PING timer of the reference server: quiet while the peer talks,

@@ -18,7 +18,7 @@ impl Shard {
     pub(super) fn stall_if_ahead(&mut self, index: u32) {
         let connection = &mut self.connections[index];
         let behind = std::mem::replace(&mut connection.stalled_by, NONE);
-        if behind == NONE || !connection.reads() {
+        if behind == NONE || !connection.reads() || !self.config.limits.stalls_publishers {
             return;
         }
         let key = self.connections.key(index);
@@ -32,7 +32,8 @@ impl Shard {
     #[inline]
     pub(super) fn note_stall(&mut self, message: &MessageFrame<'_>, behind: u32) {
         let stall = (message.publisher, behind);
-        if behind != NONE && message.hops == 0 && !self.scratch.stalled.contains(&stall) {
+        let stalls = self.config.limits.stalls_publishers && behind != NONE && message.hops == 0;
+        if stalls && !self.scratch.stalled.contains(&stall) {
             self.scratch.stalled.push(stall);
         }
     }

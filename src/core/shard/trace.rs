@@ -1,12 +1,17 @@
 //! What the log says of connections: their names, and protocol traces in the
 //! form of the reference server's `-V`, without secrets.
 
+use std::borrow::Cow;
+
 use tracing::{debug, error, trace};
 
 use super::Shard;
 use crate::base::id::ConnectionKey;
+use crate::base::limits::Tracing;
+use crate::route::subscription::Subscription;
 use crate::session::connection::Connection;
 use crate::wire::connect::fields;
+use crate::wire::encode;
 use crate::wire::parse::Command;
 
 impl Shard {
@@ -35,11 +40,15 @@ impl Shard {
         let line = bytes[..line_end].trim_ascii_end();
         match command {
             Command::Connect(json) => trace!("{label} - <<- [CONNECT {}]", without_secrets(json)),
-            _ => trace!("{label} - <<- [{}]", String::from_utf8_lossy(line)),
+            _ => trace!("{label} - <<- [{}]", operation(line)),
         }
         if let Command::Publish(message) = command {
-            let payload = String::from_utf8_lossy(&message.payload[..message.size()]);
-            trace!("{label} - <<- MSG_PAYLOAD: [{payload:?}]");
+            let has_headers = line.first().is_some_and(|byte| byte & !32 == b'H');
+            let payload = &message.payload[..message.size()];
+            let header_len = has_headers.then(|| number_before_last(line)).flatten();
+            if let Some(shown) = shown(payload, header_len, self.config.limits.tracing) {
+                trace!("{label} - <<- MSG_PAYLOAD: [\"{shown}\"]");
+            }
         }
     }
 
@@ -51,26 +60,107 @@ impl Shard {
         // INFO is no answer to anything, and errors are shown without quotes.
         match line.strip_prefix("-ERR '") {
             _ if line.starts_with("INFO ") => {}
+            _ if bytes == encode::OK => trace!("{label} - ->> [OK]"),
             Some(text) => trace!("{label} - ->> [-ERR {}]", text.trim_end_matches('\'')),
             None => trace!("{label} - ->> [{line}]"),
         }
     }
 }
 
+/// Logs a delivery, of which the parts are line and payload.
 #[cold]
-pub(super) fn trace_delivery(connection: &Connection, parts: [&[u8]; 3]) {
+pub(super) fn trace_delivery(connection: &Connection, parts: [&[u8]; 3], style: Tracing) {
     let payload = memchr::memchr(b'\n', parts[2]).map_or(&b""[..], |end| &parts[2][end + 1..]);
-    let payload = String::from_utf8_lossy(&payload[..payload.len().saturating_sub(2)]);
+    let payload = &payload[..payload.len().saturating_sub(2)];
     let [head, sid, tail] = parts.map(first_line);
     let label = connection.label();
     trace!("{label} - ->> [{head}{sid}{tail}]");
-    trace!("{label} - ->> MSG_PAYLOAD: [{payload:?}]");
+    let header_len = head
+        .starts_with('H')
+        .then(|| number_before_last(tail.as_bytes()));
+    if let Some(shown) = shown(payload, header_len.flatten(), style) {
+        trace!("{label} - ->> MSG_PAYLOAD: [\"{shown}\"]");
+    }
+}
+
+/// Logs the end of a subscription.
+#[cold]
+pub(super) fn trace_end(connection: &Connection, subscription: &Subscription) {
+    let sid = String::from_utf8_lossy(subscription.sid.bytes());
+    trace!("{} - <-> [DELSUB {sid}]", connection.label());
+}
+
+/// What a line shows of a payload; nothing of an empty one, and only its header
+/// block, without the empty line at its end, if that is asked for.
+fn shown(payload: &[u8], header_len: Option<usize>, style: Tracing) -> Option<String> {
+    let part = match (style.only_headers, header_len) {
+        (false, _) => payload,
+        (true, Some(len)) => payload.get(..len.saturating_sub(4))?,
+        (true, None) => return None,
+    };
+    let max = style.payload_bytes_max;
+    match part.len() {
+        0 => None,
+        len if max > 0 && len > max => Some(format!("{}...", quoted(&part[..max]))),
+        _ => Some(quoted(part)),
+    }
+}
+
+/// The verb in capital letters, as the reference server shows it.
+fn operation(line: &[u8]) -> String {
+    let end = memchr::memchr2(b' ', b'\t', line).unwrap_or(line.len());
+    let (verb, arguments) = line.split_at(end);
+    let arguments = arguments.trim_ascii_start();
+    let verb = String::from_utf8_lossy(verb).to_ascii_uppercase();
+    match arguments {
+        b"" => verb,
+        _ => format!("{verb} {}", String::from_utf8_lossy(arguments)),
+    }
+}
+
+/// The first of the two numbers at the end of a line.
+fn number_before_last(line: &[u8]) -> Option<usize> {
+    let words: Vec<&[u8]> = line
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty())
+        .collect();
+    let word = words.get(words.len().checked_sub(2)?)?;
+    std::str::from_utf8(word).ok()?.parse().ok()
 }
 
 /// The text before the first line end.
-fn first_line(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+fn first_line(bytes: &[u8]) -> Cow<'_, str> {
     let end = memchr::memchr(b'\r', bytes).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end])
+}
+
+/// Bytes with Go's escapes (`%q`), without the quotes around them.
+fn quoted(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '"' => text.push_str("\\\""),
+                '\\' => text.push_str("\\\\"),
+                '\x07' => text.push_str("\\a"),
+                '\x08' => text.push_str("\\b"),
+                '\x0c' => text.push_str("\\f"),
+                '\n' => text.push_str("\\n"),
+                '\r' => text.push_str("\\r"),
+                '\t' => text.push_str("\\t"),
+                '\x0b' => text.push_str("\\v"),
+                '\0'..' ' | '\x7f' => text.push_str(&format!("\\x{:02x}", u32::from(character))),
+                '\u{80}'.. if character.is_control() => {
+                    text.push_str(&format!("\\u{:04x}", u32::from(character)));
+                }
+                _ => text.push(character),
+            }
+        }
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text
 }
 
 /// The argument of CONNECT with its secrets replaced.
@@ -80,12 +170,56 @@ fn without_secrets(json: &[u8]) -> String {
     };
     for (name, value) in &mut fields.0 {
         let name = name.to_ascii_lowercase();
-        if matches!(
-            name.as_str(),
-            "pass" | "auth_token" | "jwt" | "sig" | "proxy_sig"
-        ) {
+        let is_secret = matches!(name.as_str(), "jwt" | "sig" | "proxy_sig" | "nkey")
+            || name.starts_with("pass")
+            || name.starts_with("auth_token");
+        if is_secret {
             *value = "[REDACTED]".into();
         }
     }
     serde_json::Value::Object(fields.0.into_iter().collect()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: Tracing = Tracing {
+        payload_bytes_max: 0,
+        only_headers: false,
+    };
+
+    #[test]
+    fn payloads_are_quoted_and_cut() {
+        let bytes = b"a\"\\\r\n\t\x01\x7f\xff\xc3\xa9\xc2\x80";
+        let quoted = "a\\\"\\\\\\r\\n\\t\\x01\\x7f\\xff\u{e9}\\u0080";
+        assert_eq!(shown(bytes, None, ALL).as_deref(), Some(quoted));
+        assert_eq!(shown(b"", None, ALL), None);
+        let short = Tracing {
+            payload_bytes_max: 3,
+            ..ALL
+        };
+        assert_eq!(shown(b"abc", None, short).as_deref(), Some("abc"));
+        assert_eq!(shown(b"abcd", None, short).as_deref(), Some("abc..."));
+    }
+
+    #[test]
+    fn headers_alone_if_asked_for() {
+        let headers = Tracing {
+            only_headers: true,
+            ..ALL
+        };
+        let message = b"NATS/1.0\r\nA: b\r\n\r\nbody";
+        let shown_headers = shown(message, number_before_last(b"HPUB a 18 22"), headers);
+        assert_eq!(shown_headers.as_deref(), Some("NATS/1.0\\r\\nA: b"));
+        assert_eq!(shown(b"body", None, headers), None);
+    }
+
+    #[test]
+    fn secrets_do_not_show() {
+        let json = br#"{"user":"u","pass":"p1","Password":"p2","auth_token":"t","nkey":"N","sig":"s","jwt":"j"}"#;
+        let shown = r#"{"user":"u","pass":"[REDACTED]","Password":"[REDACTED]","auth_token":"[REDACTED]","nkey":"[REDACTED]","sig":"[REDACTED]","jwt":"[REDACTED]"}"#;
+        assert_eq!(without_secrets(json), shown);
+        assert_eq!(without_secrets(b"{\"pass\":\"p"), "(not JSON)");
+    }
 }

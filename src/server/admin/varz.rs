@@ -12,9 +12,9 @@ use trunkline_core::wire::info::NATS_VERSION;
 
 use super::{Admin, format};
 use crate::net::tls::TlsSetup;
-use crate::options::Options;
 use crate::options::tls::TLS_TIMEOUT_NS;
 use crate::options::websocket::HANDSHAKE_TIMEOUT_NS;
+use crate::options::{Options, WriteTimeout};
 
 /// The fields.
 #[derive(Serialize)]
@@ -53,6 +53,8 @@ pub struct Varz {
     jetstream: Value,
     tls_timeout: f64,
     write_deadline: u64,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    write_timeout: &'static str,
     start: String,
     now: String,
     uptime: String,
@@ -82,7 +84,9 @@ pub struct Varz {
     config_digest: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tags: Vec<String>,
-    feature_flags: Value,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, String>,
+    feature_flags: BTreeMap<String, bool>,
     system_account: String,
     slow_consumer_stats: Value,
     stale_connection_stats: Value,
@@ -223,6 +227,11 @@ impl Admin {
             jetstream: json!({}),
             tls_timeout: tls.map_or(TLS_TIMEOUT_NS, |tls| tls.timeout_ns) as f64 / 1e9,
             write_deadline: options.write_deadline_ns,
+            write_timeout: match options.write_timeout {
+                WriteTimeout::Default => "",
+                WriteTimeout::Close => "close",
+                WriteTimeout::Retry => "retry",
+            },
             start: format::moment(self.started),
             now: format::moment(now),
             uptime: format::uptime(self.clock.elapsed().as_secs()),
@@ -251,6 +260,8 @@ impl Admin {
             config_load_time: format::moment(settings.loaded),
             config_digest: options.config_digest.clone(),
             tags: options.tags.clone(),
+            metadata: options.metadata.clone(),
+            feature_flags: options.all_feature_flags(),
             system_account: settings
                 .policy
                 .accounts
@@ -259,7 +270,6 @@ impl Admin {
                 .unwrap_or_default(),
             slow_consumer_stats: by_kind(totals.endings.slow_consumers),
             stale_connection_stats: by_kind(totals.endings.stale_connections),
-            feature_flags: feature_flags(),
             // Nothing is stored.
             disk_io_wait_stats: json!({"waiters": 0, "waits": 0, "wait_time": 0, "max_wait_time": 0}),
             tls_cert_not_after: self.shared.listening().tls.as_ref().and_then(expiry),
@@ -277,17 +287,6 @@ impl Admin {
         let elapsed = now.0.duration_since(then).as_secs_f64().max(0.001);
         ((now.1 - before) / elapsed * 1000.0).round() / 10.0
     }
-}
-
-/// What NATS 2.15 may be told to do differently, as it is by default: all of
-/// it concerns streams, and cannot be told here yet.
-fn feature_flags() -> Value {
-    json!({
-        "js_ack_fc_v2": false,
-        "js_api_reply_v2": false,
-        "js_raft_delete_range": true,
-        "js_snapshot_sources": false,
-    })
 }
 
 /// Memory of this process in bytes.

@@ -2,6 +2,7 @@
 //! clap takes.
 
 use std::ffi::OsString;
+use std::num::IntErrorKind;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
@@ -120,6 +121,19 @@ pub(super) struct Flags {
         help_heading = "Logging"
     )]
     pub(super) log_size_limit: Option<i64>,
+    /// Log to the system's log
+    #[arg(short = 's', long, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_name = "BOOL", hide_possible_values = true,
+          help_heading = "Logging")]
+    pub(super) syslog: Option<bool>,
+    /// Log to another machine: udp://host:514, tcp://host:514
+    #[arg(
+        short = 'r',
+        long = "remote_syslog",
+        value_name = "URL",
+        help_heading = "Logging"
+    )]
+    pub(super) remote_syslog: Option<String>,
     /// Log debugging information
     #[arg(short = 'D', long, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
           default_missing_value = "true", value_name = "BOOL", hide_possible_values = true,
@@ -130,12 +144,22 @@ pub(super) struct Flags {
           default_missing_value = "true", value_name = "BOOL", hide_possible_values = true,
           help_heading = "Logging")]
     pub(super) trace: Option<bool>,
+    /// Bytes of a payload in traces [default: all]
+    #[arg(
+        long = "max_traced_msg_len",
+        value_name = "BYTES",
+        help_heading = "Logging"
+    )]
+    pub(super) max_traced_msg_len: Option<i64>,
     /// Show the version
     #[arg(short = 'v', long, help_heading = "Common")]
     pub(super) version: bool,
     /// Show this help
     #[arg(short = 'h', long, help_heading = "Common")]
     pub(super) help: bool,
+    /// Say how TLS is configured
+    #[arg(long = "help_tls", help_heading = "Common")]
+    pub(super) help_tls: bool,
     /// `help` or `version`; anything else is refused
     #[arg(hide = true)]
     pub(super) words: Vec<String>,
@@ -146,31 +170,50 @@ struct Spelling {
     name: &'static str,
     /// Long names in clap; several for `-DV`.
     stands_for: &'static [&'static str],
-    is_switch: bool,
+    takes: Takes,
+}
+
+/// The value of a flag.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Takes {
+    /// Perhaps a boolean, joined by `=`.
+    Switch,
+    /// Anything.
+    Text,
+    /// An integer.
+    Number,
+}
+
+const fn spelling(
+    name: &'static str,
+    stands_for: &'static [&'static str],
+    takes: Takes,
+) -> Spelling {
+    Spelling {
+        name,
+        stands_for,
+        takes,
+    }
 }
 
 const fn switch(name: &'static str, stands_for: &'static [&'static str]) -> Spelling {
-    Spelling {
-        name,
-        stands_for,
-        is_switch: true,
-    }
+    spelling(name, stands_for, Takes::Switch)
 }
 
 const fn valued(name: &'static str, stands_for: &'static [&'static str]) -> Spelling {
-    Spelling {
-        name,
-        stands_for,
-        is_switch: false,
-    }
+    spelling(name, stands_for, Takes::Text)
+}
+
+const fn number(name: &'static str, stands_for: &'static [&'static str]) -> Spelling {
+    spelling(name, stands_for, Takes::Number)
 }
 
 const SPELLINGS: &[Spelling] = &[
     valued("a", &["addr"]),
     valued("addr", &["addr"]),
     valued("net", &["addr"]),
-    valued("p", &["port"]),
-    valued("port", &["port"]),
+    number("p", &["port"]),
+    number("port", &["port"]),
     valued("n", &["name"]),
     valued("name", &["name"]),
     valued("server_name", &["name"]),
@@ -179,10 +222,10 @@ const SPELLINGS: &[Spelling] = &[
     valued("cores", &["cores"]),
     valued("P", &["pid"]),
     valued("pid", &["pid"]),
-    valued("m", &["http_port"]),
-    valued("http_port", &["http_port"]),
-    valued("ms", &["https_port"]),
-    valued("https_port", &["https_port"]),
+    number("m", &["http_port"]),
+    number("http_port", &["http_port"]),
+    number("ms", &["https_port"]),
+    number("https_port", &["https_port"]),
     valued("ports_file_dir", &["ports_file_dir"]),
     valued("client_advertise", &["client_advertise"]),
     valued("sd", &["store_dir"]),
@@ -194,7 +237,12 @@ const SPELLINGS: &[Spelling] = &[
     valued("auth", &["auth"]),
     valued("l", &["log"]),
     valued("log", &["log"]),
-    valued("log_size_limit", &["log_size_limit"]),
+    number("log_size_limit", &["log_size_limit"]),
+    number("max_traced_msg_len", &["max_traced_msg_len"]),
+    switch("s", &["syslog"]),
+    switch("syslog", &["syslog"]),
+    valued("r", &["remote_syslog"]),
+    valued("remote_syslog", &["remote_syslog"]),
     switch("tls", &["tls"]),
     switch("tlsverify", &["tlsverify"]),
     valued("tlscert", &["tlscert"]),
@@ -215,6 +263,7 @@ const SPELLINGS: &[Spelling] = &[
     switch("version", &["version"]),
     switch("h", &["help"]),
     switch("help", &["help"]),
+    switch("help_tls", &["help_tls"]),
 ];
 
 /// Flags of nats-server 2.15.2 that are refused by name.
@@ -224,17 +273,11 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "cluster_listen",
     "cluster_name",
     "connect_retries",
-    "help_tls",
     "jetstream",
     "js",
-    "max_traced_msg_len",
     "no_advertise",
     "profile",
-    "r",
-    "remote_syslog",
     "routes",
-    "s",
-    "syslog",
 ];
 
 /// Rewrites Go's flag forms to `--name=value`. Stops, as Go does, at the first
@@ -266,14 +309,18 @@ pub(super) fn rewrite(
             None => (body, None),
         };
         let spelling = find(name)?;
+        let is_switch = spelling.takes == Takes::Switch;
         let value = match value {
-            Some(value) if spelling.is_switch => OsString::from(switch_value(name, &value)?),
+            Some(value) if is_switch => OsString::from(switch_value(name, &value)?),
             Some(value) => value,
-            None if spelling.is_switch => OsString::from("true"),
+            None if is_switch => OsString::from("true"),
             None => arguments
                 .next()
                 .ok_or_else(|| Exit::wrong_usage(format!("flag needs an argument: -{name}")))?,
         };
+        if spelling.takes == Takes::Number {
+            check_number(name, &value.to_string_lossy())?;
+        }
         for long in spelling.stands_for {
             // The last one wins, where clap would refuse a second.
             let flag = format!("--{long}");
@@ -288,6 +335,18 @@ pub(super) fn rewrite(
     Ok(rewritten)
 }
 
+/// In the words of Go's flags.
+fn check_number(name: &str, text: &str) -> Result<(), Exit> {
+    let reason = match text.parse::<i64>().map_err(|bad| *bad.kind()) {
+        Ok(_) => return Ok(()),
+        Err(IntErrorKind::PosOverflow | IntErrorKind::NegOverflow) => "value out of range",
+        Err(_) => "parse error",
+    };
+    Err(Exit::wrong_usage(format!(
+        "invalid value {text:?} for flag -{name}: {reason}"
+    )))
+}
+
 /// One flag as clap takes it. `--version`, `--help` and `-t` take no value there,
 /// and the last has no long form.
 fn word(flag: String, value: &OsString) -> Option<OsString> {
@@ -295,7 +354,8 @@ fn word(flag: String, value: &OsString) -> Option<OsString> {
     if word == "--check" {
         word = OsString::from("-t");
     }
-    if word == "--version" || word == "--help" || word == "-t" {
+    let takes_no_value = ["--version", "--help", "--help_tls", "-t"];
+    if takes_no_value.iter().any(|flag| word == *flag) {
         return (value == "true").then_some(word);
     }
     word.push("=");

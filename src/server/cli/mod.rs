@@ -19,6 +19,7 @@ use trunkline_core::session::authority::Authority;
 use trunkline_core::session::policy::Secret;
 
 use crate::mesh::Listening;
+use crate::net::tls;
 use crate::options::tls::{CertificateFiles, TLS_TIMEOUT_NS, TlsOptions};
 use crate::options::{CoreChoice, Options, Refusal, Requested};
 use crate::{config, program, signals};
@@ -72,8 +73,14 @@ impl Exit {
             true => (String::new(), 0),
             false => (format!("{}: ", program::prefix()), 1),
         };
+        let usage = if program::is_stand_in() { "" } else { "\n" };
+        let (stdout, usage) = match program::is_stand_in() {
+            true => (help(), usage.to_owned()),
+            false => (String::new(), format!("{usage}{}", help())),
+        };
         Exit {
-            stderr: format!("{prefix}{text}\n\n{}", help()),
+            stdout,
+            stderr: format!("{prefix}{text}\n{usage}"),
             status,
             ..Exit::default()
         }
@@ -90,6 +97,17 @@ pub fn command(arguments: impl IntoIterator<Item = OsString>) -> Command {
 
 fn try_command(arguments: impl IntoIterator<Item = OsString>) -> Result<Start, Exit> {
     let flags = parse(arguments)?;
+    if let Some(command) = &flags.signal {
+        return Err(match signals::send(command) {
+            Ok(()) => Exit::default(),
+            Err(text) => Exit::refused(text),
+        });
+    }
+    if flags.check && flags.config.is_none() {
+        return Err(Exit::refused(
+            "must specify [-c, --config] option to check configuration file syntax",
+        ));
+    }
     let mut requested = Requested::default();
     let mut warnings = Vec::new();
     if let Some(file) = &flags.config {
@@ -97,12 +115,6 @@ fn try_command(arguments: impl IntoIterator<Item = OsString>) -> Result<Start, E
         if flags.check && !warnings.is_empty() {
             return Err(Exit::refused(format!("{}\n", warnings.join("\n"))));
         }
-    }
-    if let Some(command) = &flags.signal {
-        return Err(match signals::send(command) {
-            Ok(()) => Exit::default(),
-            Err(text) => Exit::refused(text),
-        });
     }
     let config_file = flags.config.clone();
     let checks = flags.check;
@@ -118,8 +130,8 @@ fn try_command(arguments: impl IntoIterator<Item = OsString>) -> Result<Start, E
     // Reported like everything else that is wrong with a configuration.
     Authority::new(options.policy.clone()).map_err(|bad| Exit::refused(bad.0))?;
     Listening::read(&options).map_err(Exit::refused)?;
-    if checks {
-        return Err(checked(config_file.as_deref(), &options.config_digest));
+    if let Some(file) = config_file.as_ref().filter(|_| checks) {
+        return Err(checked(file, &options.config_digest));
     }
     Ok(Start {
         options,
@@ -142,6 +154,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Flags, Exit> {
     match word.as_deref() {
         _ if flags.version => Err(print(program::version())),
         _ if flags.help => Err(print(help())),
+        _ if flags.help_tls => Err(print(help_tls())),
         Some("version") => Err(print(program::version())),
         Some("help") => Err(print(help())),
         Some(_) => Err(Exit::refused(format!(
@@ -153,10 +166,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Flags, Exit> {
 }
 
 /// What `-t` says of a file without mistakes.
-fn checked(file: Option<&Path>, digest: &str) -> Exit {
-    let Some(file) = file else {
-        return Exit::refused("must specify a configuration file with -c when using -t");
-    };
+fn checked(file: &Path, digest: &str) -> Exit {
     let file = file.display();
     Exit {
         stderr: format!(
@@ -174,15 +184,26 @@ fn print(stdout: String) -> Exit {
     }
 }
 
-/// The help text, without colours.
-pub fn help() -> String {
-    let name = program::prefix();
-    let usage = format!("{name} [OPTIONS]");
-    Flags::command()
-        .name(name)
-        .override_usage(usage)
-        .render_help()
-        .to_string()
+/// The help text, without colours. Under the name of nats-server it is that one's
+/// (2.15.2), since scripts and people look for its words.
+fn help() -> String {
+    match program::is_stand_in() {
+        true => include_str!("nats_server_help.txt").to_owned(),
+        false => Flags::command().render_help().to_string(),
+    }
+}
+
+/// How TLS is configured.
+fn help_tls() -> String {
+    let list = |names: Vec<String>| -> String {
+        names.iter().map(|name| format!("    {name}\n")).collect()
+    };
+    format!(
+        "{}\nCipher suites:\n{}\nCurve preferences:\n{}",
+        include_str!("help_tls.txt"),
+        list(tls::cipher_names()),
+        list(tls::curve_names())
+    )
 }
 
 fn first_line(error: &clap::Error) -> String {
@@ -230,6 +251,9 @@ impl Flags {
                 ..TlsOptions::default()
             });
         }
+        set(&mut requested.syslog, self.syslog);
+        set(&mut requested.remote_syslog, self.remote_syslog);
+        set(&mut requested.max_traced_msg_len, self.max_traced_msg_len);
         set(&mut requested.debug, self.debug);
         set(&mut requested.trace, self.trace);
         if let Some(cores) = self.cores {

@@ -111,7 +111,10 @@ fn mistakes_are_named_and_followed_by_the_usage() {
         (&["-nope"][..], "flag provided but not defined: -nope"),
         (&["--nope=1"], "flag provided but not defined: -nope"),
         (&["-p"], "flag needs an argument: -p"),
-        (&["-p", "abc"], "invalid value 'abc' for '--port <PORT>'"),
+        (
+            &["-p", "abc"],
+            "invalid value \"abc\" for flag -p: parse error",
+        ),
         (
             &["-D=maybe"],
             "invalid boolean value \"maybe\" for -D: parse error",

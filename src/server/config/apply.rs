@@ -6,6 +6,8 @@
 //! Stricter than nats-server, which takes these and then misbehaves: negative
 //! limits and durations, a password without a user (it would demand nothing).
 
+use std::collections::BTreeMap;
+
 use super::Findings;
 use super::access;
 use super::duration;
@@ -13,7 +15,7 @@ use super::keys;
 use super::tls;
 use super::value::{ConfigError, Document, Entry, Item, Value};
 use super::websocket;
-use crate::options::{CoreChoice, Requested};
+use crate::options::{CoreChoice, Requested, WriteTimeout};
 
 /// An authorization timeout above this is taken for a slip of the unit.
 const AUTH_TIMEOUT_WARN_SECONDS: f64 = 60.0;
@@ -52,6 +54,15 @@ fn top_level(
         "server_name" => requested.server_name = server_name(&key, item)?,
         "debug" => requested.debug = boolean(&key, item)?,
         "trace" => requested.trace = boolean(&key, item)?,
+        // There is no client within the server whose traces would be left out.
+        "trace_verbose" => requested.trace = boolean(&key, item)?,
+        "trace_headers" => {
+            requested.trace_headers = boolean(&key, item)?;
+            requested.trace = requested.trace_headers;
+        }
+        "max_traced_msg_len" => requested.max_traced_msg_len = integer(&key, item)?,
+        "syslog" => requested.syslog = boolean(&key, item)?,
+        "remote_syslog" => requested.remote_syslog = text(&key, item)?,
         "logtime" => requested.log_time = Some(boolean(&key, item)?),
         "no_header_support" => requested.no_header_support = boolean(&key, item)?,
         "max_payload" => requested.max_payload = size(&key, item)?,
@@ -76,6 +87,11 @@ fn top_level(
         "ping_interval" => requested.ping_interval_ns = duration_ns(&key, item, findings)?,
         "ping_max" => requested.ping_max = bounded(&key, item, integer(&key, item)?)?,
         "write_deadline" => requested.write_deadline_ns = duration_ns(&key, item, findings)?,
+        "write_timeout" => requested.write_timeout = write_timeout(&key, item)?,
+        "no_fast_producer_stall" => requested.no_fast_producer_stall = boolean(&key, item)?,
+        // Of no effect here: how look-ups are remembered, what routes would report.
+        "disable_sublist_cache" | "no_sublist_cache" => drop(boolean(&key, item)?),
+        "connect_error_reports" | "reconnect_error_reports" => drop(integer(&key, item)?),
         "authorization" => access::authorization(item, requested, findings)?,
         "accounts" => access::accounts(item, &mut requested.access, findings)?,
         "mappings" | "maps" => {
@@ -87,7 +103,8 @@ fn top_level(
         "ports_file_dir" => requested.ports_file_dir = Some(text(&key, item)?.into()),
         "client_advertise" => requested.client_advertise = text(&key, item)?,
         "store_dir" | "storedir" => requested.store_dir = Some(text(&key, item)?.into()),
-        "jetstream" if item.value == Value::Bool(false) => {}
+        "jetstream" | "ocsp" | "ocsp_cache" | "no_system_account" | "no_system" | "no_sys_acc"
+            if item.value == Value::Bool(false) => {}
         "log_file" | "logfile" => requested.log_file = Some(text(&key, item)?.into()),
         "log_size_limit" | "logfile_size_limit" => {
             requested.log_size_limit_bytes = integer(&key, item)?;
@@ -111,6 +128,16 @@ fn top_level(
         "allow_non_tls" => requested.allow_non_tls = boolean(&key, item)?,
         "max_closed_clients" => requested.max_closed_connections = integer(&key, item)?,
         "server_tags" => requested.tags = texts(&key, item)?,
+        "server_metadata" => {
+            requested.metadata = named(item, "metadata", |entry| {
+                text(&format!("metadata {:?}", entry.key), &entry.item)
+            })?;
+        }
+        "feature_flags" => {
+            requested.feature_flags = named(item, "feature flags", |entry| {
+                boolean(&format!("feature flag {:?}", entry.key), &entry.item)
+            })?;
+        }
         "cores" => requested.cores = cores(item)?,
         _ if keys::known_at_top(&key) => return Err(unsupported(&key, entry)),
         // An unknown key that a variable refers to is a definition, not a mistake.
@@ -208,6 +235,35 @@ fn cores(item: &Item) -> Result<CoreChoice, ConfigError> {
         _ => return Err(wrong_type("cores", item, "a count, a list or \"auto\"")),
     };
     choice.map_err(|message| ConfigError::at(&item.at, message))
+}
+
+fn write_timeout(key: &str, item: &Item) -> Result<WriteTimeout, ConfigError> {
+    match text(key, item)?.as_str() {
+        "default" => Ok(WriteTimeout::Default),
+        "close" => Ok(WriteTimeout::Close),
+        "retry" => Ok(WriteTimeout::Retry),
+        _ => {
+            let message = "write_timeout must be 'default', 'close' or 'retry'";
+            Err(ConfigError::at(&item.at, message))
+        }
+    }
+}
+
+/// A map from names to values of one kind.
+fn named<T>(
+    item: &Item,
+    what: &str,
+    read: impl Fn(&Entry) -> Result<T, ConfigError>,
+) -> Result<BTreeMap<String, T>, ConfigError> {
+    let Value::Map(map) = &item.value else {
+        let kind = item.value.kind();
+        let message = format!("error parsing {what}: unsupported type {kind}");
+        return Err(ConfigError::at(&item.at, message));
+    };
+    let entries = map.entries().iter();
+    entries
+        .map(|entry| Ok((entry.key.clone(), read(entry)?)))
+        .collect()
 }
 
 /// Shorter than half a minute it would be no help to clients (NATS 2.15).

@@ -1,4 +1,5 @@
-//! Log lines in nats-server's form, on standard error or in a file:
+//! Log lines in nats-server's form, on standard error, in a file or to a system
+//! log:
 //!
 //! ```text
 //! [PID] 2026/11/22 20:44:09.922942 [INF] text
@@ -14,15 +15,18 @@
 //! For cold paths only: nothing here belongs on the way of a message.
 
 mod sink;
+mod syslog;
 
 use std::fmt::{self, Write as _};
 use std::io::IsTerminal;
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 
-pub use sink::LogFile;
+pub use sink::{LogFile, LogTarget};
+pub use syslog::SyslogAddress;
 
 use jiff::Zoned;
-use sink::Sink;
+use sink::{Line, Sink};
+use syslog::Severity;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
@@ -51,13 +55,13 @@ pub struct LogStyle {
 
 impl LogStyle {
     /// A style, coloured if the log goes to a terminal.
-    pub fn new(debug: bool, trace: bool, time: bool, utc: bool, to_file: bool) -> Self {
+    pub fn new(debug: bool, trace: bool, time: bool, utc: bool, target: &LogTarget) -> Self {
         Self {
             debug,
             trace,
             time,
             utc,
-            color: !to_file && std::io::stderr().is_terminal(),
+            color: *target == LogTarget::Stderr && std::io::stderr().is_terminal(),
         }
     }
 
@@ -81,9 +85,9 @@ static LOG: OnceLock<Log> = OnceLock::new();
 /// Installs the process-wide logger. Later calls change nothing.
 ///
 /// # Errors
-/// If the file cannot be opened.
-pub fn install(style: LogStyle, file: Option<LogFile>) -> Result<(), String> {
-    let sink = open(file)?;
+/// If the file or the system log cannot be opened.
+pub fn install(style: LogStyle, target: LogTarget) -> Result<(), String> {
+    let sink = Sink::open(target)?;
     let log = Log {
         style: RwLock::new(style),
         sink: Mutex::new(sink),
@@ -99,9 +103,9 @@ pub fn install(style: LogStyle, file: Option<LogFile>) -> Result<(), String> {
 ///
 /// # Errors
 /// If the file cannot be opened; then nothing has changed.
-pub fn change(style: LogStyle, file: Option<LogFile>) -> Result<(), String> {
+pub fn change(style: LogStyle, target: LogTarget) -> Result<(), String> {
     if let Some(log) = LOG.get() {
-        let sink = open(file)?;
+        let sink = Sink::open(target)?;
         *log.sink.lock().unwrap_or_else(PoisonError::into_inner) = sink;
         *log.style.write().unwrap_or_else(PoisonError::into_inner) = style;
         tracing::callsite::rebuild_interest_cache();
@@ -116,18 +120,11 @@ pub fn reopen() {
         let reopened = sink.reopen();
         drop(sink);
         match reopened {
-            Ok(()) => tracing::info!("File log re-opened"),
+            Ok(true) => tracing::info!("File log re-opened"),
+            Ok(false) => tracing::info!("File log re-open ignored, not a file logger"),
             Err(failure) => tracing::error!("Cannot open the log file again: {failure}"),
         }
     }
-}
-
-fn open(file: Option<LogFile>) -> Result<Sink, String> {
-    let Some(file) = file else {
-        return Ok(Sink::Stderr);
-    };
-    let path = file.path.clone();
-    Sink::open(file).map_err(|failure| format!("error opening file: {}: {failure}", path.display()))
 }
 
 /// Writes an FTL line and ends the process with status 1, logger or not.
@@ -138,13 +135,13 @@ pub fn fatal(text: impl fmt::Display) -> ! {
 
 /// Writes an FTL line, logger or not.
 pub fn write_fatal(text: impl fmt::Display) {
-    write_line(&line(style(), Label::Fatal, &text.to_string()));
+    write_line(style(), Label::Fatal, &text.to_string());
 }
 
 fn style() -> LogStyle {
     match LOG.get() {
         Some(log) => *log.style.read().unwrap_or_else(PoisonError::into_inner),
-        None => LogStyle::new(false, false, true, false, false),
+        None => LogStyle::new(false, false, true, false, &LogTarget::Stderr),
     }
 }
 
@@ -183,6 +180,16 @@ impl Label {
             Label::Trace => ("TRC", "33"),
         }
     }
+
+    fn severity(self) -> Severity {
+        match self {
+            Label::Info | Label::Trace => Severity::Notice,
+            Label::Warning => Severity::Warning,
+            Label::Error => Severity::Error,
+            Label::Fatal => Severity::Critical,
+            Label::Debug => Severity::Debug,
+        }
+    }
 }
 
 fn line(style: LogStyle, label: Label, text: &str) -> String {
@@ -204,26 +211,42 @@ fn line_at(style: LogStyle, label: Label, text: &str, pid: u32, now: &Zoned) -> 
     } else {
         line.push_str(&format!("[{letters}] "));
     }
-    for character in text.chars() {
-        if character.is_control() && character != '\t' {
-            line.extend(character.escape_default());
-        } else {
-            line.push(character);
-        }
-    }
+    line.push_str(&escaped(text));
     line.push('\n');
     line
 }
 
-fn write_line(line: &str) {
-    match LOG.get() {
-        Some(log) => log
-            .sink
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .write(line),
-        None => Sink::Stderr.write(line),
+/// A text that stays on its line.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() && character != '\t' {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
+        }
     }
+    escaped
+}
+
+fn write_line(style: LogStyle, label: Label, text: &str) {
+    let Some(log) = LOG.get() else {
+        write_to(&mut Sink::Stderr, style, label, text);
+        return;
+    };
+    let mut sink = log.sink.lock().unwrap_or_else(PoisonError::into_inner);
+    for note in write_to(&mut sink, style, label, text) {
+        // A limit that one note exceeds is not worth another round.
+        write_to(&mut sink, style, Label::Info, &note);
+    }
+}
+
+fn write_to(sink: &mut Sink, style: LogStyle, label: Label, text: &str) -> Vec<String> {
+    sink.write(&Line {
+        severity: label.severity(),
+        text: &escaped(text),
+        full: &line(style, label, text),
+    })
 }
 
 /// Collects the message and the other fields of an event.
@@ -280,11 +303,8 @@ impl Subscriber for Writer {
         let mut text = EventText::default();
         event.record(&mut text);
         text.message.push_str(&text.fields);
-        write_line(&line(
-            (self.style)(),
-            Label::of(event.metadata()),
-            &text.message,
-        ));
+        let label = Label::of(event.metadata());
+        write_line((self.style)(), label, &text.message);
     }
 
     fn new_span(&self, _attributes: &Attributes<'_>) -> Id {

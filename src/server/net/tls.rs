@@ -125,15 +125,25 @@ pub fn facts(
 
 /// Whether there is a cipher suite of this name.
 pub fn knows_cipher(name: &str) -> bool {
+    cipher_names().iter().any(|known| known == name)
+}
+
+/// The cipher suites that there are.
+pub fn cipher_names() -> Vec<String> {
     let provider = rustls::crypto::aws_lc_rs::default_provider();
-    let mut suites = provider.cipher_suites.iter();
-    suites.any(|suite| cipher_name(suite.suite()) == name)
+    let suites = provider.cipher_suites.iter();
+    suites.map(|suite| cipher_name(suite.suite())).collect()
 }
 
 /// Whether there is a key exchange group of this name.
 pub fn knows_curve(name: &str) -> bool {
-    let mut groups = rustls::crypto::aws_lc_rs::ALL_KX_GROUPS.iter();
-    groups.any(|group| curve_name(group.name()) == name)
+    curve_names().iter().any(|known| known == name)
+}
+
+/// The key exchange groups that there are.
+pub fn curve_names() -> Vec<String> {
+    let groups = rustls::crypto::aws_lc_rs::ALL_KX_GROUPS.iter();
+    groups.map(|group| curve_name(group.name())).collect()
 }
 
 /// Leaves what the options allow.

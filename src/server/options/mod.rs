@@ -11,14 +11,16 @@ mod tests;
 pub mod tls;
 pub mod websocket;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::logging::LogFile;
+use crate::logging::{LogFile, LogTarget, SyslogAddress};
 use access::Access;
 pub use cores::{CoreChoice, SHARDS_MAX};
 use tls::TlsOptions;
+use trunkline_core::base::limits::Tracing;
 use trunkline_core::session::policy::Policy;
 use websocket::{RequestedWebsocket, WebsocketOptions};
 
@@ -83,8 +85,14 @@ pub struct Options {
     pub ports_file_dir: Option<PathBuf>,
     /// What clients are told to connect to, as host and port.
     pub client_advertise: Option<String>,
-    /// The log file; `None`: standard error.
-    pub log_file: Option<LogFile>,
+    /// Where the log goes.
+    pub log_to: LogTarget,
+    /// What traces show.
+    pub tracing: Tracing,
+    /// What happens to a connection that misses its write deadline.
+    pub write_timeout: WriteTimeout,
+    /// Receivers that fall behind miss messages, publishers never wait.
+    pub no_fast_producer_stall: bool,
     /// Timestamps of the log in UTC.
     pub log_time_utc: bool,
     /// How long clients are told about the end before the first one is closed.
@@ -95,6 +103,10 @@ pub struct Options {
     pub monitoring: Option<MonitoringOptions>,
     /// Words that describe the server.
     pub tags: Vec<String>,
+    /// Named words that do.
+    pub metadata: BTreeMap<String, String>,
+    /// Features of nats-server that are switched, as the file says.
+    pub feature_flags: BTreeMap<String, bool>,
     /// Ended connections that monitoring remembers.
     pub max_closed_connections: usize,
     /// TLS for clients.
@@ -105,6 +117,38 @@ pub struct Options {
     pub proxy_protocol: bool,
     /// Digest of the configuration file; empty: there is none.
     pub config_digest: String,
+}
+
+/// The features that nats-server 2.15.2 can switch, all of them streams', and
+/// whether they are on if nobody says anything.
+const FEATURE_FLAGS: [(&str, bool); 4] = [
+    ("js_ack_fc_v2", false),
+    ("js_api_reply_v2", false),
+    ("js_raft_delete_range", true),
+    ("js_snapshot_sources", false),
+];
+
+impl Options {
+    /// What monitoring says of features: the known ones, switched as asked.
+    pub fn all_feature_flags(&self) -> BTreeMap<String, bool> {
+        let flag = |(name, default): (&str, bool)| {
+            let is_on = self.feature_flags.get(name).copied().unwrap_or(default);
+            (name.to_owned(), is_on)
+        };
+        FEATURE_FLAGS.into_iter().map(flag).collect()
+    }
+}
+
+/// What happens to a connection that misses its write deadline.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum WriteTimeout {
+    /// As nats-server decides for clients: it is closed.
+    #[default]
+    Default,
+    /// It is closed.
+    Close,
+    /// It gets more time if it has taken something.
+    Retry,
 }
 
 /// Where monitoring listens.
@@ -202,8 +246,20 @@ pub struct Requested {
     pub client_advertise: String,
     /// Accepted, and of no effect without streams.
     pub store_dir: Option<PathBuf>,
-    /// `None`: standard error.
+    /// Goes before a system log.
     pub log_file: Option<PathBuf>,
+    /// The log goes to that of the system.
+    pub syslog: bool,
+    /// A log on another machine, as a URL; empty: none. Goes before `syslog`.
+    pub remote_syslog: String,
+    /// What traces show.
+    pub trace_headers: bool,
+    /// Bytes of a payload in traces; not positive: all.
+    pub max_traced_msg_len: i64,
+    /// Missed write deadlines.
+    pub write_timeout: WriteTimeout,
+    /// Publishers never wait.
+    pub no_fast_producer_stall: bool,
     /// Bytes; 0: no limit.
     pub log_size_limit_bytes: i64,
     /// 0: all.
@@ -224,6 +280,10 @@ pub struct Requested {
     pub http_base_path: String,
     /// Words that describe the server.
     pub tags: Vec<String>,
+    /// Named words that do.
+    pub metadata: BTreeMap<String, String>,
+    /// Features of nats-server.
+    pub feature_flags: BTreeMap<String, bool>,
     /// 0: the default; negative: none.
     pub max_closed_connections: i64,
     /// TLS for clients.
@@ -271,6 +331,7 @@ impl Requested {
                 "max_payload ({max_payload}) cannot be higher than max_pending ({max_pending_bytes})"
             )));
         }
+        let log_to = log_target(&self)?;
         let host = match self.host.as_str() {
             "" => HOST.to_owned(),
             _ => self.host,
@@ -345,16 +406,20 @@ impl Requested {
             pid_file: self.pid_file,
             ports_file_dir: self.ports_file_dir,
             client_advertise: Some(self.client_advertise).filter(|text| !text.is_empty()),
-            log_file: self.log_file.map(|path| LogFile {
-                path,
-                size_limit_bytes: u64::try_from(self.log_size_limit_bytes).unwrap_or(0),
-                files_max: usize::try_from(self.log_files_max).unwrap_or(0),
-            }),
+            log_to,
+            tracing: Tracing {
+                payload_bytes_max: usize::try_from(self.max_traced_msg_len).unwrap_or(0),
+                only_headers: self.trace_headers,
+            },
+            write_timeout: self.write_timeout,
+            no_fast_producer_stall: self.no_fast_producer_stall,
             log_time_utc: self.log_time_utc,
             lame_duck_grace_period_ns,
             lame_duck_duration_ns,
             monitoring,
             tags: self.tags,
+            metadata: self.metadata,
+            feature_flags: self.feature_flags,
             tls,
             websocket,
             proxy_protocol: self.proxy_protocol,
@@ -380,6 +445,25 @@ fn or<Number: Default + PartialEq>(requested: Number, default: Number) -> Number
 fn base_path(text: &str) -> String {
     let parts = text.split('/').filter(|part| !part.is_empty());
     parts.map(|part| format!("/{part}")).collect()
+}
+
+fn log_target(requested: &Requested) -> Result<LogTarget, Refusal> {
+    if let Some(path) = &requested.log_file {
+        return Ok(LogTarget::File(LogFile {
+            path: path.clone(),
+            size_limit_bytes: u64::try_from(requested.log_size_limit_bytes).unwrap_or(0),
+            files_max: usize::try_from(requested.log_files_max).unwrap_or(0),
+        }));
+    }
+    let remote = &requested.remote_syslog;
+    match remote.is_empty() {
+        false => remote
+            .parse()
+            .map(LogTarget::Syslog)
+            .map_err(Refusal::Setting),
+        true if requested.syslog => Ok(LogTarget::Syslog(SyslogAddress::Local)),
+        true => Ok(LogTarget::Stderr),
+    }
 }
 
 fn port_choice(host: &str, port: i64) -> Result<PortChoice, Refusal> {
