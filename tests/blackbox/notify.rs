@@ -235,6 +235,26 @@ fn thread(server: &RunningServer, core: usize) -> Pid {
     Pid::from_raw(numbers.min().expect("a thread of the core"))
 }
 
+/// A thread that is held; it goes on when this goes. A held thread would also keep its process from
+/// being reaped, and so a failing test from ending.
+struct Held(Pid);
+
+impl Held {
+    fn new(thread: Pid) -> Self {
+        ptrace::attach(thread).unwrap();
+        let held = Self(thread);
+        let stopped = waitpid(thread, Some(WaitPidFlag::__WALL)).unwrap();
+        assert!(matches!(stopped, WaitStatus::Stopped(..)), "{stopped:?}");
+        held
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _may_be_gone = ptrace::detach(self.0, None);
+    }
+}
+
 #[test]
 fn a_core_that_hangs_is_not_reported_alive() {
     const PERIOD: Duration = Duration::from_secs(1);
@@ -252,15 +272,12 @@ fn a_core_that_hangs_is_not_reported_alive() {
         manager.expect("WATCHDOG=1");
     }
     for core in [0, 2] {
-        let hung = thread(&server, core);
-        ptrace::attach(hung).unwrap();
-        let stopped = waitpid(hung, Some(WaitPidFlag::__WALL)).unwrap();
-        assert!(matches!(stopped, WaitStatus::Stopped(..)), "{stopped:?}");
+        let hung = Held::new(thread(&server, core));
         // One sign may have been under way.
         assert!(signs_of_life(&manager, PERIOD) <= 1, "core {core}");
         assert_eq!(signs_of_life(&manager, PERIOD * 2), 0, "core {core}");
         server.wait_for_log(&format!("for want of turns of core {core}"));
-        ptrace::detach(hung, None).unwrap();
+        drop(hung);
         manager.expect("WATCHDOG=1");
     }
     server.signal(Signal::TERM);
