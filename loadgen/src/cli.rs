@@ -12,7 +12,7 @@ use crate::pin::{self, CpuList};
 
 /// Load generator for NATS servers: drives them as hard as they can take, measures them, and checks that nothing is lost.
 #[derive(Debug, Parser)]
-#[command(name = "loadgen", version, about, disable_help_subcommand = true, after_help = EXIT_STATUS)]
+#[command(name = "loadgen", version, disable_help_subcommand = true, after_help = EXIT_STATUS)]
 pub struct Cli {
     /// What to run.
     #[command(subcommand)]
@@ -171,19 +171,20 @@ pub struct PlanArgs {
     #[arg(long, help_heading = MACHINE)]
     pub server_pid: Option<i32>,
     /// Print one JSON object instead of the table.
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
     /// Write the result as one HTML page too.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     pub report: Option<PathBuf>,
     /// No progress bar.
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     pub quiet: bool,
 }
 
 const LOAD: &str = "Load";
 const SHAPE: &str = "Who and what";
 const MACHINE: &str = "Machine";
+const OUTPUT: &str = "Output";
 
 /// Most connections of one kind; bounds memory and descriptors.
 const CONNECTIONS_MAX: usize = 500_000;
