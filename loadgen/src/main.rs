@@ -10,6 +10,7 @@ mod clock;
 mod compare;
 mod engine;
 mod limits;
+mod machine;
 mod monitor;
 mod net;
 mod parse;
@@ -57,6 +58,9 @@ fn main() -> ExitCode {
 
 /// Runs one plan and prints its result; false when something was lost or failed.
 fn run_plan(plan: Plan, args: &PlanArgs) -> Result<bool, String> {
+    if let Some(path) = &args.report {
+        report::page::check(path)?;
+    }
     let report = plans::run(plan, args)?;
     if args.json {
         println!(
@@ -74,6 +78,9 @@ fn run_plan(plan: Plan, args: &PlanArgs) -> Result<bool, String> {
             .lost
             .max(report.verdict.map_or(0, |verdict| verdict.lost));
         eprintln!("loadgen: LOSS: {lost} deliveries never arrived");
+    }
+    if let Some(path) = &args.report {
+        report::page::Page::of_run(&report).write(path)?;
     }
     Ok(report.is_good())
 }

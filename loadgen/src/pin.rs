@@ -44,6 +44,13 @@ impl CpuList {
     }
 }
 
+impl std::fmt::Display for CpuList {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let texts: Vec<String> = self.0.iter().map(usize::to_string).collect();
+        out.write_str(&texts.join(","))
+    }
+}
+
 /// Binds the calling thread to one CPU.
 pub fn pin_current_thread(cpu: usize) -> io::Result<()> {
     let mut set = CpuSet::new();

@@ -2,6 +2,7 @@
 //! the order A B B A, so that whatever drifts on the machine hits both.
 
 mod config;
+mod page;
 mod reload;
 mod rows;
 mod server;
@@ -80,6 +81,9 @@ pub struct CompareArgs {
     /// Print one JSON object with everything instead of the tables.
     #[arg(long)]
     json: bool,
+    /// Write everything as one HTML page too.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     /// No line per run on stderr.
     #[arg(long)]
     quiet: bool,
@@ -126,6 +130,9 @@ pub fn run(args: &CompareArgs) -> Result<bool, String> {
         return Err("--scale must be between 0.001 and 100".into());
     }
     let rows = rows::select(&args.plans)?;
+    if let Some(path) = &args.report {
+        crate::report::page::check(path)?;
+    }
     if args.features.is_some() && rows.iter().any(|row| row.setting == Setting::Reloaded) {
         return Err(
             "the reload plans have users of their own; name other plans with --features".into(),
@@ -159,6 +166,9 @@ pub fn run(args: &CompareArgs) -> Result<bool, String> {
             "ours": args.ours, "theirs": args.theirs, "rounds": args.rounds, "scale": args.scale, "plans": comparisons,
         });
         println!("{all}");
+    }
+    if let Some(path) = &args.report {
+        page::of(args, bench.labels(), &comparisons).write(path)?;
     }
     Ok(good)
 }
@@ -197,7 +207,8 @@ fn sides(args: &CompareArgs) -> [Launch; 2] {
 fn show(comparison: &Comparison, labels: [&'static str; 2]) {
     println!("{} — {}", comparison.plan, comparison.title);
     table::print(&comparison.lines, labels);
-    limits_seen(&comparison.rounds, labels);
+    let limits = limits_seen(&comparison.rounds, labels);
+    limits.iter().for_each(|text| println!("  {text}"));
     let failures = comparison.failures.iter();
     failures.for_each(|failure| println!("  FAILED: {failure}"));
     println!();
@@ -299,17 +310,24 @@ impl Bench<'_> {
     }
 }
 
-fn limits_seen(rounds: &[(Report, Report)], labels: [&str; 2]) {
+/// In how many runs the load generator was the limit, and why.
+fn limits_seen(rounds: &[(Report, Report)], labels: [&str; 2]) -> Vec<String> {
     let ours: Vec<&Report> = rounds.iter().map(|round| &round.0).collect();
     let theirs: Vec<&Report> = rounds.iter().map(|round| &round.1).collect();
-    for (label, reports) in labels.into_iter().zip([ours, theirs]) {
-        let limited: Vec<&&Report> = reports
-            .iter()
+    let seen = |(label, reports): (&str, Vec<&Report>)| {
+        let all = reports.len();
+        let limited: Vec<&Report> = reports
+            .into_iter()
             .filter(|report| report.loadgen_limited)
             .collect();
-        if let Some(report) = limited.first() {
-            let (count, all, why) = (limited.len(), reports.len(), &report.limit_text);
-            println!("  loadgen was the limit in {count} of {all} runs of {label}: {why}");
-        }
-    }
+        let (count, why) = (limited.len(), &limited.first()?.limit_text);
+        Some(format!(
+            "loadgen was the limit in {count} of {all} runs of {label}: {why}"
+        ))
+    };
+    labels
+        .into_iter()
+        .zip([ours, theirs])
+        .filter_map(seen)
+        .collect()
 }

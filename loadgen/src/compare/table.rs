@@ -180,20 +180,30 @@ pub fn print(lines: &[Line], [ours, theirs]: [&str; 2]) {
         "  {:<48}{ours:>14}{theirs:>14}   ratio {ours}/{theirs} (min–max)",
         ""
     );
+    for line in lines {
+        let [name, ours, theirs, ratio, range] = cells(line);
+        let range = if range.is_empty() {
+            range
+        } else {
+            format!(" ({range})")
+        };
+        println!("  {name:<48}{ours:>14}{theirs:>14}   {ratio}{range}");
+    }
+}
+
+/// Name, both medians, ratio and its range, as texts.
+pub fn cells(line: &Line) -> [String; 5] {
     let median = |spread: &Option<Spread>| {
         spread.map_or("not offered".into(), |spread| number(spread.median))
     };
-    for line in lines {
-        let name = format!("{}, {}", line.figure, line.unit);
-        let ratio = line.ratio.map_or(String::new(), |ratio| {
-            format!("{:.3} ({:.3}–{:.3})", ratio.median, ratio.min, ratio.max)
-        });
-        println!(
-            "  {name:<48}{:>14}{:>14}   {ratio}",
-            median(&line.ours),
-            median(&line.theirs)
-        );
-    }
+    let (ratio, range) = line.ratio.map_or((String::new(), String::new()), |ratio| {
+        (
+            format!("{:.3}", ratio.median),
+            format!("{:.3}–{:.3}", ratio.min, ratio.max),
+        )
+    });
+    let name = format!("{}, {}", line.figure, line.unit);
+    [name, median(&line.ours), median(&line.theirs), ratio, range]
 }
 
 /// About four digits, whatever the size.

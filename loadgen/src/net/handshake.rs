@@ -281,9 +281,15 @@ impl Handshake {
             }),
         };
         match count {
-            Ok(0) => Err(format!(
-                "{address} closed the connection while we waited for {waiting_for}"
-            )),
+            Ok(0) => {
+                let hint = match waiting_for {
+                    "INFO" if self.layers.is_none() => "; if it speaks TLS first, give --tls-first",
+                    _ => "",
+                };
+                Err(format!(
+                    "{address} closed the connection while we waited for {waiting_for}{hint}"
+                ))
+            }
             Ok(_) => self.write(&out),
             Err(error) if error.kind() == ErrorKind::InvalidData => {
                 Err(format!("{address}: {error}{}", hint(&error.to_string())))

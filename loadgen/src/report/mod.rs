@@ -114,7 +114,8 @@ impl Latency {
 pub struct Parameters {
     server: String,
     transport: String,
-    server_version: String,
+    /// What the server calls its version.
+    pub server_version: String,
     size: String,
     subjects: usize,
     connections: usize,
@@ -125,6 +126,32 @@ pub struct Parameters {
     verify: bool,
     window: Option<u64>,
     threads: usize,
+}
+
+impl Parameters {
+    /// Names and values, for people.
+    pub fn facts(&self) -> Vec<(String, String)> {
+        let number =
+            |number: Option<f64>, unit: &str| number.map(|number| format!("{number}{unit}"));
+        let all = [
+            (
+                "server",
+                Some(format!("{} {}", self.server, self.server_version)),
+            ),
+            ("transport", Some(self.transport.clone())),
+            ("payload bytes", Some(self.size.clone())),
+            ("subjects", Some(self.subjects.to_string())),
+            ("messages", self.count.map(|count| count.to_string())),
+            ("duration", number(self.duration_s, " s")),
+            ("rate", number(self.rate, "/s")),
+            ("window", self.window.map(|window| window.to_string())),
+            ("verified", self.verify.then(|| "every payload".into())),
+            ("threads", Some(self.threads.to_string())),
+        ];
+        all.into_iter()
+            .filter_map(|(name, text)| Some((name.to_string(), text?)))
+            .collect()
+    }
 }
 
 /// The server process over the run.

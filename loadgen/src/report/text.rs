@@ -18,7 +18,6 @@ pub fn grouped(number: f64) -> String {
 
 impl std::fmt::Display for Report {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mebibytes = |bytes: f64| format!("{:.1} MiB", bytes / 1_048_576.0);
         let parameters = &self.parameters;
         writeln!(
             out,
@@ -29,85 +28,113 @@ impl std::fmt::Display for Report {
             parameters.server_version,
             parameters.transport
         )?;
-        let mut row = |name: &str, text: String| writeln!(out, "  {name:<24}{text}");
+        for (name, text) in self.rows() {
+            writeln!(out, "  {name:<24}{text}")?;
+        }
+        writeln!(out, "  {:<24}{}", "limit", self.limit_line())?;
+        let texts = &mut self.error_texts.iter();
+        texts.try_for_each(|text| writeln!(out, "    {text}"))
+    }
+}
+
+fn mebibytes(bytes: f64) -> String {
+    format!("{:.1} MiB", bytes / 1_048_576.0)
+}
+
+fn percentiles(latency: &Latency) -> String {
+    let Latency {
+        p50_us,
+        p90_us,
+        p99_us,
+        p99_9_us,
+        max_us,
+        ..
+    } = latency;
+    format!(
+        "p50 {p50_us:.1}  p90 {p90_us:.1}  p99 {p99_us:.1}  p99.9 {p99_9_us:.1}  max {max_us:.1}"
+    )
+}
+
+impl Report {
+    /// Names and values of all figures but the limit.
+    pub fn rows(&self) -> Vec<(String, String)> {
+        let mut rows = self.traffic_rows();
+        rows.extend(self.server_rows());
+        for Figure { name, unit, value } in &self.figures {
+            let value = value.map_or("not offered".into(), |value| format!("{value:.3} {unit}"));
+            rows.push(((*name).into(), value));
+        }
+        rows.push(("errors".into(), self.errors.to_string()));
+        rows
+    }
+
+    /// Who was the limit.
+    pub fn limit_line(&self) -> String {
+        let who = match self.loadgen_limited {
+            true => "LOADGEN: ",
+            false => "",
+        };
+        format!("{who}{}", self.limit_text)
+    }
+
+    fn traffic_rows(&self) -> Vec<(String, String)> {
+        let mut rows = Vec::new();
+        let mut row = |name: &str, text: String| rows.push((name.into(), text));
+        let parameters = &self.parameters;
+        let (connections, subscriptions) = (parameters.connections, parameters.subscriptions);
         row(
             "connections",
-            format!(
-                "{} ({} subscriptions)",
-                parameters.connections, parameters.subscriptions
-            ),
-        )?;
-        row("time", format!("{:.3} s", self.seconds))?;
+            format!("{connections} ({subscriptions} subscriptions)"),
+        );
+        row("time", format!("{:.3} s", self.seconds));
         let rate = |count: u64, per_second: f64, bytes: u64| {
-            format!(
-                "{}  ({}/s, {}/s)",
-                grouped(count as f64),
-                grouped(per_second),
-                mebibytes(bytes as f64 / self.seconds)
-            )
+            let (count, per_second) = (grouped(count as f64), grouped(per_second));
+            let bytes = mebibytes(bytes as f64 / self.seconds);
+            format!("{count}  ({per_second}/s, {bytes}/s)")
         };
-        row(
-            "published",
-            rate(
-                self.published,
-                self.published_per_second,
-                self.published_bytes,
-            ),
-        )?;
-        row(
-            "delivered",
-            rate(
-                self.delivered,
-                self.delivered_per_second,
-                self.delivered_bytes,
-            ),
-        )?;
+        let (per_second, bytes) = (self.published_per_second, self.published_bytes);
+        row("published", rate(self.published, per_second, bytes));
+        let (per_second, bytes) = (self.delivered_per_second, self.delivered_bytes);
+        row("delivered", rate(self.delivered, per_second, bytes));
         for (name, latency) in [
             ("latency µs", &self.latency),
             ("send lag µs", &self.send_lag),
         ] {
-            if let Some(Latency {
-                p50_us,
-                p90_us,
-                p99_us,
-                p99_9_us,
-                max_us,
-                ..
-            }) = latency
-            {
-                row(
-                    name,
-                    format!(
-                        "p50 {p50_us:.1}  p90 {p90_us:.1}  p99 {p99_us:.1}  p99.9 {p99_9_us:.1}  max {max_us:.1}"
-                    ),
-                )?;
+            if let Some(latency) = latency {
+                row(name, percentiles(latency));
             }
         }
         row(
             "lost / surplus",
             format!("{} / {}", self.lost, self.surplus),
-        )?;
-        if let Some(Verdict {
-            lost,
-            duplicated,
-            reordered,
-            corrupt,
-        }) = self.verdict
-        {
+        );
+        if let Some(verdict) = self.verdict {
+            let Verdict {
+                lost,
+                duplicated,
+                reordered,
+                corrupt,
+            } = verdict;
             row(
                 "verified",
                 format!(
                     "lost {lost}, duplicated {duplicated}, reordered {reordered}, corrupt {corrupt}"
                 ),
-            )?;
+            );
         }
+        rows
+    }
+
+    fn server_rows(&self) -> Vec<(String, String)> {
+        let mut rows = Vec::new();
+        let mut row = |name: &str, text: String| rows.push((name.into(), text));
         row(
             "own CPU",
             format!(
                 "{:.3} s ({:.1} ns per message)",
                 self.own_cpu_seconds, self.own_cpu_ns_per_message
             ),
-        )?;
+        );
         if let Some(cpu_seconds) = self.server.cpu_seconds {
             let per_message = self
                 .server
@@ -115,46 +142,27 @@ impl std::fmt::Display for Report {
                 .map_or(String::new(), |cpu_us| {
                     format!(" ({cpu_us:.4} µs per published message)")
                 });
-            row("server CPU", format!("{cpu_seconds:.3} s{per_message}"))?;
+            row("server CPU", format!("{cpu_seconds:.3} s{per_message}"));
         }
         if let Some(memory) = self.server.memory {
             let (resident, peak) = (
                 mebibytes(memory.resident_bytes as f64),
                 mebibytes(memory.peak_bytes as f64),
             );
-            row("server memory", format!("{resident}, peak {peak}"))?;
+            row("server memory", format!("{resident}, peak {peak}"));
         }
         for (name, bytes) in [
-            ("connection", self.server.bytes_per_connection),
-            ("subscription", self.server.bytes_per_subscription),
+            ("memory per connection", self.server.bytes_per_connection),
+            (
+                "memory per subscription",
+                self.server.bytes_per_subscription,
+            ),
         ] {
             if let Some(bytes) = bytes {
-                row(
-                    &format!("memory per {name}"),
-                    format!("{:.2} KiB", bytes / 1024.0),
-                )?;
+                row(name, format!("{:.2} KiB", bytes / 1024.0));
             }
         }
-        for Figure { name, unit, value } in &self.figures {
-            let value = value.map_or("not offered".into(), |value| format!("{value:.3} {unit}"));
-            row(name, value)?;
-        }
-        row(
-            "limit",
-            format!(
-                "{}{}",
-                if self.loadgen_limited {
-                    "LOADGEN: "
-                } else {
-                    ""
-                },
-                self.limit_text
-            ),
-        )?;
-        row("errors", self.errors.to_string())?;
-        self.error_texts
-            .iter()
-            .try_for_each(|text| writeln!(out, "    {text}"))
+        rows
     }
 }
 
