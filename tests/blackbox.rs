@@ -22,5 +22,7 @@ mod slow;
 mod support;
 #[path = "blackbox/tls.rs"]
 mod tls;
+#[path = "blackbox/traces.rs"]
+mod traces;
 #[path = "blackbox/websocket.rs"]
 mod websocket;

@@ -116,9 +116,11 @@ pub fn run(start: &Start, cpus: &[CpuId], listeners: Listeners) -> Result<(), Fa
     let authority = Arc::new(Authority::new(options.policy.clone()).map_err(|bad| bad.0)?);
     let (clock, began) = (Instant::now(), Timestamp::now());
     let (requests, received) = admin::system::channel();
+    let (traces, trace_parts) = admin::message_trace::channel();
     let outside = Outside {
         passwords: PasswordChecker::start(Arc::clone(&shared))?,
         requests,
+        traces,
     };
     let (started, starts) = mpsc::channel();
     let mut cores = Vec::new();
@@ -168,6 +170,7 @@ pub fn run(start: &Start, cpus: &[CpuId], listeners: Listeners) -> Result<(), Fa
         processor: Mutex::default(),
     });
     admin::system::start(Arc::clone(&admin), received)?;
+    admin::message_trace::start(Arc::clone(&admin), trace_parts)?;
     let monitoring = start_monitoring(options, &admin)?;
     if let Some(path) = &options.pid_file {
         files::write_pid(path)?;

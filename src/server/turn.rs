@@ -32,6 +32,7 @@ use trunkline_core::session::connection::CloseReason;
 use trunkline_core::shard::Shard;
 use trunkline_core::wire::websocket::deflate::Codec;
 
+use crate::admin::message_trace::TraceParts;
 use crate::admin::system::Requests;
 use crate::mesh::{CoreRings, Shared};
 use crate::net::accept::{Acceptor, DOORS};
@@ -104,6 +105,8 @@ pub struct Outside {
     pub passwords: PasswordChecker,
     /// Answers requests to the server.
     pub requests: Requests,
+    /// Publishes the ways of messages.
+    pub traces: TraceParts,
 }
 
 impl Core {
@@ -242,6 +245,10 @@ impl Core {
         while let Some(request) = self.shard.take_request() {
             // Beyond the bound of the channel requests stay unanswered.
             let _ = self.outside.requests.try_send(request);
+        }
+        while let Some(part) = self.shard.take_trace() {
+            // Beyond the bound of the channel messages go untraced.
+            let _ = self.outside.traces.try_send(part);
         }
         while let Some(key) = self.shard.next_resumed() {
             self.queue_read(key);

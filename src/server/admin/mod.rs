@@ -9,6 +9,7 @@ mod collect;
 mod connz;
 mod format;
 mod http;
+pub mod message_trace;
 mod metrics;
 mod pages;
 pub mod system;

@@ -72,7 +72,7 @@ fn asked<'a>(subject: &'a str, server_id: &str) -> Option<Asked<'a>> {
 
 impl Admin {
     /// Publishes a message of the server.
-    fn publish(&self, account: AccountId, subject: Vec<u8>, payload: &Value) {
+    pub(super) fn publish(&self, account: AccountId, subject: Vec<u8>, payload: &Value) {
         let payload = payload.to_string();
         // A core with that many letters has other worries.
         let _ = self.shared.post(CoreId(0), move |core, now| {
@@ -121,7 +121,7 @@ impl Admin {
         Some(Value::Object(answer))
     }
 
-    fn account_name(&self, account: AccountId) -> String {
+    pub(super) fn account_name(&self, account: AccountId) -> String {
         let settings = self.settings();
         let account = settings.policy.accounts.get(account.index());
         account.map_or_else(String::new, |account| account.name.to_string())
@@ -173,7 +173,7 @@ impl Admin {
     }
 
     /// What every answer begins with.
-    fn envelope(&self, answered: &AtomicU64) -> Map<String, Value> {
+    pub(super) fn envelope(&self, answered: &AtomicU64) -> Map<String, Value> {
         let settings = self.settings();
         let mut server = json!({
             "name": self.server.server_name,
