@@ -12,6 +12,8 @@ mod crowds;
 mod delivery;
 #[path = "blackbox/guessing.rs"]
 mod guessing;
+#[path = "blackbox/message_traces.rs"]
+mod message_traces;
 #[path = "blackbox/monitoring.rs"]
 mod monitoring;
 #[path = "blackbox/notify.rs"]

@@ -4,8 +4,12 @@
 //! raw protocol (the black-box suite) and speed (nothing here depends on it).
 #![allow(clippy::unwrap_used, reason = "this crate is nothing but tests")]
 
+#[path = "blackbox/certificates.rs"]
+mod certificates;
 #[path = "clients/cli.rs"]
 mod cli;
+#[path = "clients/guarded.rs"]
+mod guarded;
 #[path = "clients/harness.rs"]
 mod harness;
 #[path = "clients/rust.rs"]
@@ -15,6 +19,7 @@ mod setup;
 
 use std::process::Command;
 
+use guarded::Guarded;
 use harness::Server;
 use setup::Absent;
 
@@ -40,6 +45,16 @@ const SCENARIOS: [&str; 18] = [
     "reconnect",
 ];
 
+/// What they have to pass with a server that has users, TLS and WebSocket.
+const GUARDED_SCENARIOS: [&str; 6] = [
+    "tls-password",
+    "nkey",
+    "permissions",
+    "websocket",
+    "reload",
+    "lame-duck",
+];
+
 #[test]
 fn rust() {
     let mut server = Server::start();
@@ -50,17 +65,32 @@ fn rust() {
 
 #[test]
 fn python() {
-    run_program("python", setup::python);
+    run_program("python", || setup::python("scenarios.py"));
 }
 
 #[test]
 fn node() {
-    run_program("node", setup::node);
+    run_program("node", || setup::node("scenarios.js"));
 }
 
 #[test]
 fn go() {
     run_program("go", setup::go);
+}
+
+#[test]
+fn python_guarded() {
+    run_guarded("python_guarded", || setup::python("guarded.py"));
+}
+
+#[test]
+fn node_guarded() {
+    run_guarded("node_guarded", || setup::node("guarded.js"));
+}
+
+#[test]
+fn go_guarded() {
+    run_guarded("go_guarded", setup::go);
 }
 
 #[test]
@@ -71,12 +101,29 @@ fn nats_cli() {
     }
 }
 
-fn run_program(name: &str, prepare: fn() -> Result<Command, Absent>) {
+fn run_program(name: &str, prepare: impl FnOnce() -> Result<Command, Absent>) {
     match prepare() {
-        Ok(command) => {
+        Ok(mut command) => {
             let mut server = Server::start();
-            let passed = harness::run_scenarios(command, &mut server);
+            command.arg(server.url());
+            let passed = harness::run_scenarios(command, |request| match request {
+                "RESTART" => server.restart(),
+                other => panic!("a program asks for {other:?}"),
+            });
             assert_eq!(passed, SCENARIOS, "scenarios that the program ran");
+        }
+        Err(Absent(reason)) => setup::skip(name, &reason),
+    }
+}
+
+fn run_guarded(name: &str, prepare: impl FnOnce() -> Result<Command, Absent>) {
+    match prepare() {
+        Ok(mut command) => {
+            let mut server = Guarded::start(name);
+            command.args(server.arguments());
+            command.env("NODE_EXTRA_CA_CERTS", server.ca_file());
+            let passed = harness::run_scenarios(command, |request| server.serve(request));
+            assert_eq!(passed, GUARDED_SCENARIOS, "scenarios that the program ran");
         }
         Err(Absent(reason)) => setup::skip(name, &reason),
     }

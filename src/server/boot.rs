@@ -129,10 +129,12 @@ pub fn run(
     let (clock, began) = (Instant::now(), Timestamp::now());
     let (requests, received) = admin::system::channel();
     let (events, happened) = admin::events::channel();
+    let (traces, trace_parts) = admin::message_trace::channel();
     let outside = Outside {
         passwords: PasswordChecker::start(Arc::clone(&shared))?,
         requests,
         events,
+        traces,
     };
     let (started, starts) = mpsc::channel();
     let mut cores = Vec::new();
@@ -184,6 +186,7 @@ pub fn run(
     });
     admin::system::start(Arc::clone(&admin), received)?;
     admin::events::start(Arc::clone(&admin), happened)?;
+    admin::message_trace::start(Arc::clone(&admin), trace_parts)?;
     let monitoring = start_monitoring(options, &admin)?;
     if let Some(path) = &options.pid_file {
         files::write_pid(path)?;

@@ -34,6 +34,7 @@ use trunkline_core::shard::Shard;
 use trunkline_core::wire::websocket::deflate::Codec;
 
 use crate::admin::events::Events;
+use crate::admin::message_trace::TraceParts;
 use crate::admin::system::Requests;
 use crate::mesh::{CoreRings, Shared};
 use crate::net::accept::{Acceptor, DOORS};
@@ -110,6 +111,8 @@ pub struct Outside {
     pub requests: Requests,
     /// Tells what has happened.
     pub events: Events,
+    /// Publishes the ways of messages.
+    pub traces: TraceParts,
 }
 
 impl Core {
@@ -254,6 +257,10 @@ impl Core {
             let _ = self.outside.requests.try_send(request);
         }
         self.outside.events.drain(&mut self.shard);
+        while let Some(part) = self.shard.take_trace() {
+            // Beyond the bound of the channel messages go untraced.
+            let _ = self.outside.traces.try_send(part);
+        }
         while let Some(key) = self.shard.next_resumed() {
             self.queue_read(key);
         }

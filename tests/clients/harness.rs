@@ -91,11 +91,10 @@ pub fn tail(text: &str) -> String {
     lines[lines.len().saturating_sub(40)..].join("\n")
 }
 
-/// Runs a client program to its end, restarts the server when it asks, and returns the scenarios
-/// that it reported as passed.
-pub fn run_scenarios(mut command: Command, server: &mut Server) -> Vec<String> {
+/// Runs a client program to its end, does what it asks for by `READY-FOR-…`, and returns the
+/// scenarios that it reported as passed.
+pub fn run_scenarios(mut command: Command, mut serve: impl FnMut(&str)) -> Vec<String> {
     let deadline = Instant::now() + PROGRAM_TIMEOUT;
-    command.arg(server.url());
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -108,12 +107,12 @@ pub fn run_scenarios(mut command: Command, server: &mut Server) -> Vec<String> {
     let finished = loop {
         let left = deadline.saturating_duration_since(Instant::now());
         match lines.recv_timeout(left) {
-            Ok(line) if line == "READY-FOR-RESTART" => {
-                server.restart();
-                writeln!(input, "RESTARTED").unwrap();
-            }
             Ok(line) => {
                 println!("{line}");
+                if let Some(request) = line.strip_prefix("READY-FOR-") {
+                    serve(request);
+                    writeln!(input, "DONE").unwrap();
+                }
                 passed.extend(line.strip_prefix("ok ").map(str::to_owned));
             }
             Err(RecvTimeoutError::Disconnected) => break program.wait_until(deadline),

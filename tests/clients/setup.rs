@@ -30,7 +30,8 @@ pub fn skip(name: &str, reason: &str) {
         .unwrap();
 }
 
-pub fn python() -> Result<Command, Absent> {
+/// A Python program.
+pub fn python(program: &str) -> Result<Command, Absent> {
     let environment = cache().join("python-venv");
     let requirements = source("python/requirements.txt");
     let interpreter = environment.join("bin").join("python");
@@ -48,11 +49,12 @@ pub fn python() -> Result<Command, Absent> {
             .arg(&requirements))
     })?;
     let mut command = Command::new(interpreter);
-    command.arg(source("python/scenarios.py"));
+    command.arg(source("python").join(program));
     Ok(command)
 }
 
-pub fn node() -> Result<Command, Absent> {
+/// A JavaScript program.
+pub fn node(program: &str) -> Result<Command, Absent> {
     let directory = cache().join("node");
     fs::create_dir_all(&directory).unwrap();
     let manifests = ["package.json", "package-lock.json"];
@@ -67,13 +69,13 @@ pub fn node() -> Result<Command, Absent> {
             .current_dir(&directory))
     })?;
     // Node looks for packages beside the program, so the program goes where the packages are.
-    let program = read(&source("node/scenarios.js"));
-    once("node-program", &program, || {
-        fs::write(directory.join("scenarios.js"), &program).unwrap();
+    let text = read(&source("node").join(program));
+    once(&format!("node-{program}"), &text, || {
+        fs::write(directory.join(program), &text).unwrap();
         Ok(())
     })?;
     let mut command = Command::new("node");
-    command.arg(directory.join("scenarios.js"));
+    command.arg(directory.join(program));
     Ok(command)
 }
 

@@ -34,7 +34,11 @@ impl Shard {
     pub(super) fn redirect(&mut self, account: AccountId, at: u32) -> Option<u32> {
         let rng = &mut self.rng;
         let interest = &mut self.interests[account.index()];
-        interest.redirect(at, |below| rng.below(below))
+        let to = interest.redirect(at, |below| rng.below(below))?;
+        if let Some(trace) = &mut self.traces.current {
+            trace.mapped_to = Some(interest.route_at(to).subject().to_vec());
+        }
+        Some(to)
     }
 
     /// Drops a message that a mapping sends nowhere.
@@ -76,9 +80,13 @@ impl Shard {
         self.scratch.line = line;
     }
 
-    fn refuse_publish(&mut self, index: u32, text: &[u8], subject: &[u8]) {
+    /// Says that a publisher has no right to a subject.
+    pub(super) fn refuse_publish(&mut self, index: u32, text: &[u8], subject: &[u8]) {
         let mut text = text.to_vec();
         encode::quoted(subject, &mut text);
+        if let Some(trace) = &mut self.traces.current {
+            trace.error = String::from_utf8_lossy(&text).into_owned();
+        }
         let mut log = b"Publish Violation - Subject ".to_vec();
         encode::quoted(subject, &mut log);
         self.log_error(index, &String::from_utf8_lossy(&log));
@@ -146,7 +154,7 @@ fn is_gateway_reply(text: &[u8]) -> bool {
 }
 
 /// Subjects that clients may not publish to (NATS 2.15).
-fn is_reserved_subject(subject: &[u8]) -> bool {
+pub(super) fn is_reserved_subject(subject: &[u8]) -> bool {
     is_gateway_reply(subject) || subject.starts_with(b"$NRG.")
 }
 

@@ -19,10 +19,11 @@ use super::admit::{is_reserved, note_request};
 use super::connections::Connections;
 use super::frame::{Frame, MessageFrame};
 use super::input::Outcome;
+use super::message_trace::wants_trace;
 use super::rewrite::{size_of_tail, strip};
 use super::trace::trace_delivery;
 use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
-use crate::base::limits::{QUEUE_HOPS_MAX, SHARED_TAIL_BYTES, STALL_PENDING_BYTES, Tracing};
+use crate::base::limits::{SHARED_TAIL_BYTES, STALL_PENDING_BYTES, Tracing};
 use crate::base::short;
 use crate::base::slab::{NONE, Slab};
 use crate::route::cache::{QueueRoute, Route, Target};
@@ -128,6 +129,9 @@ macro_rules! receivers {
     };
 }
 
+mod picks;
+mod traced;
+
 impl Receivers<'_> {
     /// Copies a message into one outbox; false if this receiver does not take
     /// it.
@@ -231,6 +235,14 @@ impl Shard {
     /// Publishes a message of a connection.
     #[inline]
     pub(super) fn publish(&mut self, index: u32, message: &Publish<'_>) -> Outcome {
+        match message.header_len > 0 && wants_trace(message.header()) {
+            true => self.publish_traced(index, message),
+            false => self.publish_plainly(index, message),
+        }
+    }
+
+    #[inline]
+    pub(super) fn publish_plainly(&mut self, index: u32, message: &Publish<'_>) -> Outcome {
         let now = self.now;
         let connection = &mut self.connections[index];
         let (account, checks) = (connection.account, connection.checks_messages);
@@ -290,6 +302,9 @@ impl Shard {
     /// to the other cores; false if nobody got it.
     #[inline]
     pub(super) fn fan_out(&mut self, account: AccountId, at: u32, message: &Delivery<'_>) -> bool {
+        if self.traces.current.is_some() {
+            return self.fan_out_traced(account, at, message);
+        }
         let interest = &mut self.interests[account.index()];
         let (route, subscriptions) = interest.route_parts(at);
         let mut receivers = receivers!(self);
@@ -410,6 +425,9 @@ impl Shard {
         } else {
             NONE
         };
+        if message.has_header && self.deliver_frame_traced(frame, publisher) {
+            return;
+        }
         let interest = &mut self.interests[account.index()];
         let at = interest.route(message.subject, self.last_mesh_route);
         self.last_mesh_route = at;
@@ -440,42 +458,6 @@ impl Shard {
         }
         self.after_fan_out(account, NONE, behind);
         self.note_stall(message, behind);
-    }
-
-    /// Delivers to one member of a queue group that another core has chosen
-    /// here; if none is left, hands the message on to a core that has one.
-    fn deliver_pick(&mut self, at: u32, frame: &Frame<'_>, name: &[u8], delivery: &Delivery<'_>) {
-        let message = &frame.message;
-        let interest = &mut self.interests[message.account.index()];
-        let Some(number) = interest.queue_number(name) else {
-            return;
-        };
-        let (route, subscriptions) = interest.route_parts(at);
-        let Some(queue) = route.queues.iter().find(|queue| queue.queue == number) else {
-            return;
-        };
-        let mut receivers = receivers!(self);
-        let first = match queue.local.len() {
-            0 => 0,
-            members => self.rng.below(members as u64) as usize,
-        };
-        if receivers.deliver_to_one(route, subscriptions, &queue.local, first, delivery) {
-            let behind = receivers.marks.behind;
-            let interest = &mut self.interests[message.account.index()];
-            interest.traffic.count_out(1, delivery.size);
-            self.note_stall(message, behind);
-            return;
-        }
-        if message.hops < QUEUE_HOPS_MAX
-            && let Some(core) = choose_core(queue, 0, self.config.core)
-        {
-            let onward = MessageFrame {
-                is_for_plain: false,
-                hops: message.hops + 1,
-                ..*message
-            };
-            self.links[core.index()].send_message(&onward, [name].into_iter());
-        }
     }
 }
 

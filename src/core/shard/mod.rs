@@ -23,6 +23,7 @@ mod layers;
 mod link;
 mod liveness;
 pub mod mesh;
+pub mod message_trace;
 #[cfg(feature = "mutants")]
 pub mod mutants;
 pub mod question;
@@ -100,6 +101,8 @@ pub struct Shard {
     /// Spreads the sids of a connection; seeded, so that no client can pick
     /// sids that collide.
     hasher: RandomState,
+    /// Messages whose way is being written down.
+    traces: message_trace::Traces,
     /// Place of the route of the last message from another core.
     last_mesh_route: u32,
     now: Nanos,
@@ -175,6 +178,7 @@ impl Shard {
             deadlines: Deadlines::default(),
             hasher: RandomState::with_seeds(rng.next_u64(), 13, 14, 15),
             rng,
+            traces: message_trace::Traces::default(),
             last_mesh_route: NONE,
             now: Nanos(0),
             effects: Effects::default(),

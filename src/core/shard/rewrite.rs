@@ -75,6 +75,16 @@ pub(super) fn strip(tail: &[u8], into: &mut Vec<u8>) {
     into.extend_from_slice(&payload[header_len..]);
 }
 
+/// The header block of a message in the form in which it is delivered, if that
+/// has one.
+#[cold]
+pub(super) fn header_of_tail(tail: &[u8]) -> &[u8] {
+    let line_end = memchr::memchr(b'\n', tail).expect("a tail begins with a line");
+    let mut words = tail[..line_end - 1].rsplitn(3, |&byte| byte == b' ');
+    let header_len = words.nth(1).and_then(number).unwrap_or(0);
+    &tail[line_end + 1..][..header_len]
+}
+
 /// Bytes of header block and body of a message in the form in which it is
 /// delivered.
 pub(super) fn size_of_tail(tail: &[u8]) -> usize {
@@ -85,6 +95,13 @@ pub(super) fn size_of_tail(tail: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn finds_header_blocks() {
+        let block = header_of_tail(b"r.x 012 014\r\nNATS/1.0\r\n\r\nhi\r\n");
+        assert_eq!(block, b"NATS/1.0\r\n\r\n");
+        assert_eq!(header_of_tail(b"2 2\r\nab\r\n"), b"ab");
+    }
 
     #[test]
     fn strips_header_blocks() {

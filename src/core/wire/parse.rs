@@ -56,6 +56,12 @@ pub struct Publish<'a> {
 }
 
 impl Publish<'_> {
+    /// The header block, empty without headers.
+    #[must_use]
+    pub fn header(&self) -> &[u8] {
+        &self.payload[..self.header_len]
+    }
+
     /// Bytes of header block and body.
     #[must_use]
     pub fn size(&self) -> usize {

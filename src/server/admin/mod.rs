@@ -14,6 +14,7 @@ mod format;
 mod health;
 mod http;
 mod listen;
+pub mod message_trace;
 mod metrics;
 mod pages;
 pub mod system;
