@@ -10,6 +10,8 @@ mod crowds;
 mod delivery;
 #[path = "blackbox/guessing.rs"]
 mod guessing;
+#[path = "blackbox/mappings.rs"]
+mod mappings;
 #[path = "blackbox/monitoring.rs"]
 mod monitoring;
 #[path = "blackbox/process.rs"]
