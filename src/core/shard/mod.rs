@@ -21,6 +21,8 @@ mod frame;
 mod input;
 mod link;
 mod liveness;
+#[cfg(test)]
+mod login_tests;
 pub mod mesh;
 #[cfg(feature = "mutants")]
 pub mod mutants;
