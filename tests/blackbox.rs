@@ -14,6 +14,8 @@ mod delivery;
 mod guessing;
 #[path = "blackbox/message_traces.rs"]
 mod message_traces;
+#[path = "blackbox/mappings.rs"]
+mod mappings;
 #[path = "blackbox/monitoring.rs"]
 mod monitoring;
 #[path = "blackbox/notify.rs"]

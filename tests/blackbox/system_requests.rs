@@ -200,6 +200,25 @@ fn accounts_are_described() {
 }
 
 #[test]
+fn the_account_of_the_server_needs_no_configuration_but_its_users() {
+    let config = "accounts { $SYS { users: [ {user: s, password: s} ] } }";
+    let server = ServerUnderTest::with_config(config);
+    let mut system = Asker::new(&server, "s");
+    system.0.send("SUB $SYS.ACCOUNT.*.DISCONNECT 1\r\n");
+    let health = system.ask("$SYS.REQ.SERVER.PING.HEALTHZ");
+    assert_eq!(health["data"]["status"], "ok");
+    assert_eq!(
+        system.ask("$SYS.REQ.ACCOUNT.PING.STATZ")["data"]["account_statz"][0]["acc"],
+        "$SYS"
+    );
+    Client::greet(server.address()).finish();
+    assert_eq!(
+        message(&mut system.0).subject,
+        b"$SYS.ACCOUNT.$G.DISCONNECT"
+    );
+}
+
+#[test]
 fn users_are_told_who_they_are() {
     let (server, mut system, _) = start();
     let plain = json!({"user": "s", "account": "SYS", "account_name": "SYS"});

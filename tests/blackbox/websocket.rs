@@ -354,6 +354,39 @@ fn the_listener_may_have_its_own_credentials() {
 }
 
 #[test]
+fn users_may_be_bound_to_a_kind_of_connection() {
+    let server = ServerUnderTest::with_config(&format!(
+        "authorization {{ users: [ {{user: ws, password: p, allowed_connection_types: [WEBSOCKET]}}, \
+         {{user: std, password: p, allowed_connection_types: [\"standard\", MQTT_WS]}}, {{user: any, password: p}} ] }}\n{PLAIN}"
+    ));
+    for (user, by_websocket, by_tcp) in [
+        ("ws", true, false),
+        ("std", false, true),
+        ("any", true, true),
+    ] {
+        let connect =
+            format!("CONNECT {{\"verbose\":false,\"user\":\"{user}\",\"pass\":\"p\"}}\r\nPING\r\n");
+        let mut client = Framed::open(&server, "");
+        client.received.clear();
+        client.send(connect.as_bytes());
+        match by_websocket {
+            true => client.read_until(b"PONG\r\n"),
+            false => {
+                let (rest, code) = client.rest();
+                assert_eq!(rest, b"-ERR 'Authorization Violation'\r\n", "{user}");
+                assert_eq!(code, Some(1008));
+            }
+        }
+        let mut client = Client::greet(server.address());
+        client.send(&connect);
+        match by_tcp {
+            true => client.expect("PONG\r\n"),
+            false => client.expect("-ERR 'Authorization Violation'\r\n"),
+        }
+    }
+}
+
+#[test]
 fn limits_and_the_end_are_told_in_frames() {
     let server = ServerUnderTest::with_config(&format!("max_connections: 1\n{PLAIN}"));
     let mut first = Framed::open(&server, "");

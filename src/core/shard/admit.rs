@@ -11,20 +11,22 @@ use crate::wire::encode;
 use crate::wire::parse::Publish;
 
 impl Shard {
-    /// Whether a message whose subject its publisher has no right to is an
-    /// answer that is allowed; if not, it is said.
+    /// Whether a message to whose subject, that of a route, its publisher has no
+    /// right is an answer that is allowed; if not, it is said.
     #[cold]
-    pub(super) fn may_respond(&mut self, index: u32, message: &Publish<'_>) -> bool {
+    pub(super) fn may_respond(&mut self, index: u32, at: u32, message: &Publish<'_>) -> bool {
         let connection = &mut self.connections[index];
+        let route = self.interests[connection.account.index()].route_at(at);
+        let subject = route.subject();
         let responses = connection.responses.as_mut();
-        if responses.is_some_and(|responses| responses.take(self.now, message.subject)) {
+        if responses.is_some_and(|responses| responses.take(self.now, subject)) {
             return true;
         }
+        let subject = subject.to_vec();
         if connection.options.pedantic && !is_literal(message.subject) {
             self.send_error(index, b"Invalid Publish Subject");
         }
-        let subject = message.subject;
-        self.refuse_publish(index, b"Permissions Violation for Publish to ", subject);
+        self.refuse_publish(index, b"Permissions Violation for Publish to ", &subject);
         false
     }
 

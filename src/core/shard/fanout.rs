@@ -246,26 +246,27 @@ impl Shard {
         let now = self.now;
         let connection = &mut self.connections[index];
         let (account, checks) = (connection.account, connection.checks_messages);
+        let rights = connection.restricts_publish.then_some(connection.rights);
         let interest = &mut self.interests[account.index()];
         let at = interest.route(message.subject, connection.last_route);
         connection.last_route = at;
         connection.heartbeat.last_input = now;
         connection.traffic.count_in(message.size());
-        if connection.restricts_publish
-            && !interest.permits(at, connection.rights)
-            && !self.may_respond(index, message)
-        {
-            return Outcome::Done;
-        }
         let mut at = at;
-        let mut route = self.interests[account.index()].route_at(at);
-        if route.mapped.is_some() {
+        if interest.route_at(at).mapped.is_some() {
             let Some(to) = self.redirect(account, at) else {
                 return self.lose(index, message);
             };
             at = to;
-            route = self.interests[account.index()].route_at(at);
         }
+        // Rights are to the subject that a mapping has made of the publisher's.
+        if let Some(rights) = rights
+            && !self.interests[account.index()].permits(at, rights)
+            && !self.may_respond(index, at, message)
+        {
+            return Outcome::Done;
+        }
+        let route = self.interests[account.index()].route_at(at);
         if (!route.remote.is_empty() || !route.queues.is_empty())
             && let Some(core) = self.full_link_of(account, at)
         {

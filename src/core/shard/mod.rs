@@ -22,6 +22,8 @@ mod input;
 mod layers;
 mod link;
 mod liveness;
+#[cfg(test)]
+mod login_tests;
 pub mod mesh;
 pub mod message_trace;
 #[cfg(feature = "mutants")]

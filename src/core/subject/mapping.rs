@@ -92,7 +92,8 @@ impl SubjectMapping {
     #[must_use]
     pub fn applies_to(&self, subject: &[u8]) -> bool {
         if self.has_wildcard {
-            super::pattern::matches(&self.source, subject)
+            // What reads like a wildcard is one here (NATS 2.15).
+            super::pattern::is_within(subject, &self.source)
         } else {
             *self.source == *subject
         }

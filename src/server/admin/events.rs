@@ -37,8 +37,7 @@ const TOTALS_AGE_MAX: Duration = Duration::from_millis(100);
 const STATISTICS_FIRST: Duration = Duration::from_millis(250);
 const STATISTICS_MAX: Duration = Duration::from_secs(10);
 
-/// An account with connections is told of again after this time, when the
-/// statistics are due.
+/// An account with connections is told of again after this time.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// Between two log lines about lost events.
@@ -122,7 +121,7 @@ impl Teller {
 
     fn run(mut self, facts: &mpsc::Receiver<SystemEvent>) {
         loop {
-            let wait = self.statistics_at.saturating_duration_since(Instant::now());
+            let wait = self.next_beat().saturating_duration_since(Instant::now());
             match facts.recv_timeout(wait) {
                 Ok(first) => {
                     let more = facts.try_iter().take(EVENTS_PER_LETTER - 1);
@@ -133,11 +132,17 @@ impl Teller {
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }
             // A burst of facts must not silence the statistics.
-            if self.statistics_at <= Instant::now() {
+            if self.next_beat() <= Instant::now() {
                 self.beat();
             }
             self.report_losses();
         }
+    }
+
+    /// When something is to be told that nobody has caused.
+    fn next_beat(&self) -> Instant {
+        let accounts = self.told.values().map(|&told| told + HEARTBEAT);
+        accounts.fold(self.statistics_at, Instant::min)
     }
 
     fn tell(&mut self, batch: Vec<SystemEvent>) {
@@ -207,10 +212,13 @@ impl Teller {
     /// Tells what is told from time to time, if somebody listens.
     fn beat(&mut self) {
         let now = Instant::now();
-        self.statistics_interval = (self.statistics_interval * 2).min(STATISTICS_MAX);
-        self.statistics_at = now + self.statistics_interval;
         let subject = self.admin.statistics_subject();
-        let mut subjects = vec![(AccountId::SYSTEM, subject.clone())];
+        let mut subjects = Vec::new();
+        if self.statistics_at <= now {
+            self.statistics_interval = (self.statistics_interval * 2).min(STATISTICS_MAX);
+            self.statistics_at = now + self.statistics_interval;
+            subjects.push((AccountId::SYSTEM, subject.clone()));
+        }
         let mut accounts: HashMap<Vec<u8>, (AccountId, u64)> = HashMap::new();
         for (account, connections) in self.silent_accounts(now) {
             let name = self.admin.account_name(account);
@@ -222,6 +230,9 @@ impl Teller {
                 accounts.insert(subject.into_bytes(), (account, connections));
             }
         }
+        // Those without connections or listeners are looked at with the
+        // statistics only.
+        self.told.retain(|_, told| *told + HEARTBEAT > now);
         let heard = self.admin.heard(subjects);
         let mut messages = Vec::new();
         if heard.iter().any(|(_, heard)| *heard == subject) {

@@ -1,0 +1,176 @@
+//! Tests of what comes of logins: events where somebody listens, waiting for
+//! those who fail too often.
+
+use std::io::IoSlice;
+use std::net::SocketAddr;
+
+use super::events::{Fact, SystemEvent};
+use super::{Opening, Shard, ShardConfig};
+use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
+use crate::base::limits::{
+    FAILED_TRIES_FREE, FAILED_TRY_PAUSE_NS, Limits, PASSWORD_CHECKS_SOURCE_MAX, SEND_BLOCKS_MAX,
+    SYSTEM_NOTES_MAX,
+};
+use crate::session::authority::Authority;
+use crate::session::policy::{Account, Policy, User};
+use crate::wire::info::ServerInfo;
+
+/// The well-known test vector of bcrypt.
+const HASH: &str = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+
+struct World {
+    shard: Shard,
+    now: Nanos,
+    opened: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut policy = Policy::open();
+        policy.accounts.push(Account::new("A"));
+        policy.users = vec![
+            User::new("s", "s", AccountId::SYSTEM),
+            User::new("a", "a", AccountId(2)),
+            User::new("h", HASH, AccountId(2)),
+        ];
+        let shard = Shard::new(ShardConfig {
+            core: CoreId(0),
+            cores: 1,
+            limits: Limits::default(),
+            server: ServerInfo {
+                server_id: "ID".to_owned(),
+                ..ServerInfo::default()
+            },
+            authority: Authority::new(policy).expect("a valid policy").into(),
+            seed: 1,
+            trace: false,
+        });
+        Self {
+            shard,
+            now: Nanos(1),
+            opened: 0,
+        }
+    }
+
+    fn open(&mut self, address: [u8; 4]) -> ConnectionKey {
+        self.opened += 1;
+        let peer = SocketAddr::from((address, 1));
+        let key = self
+            .shard
+            .open(self.now, Opening::client(self.opened, peer));
+        self.output(key);
+        key
+    }
+
+    fn output(&mut self, key: ConnectionKey) -> String {
+        self.shard.settle(self.now);
+        let mut slices = [IoSlice::new(&[]); SEND_BLOCKS_MAX];
+        let slices = self.shard.pending_slices(key, &mut slices);
+        let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
+        self.shard.on_sent(self.now, key, bytes.len(), false);
+        String::from_utf8(bytes).expect("text")
+    }
+
+    fn say(&mut self, key: ConnectionKey, text: &str) -> String {
+        self.shard.on_bytes(self.now, key, text.as_bytes());
+        self.output(key)
+    }
+
+    fn log_in(&mut self, address: [u8; 4], user: &str, password: &str) -> (ConnectionKey, String) {
+        let key = self.open(address);
+        let connect = format!(
+            "CONNECT {{\"verbose\":false,\"user\":\"{user}\",\"pass\":\"{password}\"}}\r\n"
+        );
+        let said = self.say(key, &connect);
+        (key, said)
+    }
+
+    fn events(&mut self) -> Vec<SystemEvent> {
+        std::iter::from_fn(|| self.shard.take_event()).collect()
+    }
+}
+
+const HERE: [u8; 4] = [10, 0, 0, 1];
+const THERE: [u8; 4] = [10, 0, 0, 2];
+const REFUSED: &str = "-ERR 'Authorization Violation'\r\n";
+
+#[test]
+fn events_are_noted_where_somebody_listens_only() {
+    let mut world = World::new();
+    let (system, _) = world.log_in(HERE, "s", "s");
+    let (a, _) = world.log_in(HERE, "a", "a");
+    world.say(a, "SUB $SYS.> 1\r\n");
+    assert!(world.events().is_empty(), "nobody listens in that account");
+    world.say(system, "SUB $SYS.ACCOUNT.*.CONNECT 1\r\n");
+    world.log_in(HERE, "a", "a");
+    let events = world.events();
+    let [event] = &events[..] else {
+        panic!("{events:?}");
+    };
+    let subject = b"$SYS.ACCOUNT.A.CONNECT".to_vec();
+    assert_eq!(event.heard_at, [(AccountId::SYSTEM, subject)]);
+    let Fact::Connected(party) = &event.fact else {
+        panic!("{event:?}");
+    };
+    assert_eq!(party.report.user, "a");
+    world.say(system, "SUB $SYS.> 2\r\n");
+    assert_eq!(world.log_in(HERE, "a", "no").1, REFUSED);
+    let events = world.events();
+    assert!(matches!(events[0].fact, Fact::Refused(_)));
+    assert!(matches!(events[1].fact, Fact::Disconnected(_)));
+    assert_eq!(events.len(), 2);
+    world.say(system, "UNSUB 1\r\nUNSUB 2\r\n");
+    world.log_in(HERE, "a", "a");
+    assert!(world.events().is_empty());
+}
+
+#[test]
+fn events_of_one_turn_are_bounded_and_those_beyond_are_counted() {
+    let mut world = World::new();
+    let (system, _) = world.log_in(HERE, "s", "s");
+    world.say(system, "SUB $SYS.ACCOUNT.*.CONNECT 1\r\n");
+    for _ in 0..SYSTEM_NOTES_MAX + 5 {
+        world.log_in(HERE, "a", "a");
+    }
+    assert_eq!(world.events().len(), SYSTEM_NOTES_MAX);
+    assert_eq!(world.shard.take_lost_events(), 5);
+    assert_eq!(world.shard.take_lost_events(), 0);
+}
+
+#[test]
+fn whoever_fails_too_often_waits_for_its_turn() {
+    let mut world = World::new();
+    for _ in 0..FAILED_TRIES_FREE {
+        assert_eq!(world.log_in(HERE, "a", "no").1, REFUSED);
+    }
+    let (good, said) = world.log_in(HERE, "a", "a");
+    let (bad, _) = world.log_in(HERE, "a", "no");
+    assert_eq!(said + &world.say(good, "PING\r\n"), "");
+    assert_eq!(world.log_in(THERE, "a", "a").1, "", "others do not wait");
+    world.now = world.now.after_ns(FAILED_TRY_PAUSE_NS);
+    world.shard.on_tick(world.now);
+    assert_eq!(world.output(good), "PONG\r\n");
+    assert_eq!(world.output(bad), "");
+    world.now = world.now.after_ns(FAILED_TRY_PAUSE_NS);
+    world.shard.on_tick(world.now);
+    assert_eq!(world.output(bad), REFUSED);
+    world.shard.check_invariants();
+}
+
+#[test]
+fn password_checks_of_one_source_are_bounded() {
+    let mut world = World::new();
+    for _ in 0..PASSWORD_CHECKS_SOURCE_MAX {
+        assert_eq!(world.log_in(HERE, "h", "U*U").1, "");
+    }
+    assert_eq!(world.log_in(HERE, "h", "U*U").1, REFUSED);
+    let (there, _) = world.log_in(THERE, "h", "U*U");
+    let checks: Vec<_> = std::iter::from_fn(|| world.shard.take_password_check()).collect();
+    assert_eq!(checks.len(), PASSWORD_CHECKS_SOURCE_MAX as usize + 1);
+    for check in &checks {
+        world.shard.on_password_checked(world.now, check, true);
+    }
+    assert_eq!(world.say(there, "PING\r\n"), "PONG\r\n");
+    assert_eq!(world.log_in(HERE, "h", "U*U").1, "");
+    assert!(world.shard.take_password_check().is_some());
+}
