@@ -2,6 +2,10 @@
 //! server, so that none can spoil another.
 #![allow(clippy::unwrap_used, reason = "tests may unwrap")]
 
+#[path = "blackbox/bad_tls.rs"]
+mod bad_tls;
+#[path = "blackbox/bad_websocket.rs"]
+mod bad_websocket;
 #[path = "blackbox/certificates.rs"]
 mod certificates;
 #[path = "blackbox/crowds.rs"]
@@ -22,5 +26,7 @@ mod slow;
 mod support;
 #[path = "blackbox/tls.rs"]
 mod tls;
+#[path = "blackbox/trouble.rs"]
+mod trouble;
 #[path = "blackbox/websocket.rs"]
 mod websocket;

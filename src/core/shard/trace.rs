@@ -61,10 +61,13 @@ fn without_secrets(json: &[u8]) -> String {
     };
     for (name, value) in &mut fields.0 {
         let name = name.to_ascii_lowercase();
-        if matches!(
-            name.as_str(),
-            "pass" | "auth_token" | "jwt" | "sig" | "proxy_sig"
-        ) {
+        let is_secret = match name.as_str() {
+            "pass" | "auth_token" | "jwt" | "sig" | "proxy_sig" => true,
+            // Somebody has mistaken the seed for the key.
+            "nkey" => value.as_str().is_some_and(|key| key.starts_with('S')),
+            _ => false,
+        };
+        if is_secret {
             *value = "[REDACTED]".into();
         }
     }
