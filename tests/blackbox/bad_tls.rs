@@ -298,3 +298,49 @@ fn one_sort_of_handshake_does_not_hold_up_the_others() {
     info(&mut last.sock);
     echo(&mut last, 10).unwrap();
 }
+
+#[test]
+fn all_of_a_burst_arrives_without_a_further_push() {
+    const SENDERS: usize = 4;
+    const MESSAGES: usize = 7;
+    let authority = Authority::new("burst");
+    let text = format!("{}\nallow_non_tls: true", authority.config(""));
+    let server = ServerUnderTest::with_config(&text);
+    let config = authority.client(None);
+    let mut receivers: Vec<Stream> = (0..2)
+        .map(|_| {
+            let mut stream = connect(&server);
+            info(&mut stream);
+            let mut stream = secure(stream, &config);
+            let lines = b"CONNECT {\"verbose\":false}\r\nSUB a 1\r\nPING\r\n";
+            stream.write_all(lines).unwrap();
+            stream.read_exact(&mut [0; 6]).unwrap();
+            stream
+        })
+        .collect();
+    let mut senders: Vec<_> = (0..SENDERS)
+        .map(|_| {
+            let mut stream = connect(&server);
+            info(&mut stream);
+            stream
+                .write_all(b"CONNECT {\"verbose\":false}\r\n")
+                .unwrap();
+            stream
+        })
+        .collect();
+    // Messages that receivers share, in many pieces.
+    let message = [b"PUB a 17000\r\n", &[b'x'; 17_000][..], b"\r\n"].concat();
+    let burst = message.repeat(MESSAGES);
+    let mut heard = vec![0; b"MSG a 1 17000\r\n\r\n".len() + 17_000];
+    for _ in 0..20 {
+        for sender in &mut senders {
+            sender.write_all(&burst).unwrap();
+        }
+        for receiver in &mut receivers {
+            for _ in 0..SENDERS * MESSAGES {
+                receiver.read_exact(&mut heard).unwrap();
+                assert!(heard.starts_with(b"MSG a 1 17000\r\n"));
+            }
+        }
+    }
+}
