@@ -2,6 +2,10 @@
 //! server, so that none can spoil another.
 #![allow(clippy::unwrap_used, reason = "tests may unwrap")]
 
+#[path = "blackbox/bad_tls.rs"]
+mod bad_tls;
+#[path = "blackbox/bad_websocket.rs"]
+mod bad_websocket;
 #[path = "blackbox/certificates.rs"]
 mod certificates;
 #[path = "blackbox/commandline.rs"]
@@ -42,5 +46,7 @@ mod system_requests;
 mod tls;
 #[path = "blackbox/traces.rs"]
 mod traces;
+#[path = "blackbox/trouble.rs"]
+mod trouble;
 #[path = "blackbox/websocket.rs"]
 mod websocket;

@@ -3,7 +3,7 @@
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
-    SanType,
+    PublicKeyData, SanType,
 };
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -51,10 +51,25 @@ impl Authority {
         let email = format!("{name}@example.com").try_into().unwrap();
         params.subject_alt_names.push(SanType::Rfc822Name(email));
         params.use_authority_key_identifier_extension = true;
+        self.issue_as(name, params);
+    }
+
+    /// Issues what is described.
+    pub fn issue_as(&self, name: &str, params: CertificateParams) {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         std::fs::write(self.file(&format!("{name}.pem")), certificate.pem()).unwrap();
         std::fs::write(self.file(&format!("{name}.key")), key.serialize_pem()).unwrap();
+    }
+
+    /// What `pinned_certs` calls the public key of a name.
+    pub fn pin(&self, name: &str) -> String {
+        let key = std::fs::read_to_string(self.file(&format!("{name}.key"))).unwrap();
+        let key = KeyPair::from_pem(&key).unwrap().subject_public_key_info();
+        let suite = rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
+        let hash = suite.tls13().unwrap().common.hash_provider.hash(&key);
+        let bytes = hash.as_ref().iter();
+        bytes.map(|byte| format!("{byte:02x}")).collect()
     }
 
     pub fn config(&self, more: &str) -> String {

@@ -1,8 +1,11 @@
 //! Clients behind a proxy that says whose connections it passes on.
 
+use crate::certificates::Authority;
 use crate::support::GUARD;
+use crate::tls::{connect, echo, info, secure};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 use trunkline_tests::{RunningServer, ServerUnderTest};
 
 const CONFIG: &str = "proxy_protocol: true";
@@ -62,10 +65,82 @@ fn a_wrong_header_ends_the_connection() {
         b"PROXY TCP4 ::1 ::1 1 1\r\n",
         b"\r\n\r\n\0\r\nQUIT\n\x31\x11\0\x0c",
         b"\r\n\r\n\0\r\nQUIT\n\x21\x31\0\x0c",
+        // UDP, addresses that are too short, another command, another signature.
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x12\0\x0c",
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0b............",
+        b"\r\n\r\n\0\r\nQUIT\n\x22\x11\0\x0c",
+        b"\r\n\r\n\0\rXQUIT\n\x21\x11\0\x0c",
+        b"PROXY TCP4 192.0.2.1 192.0.2.1 70000 1\r\n",
+        b"PROXY TCP4 192.0.2.1 192.0.2.1 +1 1\r\n",
+        b"PROXY SCTP 192.0.2.1 192.0.2.1 1 1\r\n",
+        &[&b"PROXY UNKNOWN "[..], &[b'x'; 120], b"\r\n"].concat(),
     ] {
         let heard = talk(&server, beginning);
         assert!(!heard.contains("PONG"), "{heard}");
     }
     server.wait_for_log("Error reading PROXY protocol header from");
     assert!(talk(&server, b"").contains("PONG"));
+}
+
+#[test]
+fn more_than_addresses_may_be_in_a_header() {
+    let server = ServerUnderTest::with_config(CONFIG);
+    let mut long = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x4e\x20".to_vec();
+    long.extend_from_slice(b"\xc0\0\x02\x09\xc0\0\x02\x02\x13\x88\x10\x7e");
+    long.resize(16 + 20_000, b'.');
+    for (beginning, address) in [
+        (&long[..], "192.0.2.9"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x20\x11\0\x04what", "127.0.0.1"),
+        (b"PROXY TCP6 ::ffff:192.0.2.8 ::1 1 1\r\n", "192.0.2.8"),
+        (b"PROXY UNKNOWN what ever\r\n", "127.0.0.1"),
+    ] {
+        let heard = talk(&server, beginning);
+        assert!(
+            heard.contains(&format!("\"client_ip\":\"{address}\"")),
+            "{heard}"
+        );
+    }
+}
+
+#[test]
+fn tls_follows_the_header_whatever_goes_first() {
+    let authority = Authority::new("proxy");
+    let config = authority.client(None);
+    let header = b"PROXY TCP4 192.0.2.7 192.0.2.1 5000 4222\r\n";
+    for order in ["", ", handshake_first: true"] {
+        let text = format!("{CONFIG}\n{}", authority.config(order));
+        let server = ServerUnderTest::with_config(&text);
+        let mut stream = connect(&server);
+        if order.is_empty() {
+            info(&mut stream);
+        }
+        stream.write_all(header).unwrap();
+        let mut stream = secure(stream, &config);
+        if !order.is_empty() {
+            info(&mut stream);
+        }
+        echo(&mut stream, 300).unwrap();
+    }
+    // Who waits for INFO gets it; the header has its own time.
+    let text = authority.config(", handshake_first: \"20ms\", timeout: 0.3");
+    let server = ServerUnderTest::with_config(&format!("{CONFIG}\n{text}"));
+    let mut stream = connect(&server);
+    info(&mut stream);
+    std::thread::sleep(Duration::from_millis(500));
+    stream.write_all(header).unwrap();
+    echo(&mut secure(stream, &config), 300).unwrap();
+}
+
+#[test]
+fn a_header_has_to_come_in_time() {
+    let server = ServerUnderTest::with_config(CONFIG);
+    let begun = Instant::now();
+    let mut stream = connect(&server);
+    info(&mut stream);
+    stream.write_all(b"PROXY TCP4 192.0.2.7").unwrap();
+    let mut rest = Vec::new();
+    let _read = stream.read_to_end(&mut rest);
+    assert_eq!(rest, b"");
+    assert!(begun.elapsed() > Duration::from_secs(4));
+    server.wait_for_log("Error reading PROXY protocol header from");
 }

@@ -12,15 +12,15 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use trunkline_tests::{RunningServer, ServerUnderTest};
 
-type Stream = StreamOwned<ClientConnection, TcpStream>;
+pub type Stream = StreamOwned<ClientConnection, TcpStream>;
 
-fn connect(server: &RunningServer) -> TcpStream {
+pub fn connect(server: &RunningServer) -> TcpStream {
     let stream = TcpStream::connect(server.address()).unwrap();
     stream.set_read_timeout(Some(GUARD)).unwrap();
     stream
 }
 
-fn info(stream: &mut impl Read) -> String {
+pub fn info(stream: &mut impl Read) -> String {
     let mut line = Vec::new();
     while !line.ends_with(b"\r\n") {
         let mut byte = [0];
@@ -30,7 +30,7 @@ fn info(stream: &mut impl Read) -> String {
     String::from_utf8(line).unwrap()
 }
 
-fn secure(stream: TcpStream, config: &Arc<ClientConfig>) -> Stream {
+pub fn secure(stream: TcpStream, config: &Arc<ClientConfig>) -> Stream {
     let name = ServerName::try_from("localhost").unwrap();
     StreamOwned::new(
         ClientConnection::new(Arc::clone(config), name).unwrap(),
@@ -39,14 +39,14 @@ fn secure(stream: TcpStream, config: &Arc<ClientConfig>) -> Stream {
 }
 
 /// Connects, reads INFO in plain text, then begins TLS.
-fn after_info(server: &RunningServer, config: &Arc<ClientConfig>) -> Stream {
+pub fn after_info(server: &RunningServer, config: &Arc<ClientConfig>) -> Stream {
     let mut stream = connect(server);
     assert!(info(&mut stream).contains("\"tls_required\":true"));
     secure(stream, config)
 }
 
 /// Publishes to itself; the error if the connection does not last.
-fn echo(stream: &mut (impl Read + Write), size: usize) -> std::io::Result<()> {
+pub fn echo(stream: &mut (impl Read + Write), size: usize) -> std::io::Result<()> {
     let payload = "x".repeat(size);
     let lines = format!(
         "CONNECT {{\"verbose\":false}}\r\nSUB a 1\r\nPUB a {size}\r\n{payload}\r\nPING\r\n"

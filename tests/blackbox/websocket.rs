@@ -13,18 +13,18 @@ use trunkline_tests::{Client, RunningServer, ServerUnderTest};
 
 const MAX_PAYLOAD: u32 = 4 << 20;
 
-trait Stream: Read + Write {}
+pub trait Stream: Read + Write {}
 impl<Any: Read + Write> Stream for Any {}
 
 /// A client that speaks frames.
-struct Framed {
-    stream: Box<dyn Stream>,
+pub struct Framed {
+    pub stream: Box<dyn Stream>,
     decoder: Decoder,
     codec: Codec,
     compresses: bool,
-    received: Vec<u8>,
+    pub received: Vec<u8>,
     /// Control frames that came.
-    control: Vec<Piece>,
+    pub control: Vec<Piece>,
 }
 
 /// Where the server listens for WebSocket.
@@ -34,13 +34,13 @@ fn door(server: &RunningServer) -> SocketAddr {
     address.trim().parse().unwrap()
 }
 
-fn tcp(server: &RunningServer) -> TcpStream {
+pub fn tcp(server: &RunningServer) -> TcpStream {
     let stream = TcpStream::connect(door(server)).unwrap();
     stream.set_read_timeout(Some(GUARD)).unwrap();
     stream
 }
 
-fn request(fields: &str) -> String {
+pub fn request(fields: &str) -> String {
     format!(
         "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{fields}\r\n"
@@ -48,7 +48,7 @@ fn request(fields: &str) -> String {
 }
 
 /// The head of the answer to a request.
-fn answer(stream: &mut dyn Stream, request: &str) -> String {
+pub fn answer(stream: &mut dyn Stream, request: &str) -> String {
     stream.write_all(request.as_bytes()).unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -62,7 +62,7 @@ fn answer(stream: &mut dyn Stream, request: &str) -> String {
 }
 
 impl Framed {
-    fn open(server: &RunningServer, fields: &str) -> Self {
+    pub fn open(server: &RunningServer, fields: &str) -> Self {
         Self::over(Box::new(tcp(server)), fields)
     }
 
@@ -91,7 +91,7 @@ impl Framed {
     }
 
     /// Sends one frame with these first bits.
-    fn frame(&mut self, first: u8, payload: &[u8]) {
+    pub fn frame(&mut self, first: u8, payload: &[u8]) {
         let key = [0x12, 0x9f, 0x00, 0xc4];
         let mut bytes = vec![first];
         match payload.len() {
@@ -114,7 +114,7 @@ impl Framed {
     }
 
     /// Sends bytes of the client protocol as one message.
-    fn send(&mut self, bytes: &[u8]) {
+    pub fn send(&mut self, bytes: &[u8]) {
         if self.compresses {
             let mut deflated = Vec::new();
             self.codec.deflate(&[IoSlice::new(bytes)], &mut deflated);
@@ -125,7 +125,7 @@ impl Framed {
     }
 
     /// Reads once; false at the end.
-    fn read(&mut self) -> bool {
+    pub fn read(&mut self) -> bool {
         let mut bytes = vec![0; 64 << 10];
         let Ok(len @ 1..) = self.stream.read(&mut bytes) else {
             return false;
@@ -142,7 +142,7 @@ impl Framed {
     }
 
     #[track_caller]
-    fn read_until(&mut self, end: &[u8]) {
+    pub fn read_until(&mut self, end: &[u8]) {
         while !self.received.ends_with(end) {
             let text = String::from_utf8_lossy(&self.received).into_owned();
             assert!(self.read(), "the end, after {text} {:?}", self.control);
@@ -151,7 +151,7 @@ impl Framed {
 
     /// Publishes to itself.
     #[track_caller]
-    fn echo(&mut self, size: usize) {
+    pub fn echo(&mut self, size: usize) {
         self.received.clear();
         let payload = "x".repeat(size);
         self.send(b"CONNECT {\"verbose\":false}\r\nSUB a 1\r\n");
@@ -174,8 +174,8 @@ impl Framed {
     }
 }
 
-const PLAIN: &str = "websocket { host: \"127.0.0.1\", port: -1, no_tls: true }";
-const DEFLATE: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+pub const PLAIN: &str = "websocket { host: \"127.0.0.1\", port: -1, no_tls: true }";
+pub const DEFLATE: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 
 #[test]
 fn messages_of_every_size_pass_plain_and_compressed() {
@@ -243,7 +243,7 @@ fn tls_goes_first_if_it_is_configured() {
     plain.write_all(request("").as_bytes()).unwrap();
     let mut rest = Vec::new();
     let _read = plain.read_to_end(&mut rest);
-    assert!(!rest.starts_with(b"HTTP/1.1 101"));
+    assert!(rest.starts_with(b"HTTP/1.0 400 Bad Request"));
     let mut client = Client::connect(server.address());
     client.barrier();
 }

@@ -1,7 +1,7 @@
 //! Connections over WebSocket: frames on one side, the client protocol on the
 //! other.
 
-use std::io::{self, IoSlice, Write};
+use std::io::{self, IoSlice};
 
 use trunkline_core::base::id::{ConnectionKey, Nanos};
 use trunkline_core::base::limits::SEND_BLOCKS_MAX;
@@ -87,6 +87,7 @@ impl Core {
             };
             let mut waiting = [IoSlice::new(&[]); SEND_BLOCKS_MAX];
             let waiting = self.shard.pending_slices(key, &mut waiting);
+            let waiting_len: usize = waiting.iter().map(|slice| slice.len()).sum();
             framed.encoder.prepare(waiting, &mut self.codec);
             let mut slices = [IoSlice::new(&[]); SEND_BLOCKS_MAX + 2];
             let slices = framed.encoder.slices(waiting, &mut slices);
@@ -96,15 +97,13 @@ impl Core {
                 None => send(fd, slices)
                     .map(|sent| (sent, sent < offered))
                     .ok_or_else(|| io::ErrorKind::ConnectionReset.into()),
-                Some(secure) => secure
-                    .session
-                    .writer()
-                    .write_vectored(slices)
-                    .and_then(|taken| Ok((taken, !secure.send_out(fd)?))),
+                Some(secure) => secure.pass_on(fd, slices),
             };
             match outcome {
                 Ok((sent, is_blocked)) => {
+                    // Less waits only if the shard has given up the connection.
                     let gone = framed.encoder.advance(sent, &mut self.codec);
+                    let gone = gone.min(waiting_len);
                     self.shard.on_sent(now, key, gone, is_blocked);
                     if is_blocked || offered == 0 {
                         return;
