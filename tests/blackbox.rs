@@ -16,6 +16,8 @@ mod monitoring;
 mod process;
 #[path = "blackbox/proxy.rs"]
 mod proxy;
+#[path = "blackbox/reloads.rs"]
+mod reloads;
 #[path = "blackbox/running.rs"]
 mod running;
 #[path = "blackbox/slow.rs"]

@@ -181,7 +181,7 @@ pub fn run(start: &Start, cpus: &[CpuId], listeners: Listeners) -> Result<(), Fa
     };
     let ports_file = options.ports_file_dir.as_deref();
     let ports_file = ports_file.map(|directory| PortsFile::write(directory, &ports));
-    let _ports_file = ports_file.transpose()?;
+    let ports_file = ports_file.transpose()?;
     info!("Server is ready");
     let mut reloader = Reloader {
         options: options.clone(),
@@ -190,6 +190,9 @@ pub fn run(start: &Start, cpus: &[CpuId], listeners: Listeners) -> Result<(), Fa
         shared: Arc::clone(&shared),
         admin,
         has_file: start.config_file.is_some(),
+        bound,
+        ports,
+        ports_file,
     };
     serve_signals(&mut signals, &mut reloader);
     info!("Initiating Shutdown...");
@@ -214,16 +217,18 @@ fn server_info(
     websocket_bound: Option<SocketAddr>,
 ) -> Result<ServerInfo, Failure> {
     let server_id = server_id(&random()?);
+    let (host, port) = advertised_address(options, bound);
     Ok(ServerInfo {
         server_name: options
             .server_name
             .clone()
             .unwrap_or_else(|| server_id.clone()),
         server_id,
-        host: options.host.clone(),
-        port: bound.port(),
+        host,
+        port,
         headers: !options.no_header_support,
-        connect_urls: advertised(options.client_advertise.as_ref(), bound),
+        // Those of other servers: one alone names none (NATS 2.15).
+        connect_urls: Vec::new(),
         websocket: options
             .websocket
             .as_ref()
@@ -241,7 +246,18 @@ fn server_info(
     })
 }
 
-/// Where clients are told to connect.
+/// What INFO says that the server listens on.
+pub fn advertised_address(options: &Options, bound: SocketAddr) -> (String, u16) {
+    match &options.client_advertise {
+        Some(advertise) => (
+            advertise.host.clone(),
+            advertise.port.unwrap_or(bound.port()),
+        ),
+        None => (options.host.clone(), bound.port()),
+    }
+}
+
+/// Where clients over WebSocket are told to connect.
 fn advertised(address: Option<&String>, bound: SocketAddr) -> Vec<String> {
     match address {
         Some(address) if address.contains(':') => vec![address.clone()],

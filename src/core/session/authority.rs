@@ -264,7 +264,9 @@ impl Authority {
         all.filter_map(|name| self.names.get(name).copied()).next()
     }
 
-    fn admits_type(&self, user: u32, connection_type: ConnectionType) -> bool {
+    /// Whether a user may connect in this way.
+    #[must_use]
+    pub fn admits_type(&self, user: u32, connection_type: ConnectionType) -> bool {
         let types = &self.policy.users[user as usize].connection_types;
         types
             .as_ref()

@@ -178,7 +178,11 @@ impl Shard {
 
     /// Ends a connection that may not be here.
     pub(super) fn refuse_credentials(&mut self, index: u32) {
-        self.log_error(index, "authentication error");
+        let text = match self.connections[index].options.presented() {
+            Some(who) => format!("authentication error - {who}"),
+            None => "authentication error".to_owned(),
+        };
+        self.log_error(index, &text);
         self.send_error(index, b"Authorization Violation");
         self.close(index, CloseReason::AuthenticationFailure);
     }
@@ -188,7 +192,8 @@ impl Shard {
 fn presented_name(account: &Account, options: &ConnectOptions) -> Box<str> {
     let account = &account.name;
     match (options.nkey.as_str(), options.user.as_str()) {
-        ("", "") => Box::default(),
+        ("", "") if options.token.is_empty() => Box::default(),
+        ("", "") => format!("{account}/token").into(),
         ("", user) => format!("{account}/user:{user}").into(),
         (nkey, _) => format!("{account}/nkey:{nkey}").into(),
     }

@@ -42,6 +42,19 @@ pub struct ConnectOptions {
     pub version: String,
 }
 
+impl ConnectOptions {
+    /// Who the client says it is, for log lines; `None`: it does not say.
+    #[must_use]
+    pub fn presented(&self) -> Option<String> {
+        match (self.nkey.as_str(), self.user.as_str()) {
+            ("", "") if self.token.is_empty() => None,
+            ("", "") => Some("Token \"[REDACTED]\"".to_owned()),
+            ("", user) => Some(format!("User {user:?}")),
+            (nkey, _) => Some(format!("Nkey {nkey:?}")),
+        }
+    }
+}
+
 impl Default for ConnectOptions {
     fn default() -> Self {
         Self {
