@@ -29,6 +29,7 @@ use std::process::ExitCode;
 
 use cli::{Command, Start};
 use logging::LogStyle;
+use trunkline_core::session::authority::Authority;
 
 /// Does what the command line says; returns when the process is to end.
 pub fn run() -> ExitCode {
@@ -58,7 +59,9 @@ pub fn judge_configuration(path: &Path) -> Result<String, String> {
     let mut requested = options::Requested::default();
     config::load(path, &mut requested).map_err(|findings| findings.to_string())?;
     let options = requested.resolve().map_err(|refusal| refusal.to_string())?;
-    Ok(options.config_digest)
+    let digest = options.config_digest;
+    Authority::new(options.policy).map_err(|bad| bad.0)?;
+    Ok(digest)
 }
 
 fn serve(start: &Start) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {

@@ -195,6 +195,6 @@ fn presented_name(account: &Account, options: &ConnectOptions) -> Box<str> {
         ("", "") if options.token.is_empty() => Box::default(),
         ("", "") => format!("{account}/token").into(),
         ("", user) => format!("{account}/user:{user}").into(),
-        (nkey, _) => format!("{account}/nkey:{nkey}").into(),
+        _ => format!("{account}/nkey:{}", options.shown_nkey()).into(),
     }
 }

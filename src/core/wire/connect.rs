@@ -50,8 +50,16 @@ impl ConnectOptions {
             ("", "") if self.token.is_empty() => None,
             ("", "") => Some("Token \"[REDACTED]\"".to_owned()),
             ("", user) => Some(format!("User {user:?}")),
-            (nkey, _) => Some(format!("Nkey {nkey:?}")),
+            _ => Some(format!("Nkey {:?}", self.shown_nkey())),
         }
+    }
+
+    /// Its public key for log lines. What is none may be a seed that somebody
+    /// took for one.
+    #[must_use]
+    pub fn shown_nkey(&self) -> &str {
+        let is_public = self.nkey.len() == 56 && self.nkey.starts_with('U');
+        if is_public { &self.nkey } else { "[REDACTED]" }
     }
 }
 
