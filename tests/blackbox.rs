@@ -16,10 +16,10 @@ mod crowds;
 mod delivery;
 #[path = "blackbox/guessing.rs"]
 mod guessing;
-#[path = "blackbox/message_traces.rs"]
-mod message_traces;
 #[path = "blackbox/mappings.rs"]
 mod mappings;
+#[path = "blackbox/message_traces.rs"]
+mod message_traces;
 #[path = "blackbox/monitoring.rs"]
 mod monitoring;
 #[path = "blackbox/notify.rs"]
@@ -30,6 +30,8 @@ mod parity;
 mod process;
 #[path = "blackbox/proxy.rs"]
 mod proxy;
+#[path = "blackbox/reloads.rs"]
+mod reloads;
 #[path = "blackbox/running.rs"]
 mod running;
 #[path = "blackbox/schema.rs"]

@@ -38,6 +38,11 @@ fn connect() {
 }
 
 #[test]
+fn config() {
+    run("config", 4_000, targets::config);
+}
+
+#[test]
 fn session() {
     run("session", 6_000, targets::session);
 }

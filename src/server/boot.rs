@@ -19,7 +19,6 @@ use trunkline_core::shard::{Shard, ShardConfig};
 use trunkline_core::wire::info::{NATS_VERSION, ServerInfo, WebsocketInfo};
 
 use crate::admin::{self, Admin, CurrentSettings};
-use crate::advertise::client_address;
 use crate::cli::Start;
 use crate::files::{self, Ports, PortsFile};
 use crate::mesh::{self, CoreRings, Listening, Shared};
@@ -201,7 +200,7 @@ pub fn run(
     };
     let ports_file = options.ports_file_dir.as_deref();
     let ports_file = ports_file.map(|directory| PortsFile::write(directory, &ports));
-    let _ports_file = ports_file.transpose()?;
+    let ports_file = ports_file.transpose()?;
     info!("Server is ready");
     let notifier = Arc::new(notifier);
     notifier.ready(&format!("Serving clients on {address}"));
@@ -215,6 +214,8 @@ pub fn run(
         passwords: outside.passwords.clone(),
         has_file: start.config_file.is_some(),
         notifier: Arc::clone(&notifier),
+        ports,
+        ports_file,
     };
     serve_signals(&mut signals, &mut reloader);
     info!("Initiating Shutdown...");
@@ -241,7 +242,7 @@ fn server_info(
     websocket_bound: Option<SocketAddr>,
 ) -> Result<ServerInfo, Failure> {
     let server_id = server_id(&random()?);
-    let (host, port) = client_address(options, bound.port())?;
+    let (host, port) = advertised_address(options, bound);
     Ok(ServerInfo {
         server_name: options
             .server_name
@@ -265,6 +266,17 @@ fn server_info(
         tls_available: options.tls.as_ref().is_some_and(|tls| tls.allow_plain),
         tls_verify: options.tls.as_ref().is_some_and(|tls| tls.verify),
     })
+}
+
+/// What INFO says that the server listens on.
+pub fn advertised_address(options: &Options, bound: SocketAddr) -> (String, u16) {
+    match &options.client_advertise {
+        Some(advertise) => (
+            advertise.host.clone(),
+            advertise.port.unwrap_or(bound.port()),
+        ),
+        None => (options.host.clone(), bound.port()),
+    }
 }
 
 fn shard_config(

@@ -5,7 +5,6 @@
 //! stays private, so that what nothing uses is noticed.
 
 mod admin;
-mod advertise;
 mod boot;
 mod cli;
 mod config;
@@ -32,6 +31,7 @@ use std::process::ExitCode;
 use cli::{Command, Start};
 use logging::LogStyle;
 use notify::Notifier;
+use trunkline_core::session::authority::Authority;
 
 /// Does what the command line says; returns when the process is to end. To be
 /// called before there is a second thread.
@@ -63,7 +63,9 @@ pub fn judge_configuration(path: &Path) -> Result<String, String> {
     let mut requested = options::Requested::default();
     config::load(path, &mut requested).map_err(|findings| findings.to_string())?;
     let options = requested.resolve().map_err(|refusal| refusal.to_string())?;
-    Ok(options.config_digest)
+    let digest = options.config_digest;
+    Authority::new(options.policy).map_err(|bad| bad.0)?;
+    Ok(digest)
 }
 
 fn serve(

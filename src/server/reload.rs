@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,9 +17,9 @@ use trunkline_core::shard::reconfigure::Settings;
 use trunkline_core::wire::info::ServerInfo;
 
 use crate::admin::{Admin, CurrentSettings};
-use crate::advertise::client_address;
-use crate::boot::limits;
+use crate::boot::{advertised_address, limits};
 use crate::cli::{self, Command, Start};
+use crate::files::{self, Ports, PortsFile};
 use crate::logging::{self, LogStyle};
 use crate::mesh::{Listening, Shared};
 use crate::notify::Notifier;
@@ -47,6 +48,10 @@ pub struct Reloader {
     pub has_file: bool,
     /// The service manager.
     pub notifier: Arc<Notifier>,
+    /// What the ports file says...
+    pub ports: Ports,
+    /// ...and that file, if there is one.
+    pub ports_file: Option<PortsFile>,
 }
 
 impl Reloader {
@@ -95,7 +100,6 @@ impl Reloader {
         refuse_changes(&self.options, &new)?;
         // The files are read again even if their names are the same.
         let listening = Listening::read(&new)?;
-        let (host, port) = client_address(&new, self.admin.bound.port())?;
         let policy = renumber(self.authority.policy(), new.policy.clone());
         let authority = Arc::new(Authority::new(policy).map_err(|bad| bad.0)?);
         let style = LogStyle::new(
@@ -105,14 +109,25 @@ impl Reloader {
             new.log_time_utc,
             &new.log_to,
         );
-        logging::change(style, new.log_to.clone())?;
         if let Some(path) = new
             .pid_file
             .as_ref()
             .filter(|_| new.pid_file != self.options.pid_file)
         {
-            crate::files::write_pid(path)?;
+            files::write_pid(path)?;
         }
+        let moved_ports_file = (new.ports_file_dir != self.options.ports_file_dir).then(|| {
+            let directory = new.ports_file_dir.as_deref();
+            let file = directory.map(|directory| PortsFile::write(directory, &self.ports));
+            file.transpose()
+        });
+        let moved_ports_file = moved_ports_file.transpose()?;
+        logging::change(style, new.log_to.clone())?;
+        // Nothing fails from here on.
+        if let Some(file) = moved_ports_file {
+            self.ports_file = file;
+        }
+        (self.server.host, self.server.port) = advertised_address(&new, self.admin.bound);
         name_changes(&self.options, &new);
         if new.tls.is_some() {
             info!("Reloaded: tls = enabled");
@@ -125,13 +140,13 @@ impl Reloader {
             loaded: Timestamp::now(),
         });
         let has_other_pins = Pins::of(&self.options) != Pins::of(&new);
-        (self.server.host, self.server.port) = (host, port);
         self.options = new;
         self.passwords.forget();
         self.apply();
         if has_other_pins {
             self.end_unpinned();
         }
+        self.close_surplus();
         Ok(())
     }
 
@@ -147,6 +162,48 @@ impl Reloader {
         if ended > 0 {
             info!("Disconnect {ended} clients due to pinned certs reload");
         }
+    }
+
+    /// Closes connections for which lowered limits leave no room.
+    fn close_surplus(&self) {
+        let accounts = self.authority.policy().accounts.iter().enumerate();
+        for (number, account) in accounts {
+            let count = account.usage.connections.load(Ordering::Relaxed);
+            let limit = account.limits.connections_max.map_or(u64::MAX, u64::from);
+            let surplus = count.saturating_sub(limit) as usize;
+            self.close_some(Some(AccountId(number as u16)), surplus);
+        }
+        let limit = self.options.max_connections.unwrap_or(usize::MAX);
+        let counts = self
+            .shared
+            .ask_all(|core, _| core.shard_mut().connection_count());
+        let count: usize = counts.iter().take(self.shared.doorbells.len()).sum();
+        let closed = self.close_some(None, count.saturating_sub(limit));
+        if closed > 0 {
+            info!("Closed {closed} connections to fall within max_connections");
+        }
+    }
+
+    /// Closes `surplus` connections, of one account or any; one core after the
+    /// other, so that together they close no more.
+    fn close_some(&self, account: Option<AccountId>, surplus: usize) -> usize {
+        let mut left = surplus;
+        for core in 0..self.shared.doorbells.len() {
+            if left == 0 {
+                break;
+            }
+            let answers = self
+                .shared
+                .ask_all(move |asked, now| match asked.id().index() == core {
+                    true => asked.shard_mut().close_surplus(now, account, left),
+                    false => 0,
+                });
+            left -= answers
+                .iter()
+                .take(self.shared.doorbells.len())
+                .sum::<usize>();
+        }
+        surplus - left
     }
 
     /// Brings the settings to all cores and waits until they have reached every
@@ -255,50 +312,27 @@ fn refuse_changes(old: &Options, new: &Options) -> Result<(), String> {
     if own_users(&old.policy) != own_users(&new.policy) {
         return Err("config reload not supported for Websocket: its users differ".to_owned());
     }
-    let checks = [
-        (
-            "TLS",
-            old.tls.is_some().to_string(),
-            new.tls.is_some().to_string(),
-        ),
-        ("Host", format!("{:?}", old.host), format!("{:?}", new.host)),
-        ("Port", format!("{:?}", old.port), format!("{:?}", new.port)),
-        (
-            "ServerName",
-            format!("{:?}", old.server_name),
-            format!("{:?}", new.server_name),
-        ),
-        (
-            "Cores",
-            format!("{:?}", old.cores),
-            format!("{:?}", new.cores),
-        ),
-        (
-            "NoHeaderSupport",
-            old.no_header_support.to_string(),
-            new.no_header_support.to_string(),
-        ),
-        (
-            "SystemAccount",
-            format!("{:?}", system(old)),
-            format!("{:?}", system(new)),
-        ),
-        (
-            "HTTP",
-            format!("{:?}", old.monitoring),
-            format!("{:?}", new.monitoring),
-        ),
-        (
-            "Websocket",
-            format!("{:?}", websocket(old)),
-            format!("{:?}", websocket(new)),
-        ),
-        (
-            "PortsFileDir",
-            format!("{:?}", old.ports_file_dir),
-            format!("{:?}", new.ports_file_dir),
-        ),
-    ];
+    let is_plain_allowed = |options: &Options| options.tls.as_ref().map(|tls| tls.allow_plain);
+    macro_rules! check {
+        ($($name:literal: $of:expr),* $(,)?) => {[$((
+            $name,
+            shown(&($of)(old)),
+            shown(&($of)(new)),
+        )),*]};
+    }
+    let checks = check!(
+        "TLS": |options: &Options| options.tls.is_some(),
+        "Host": |options: &Options| options.host.clone(),
+        "Port": |options: &Options| options.port,
+        "ServerName": |options: &Options| options.server_name.clone(),
+        "Cores": |options: &Options| options.cores.clone(),
+        "NoHeaderSupport": |options: &Options| options.no_header_support,
+        "AllowNonTLS": is_plain_allowed,
+        "ProxyProtocol": |options: &Options| options.proxy_protocol,
+        "SystemAccount": system,
+        "HTTP": |options: &Options| options.monitoring.clone(),
+        "Websocket": websocket,
+    );
     match checks.iter().find(|(_, old, new)| old != new) {
         Some((name, old, new)) => Err(format!(
             "config reload not supported for {name}: old={old}, new={new}"
@@ -307,12 +341,25 @@ fn refuse_changes(old: &Options, new: &Options) -> Result<(), String> {
     }
 }
 
+/// A value for people: without the marks of Rust.
+fn shown(value: &impl std::fmt::Debug) -> String {
+    let text = format!("{value:?}");
+    let inner = match text.as_str() {
+        "None" => "",
+        text => text
+            .strip_prefix("Some(")
+            .and_then(|text| text.strip_suffix(')'))
+            .unwrap_or(text),
+    };
+    inner.trim_matches('"').to_owned()
+}
+
 /// Says what has changed, without secrets.
 fn name_changes(old: &Options, new: &Options) {
     macro_rules! name {
         ($($field:ident),*) => {$(
             if old.$field != new.$field {
-                info!("Reloaded: {} = {:?}", stringify!($field), new.$field);
+                info!("Reloaded: {} = {}", stringify!($field), shown(&new.$field));
             }
         )*};
     }
@@ -333,7 +380,16 @@ fn name_changes(old: &Options, new: &Options) {
         ping_max,
         write_deadline_ns
     );
-    name!(auth_timeout_ns, client_advertise, tags);
+    name!(
+        auth_timeout_ns,
+        client_advertise,
+        tags,
+        metadata,
+        write_timeout,
+        no_fast_producer_stall,
+        tracing,
+        ports_file_dir
+    );
     if old.policy.accounts != new.policy.accounts {
         info!("Reloaded: accounts");
     }

@@ -284,7 +284,9 @@ impl Authority {
             .or_else(|| names.written.iter().find_map(by_name))
     }
 
-    fn admits_type(&self, user: u32, connection_type: ConnectionType) -> bool {
+    /// Whether a user may connect in this way.
+    #[must_use]
+    pub fn admits_type(&self, user: u32, connection_type: ConnectionType) -> bool {
         let types = &self.policy.users[user as usize].connection_types;
         types
             .as_ref()

@@ -10,7 +10,6 @@ use std::sync::atomic::Ordering;
 use tracing::warn;
 
 use super::Shard;
-use super::events::presented_user;
 use crate::base::id::{AccountId, ConnectionKey, Nanos};
 use crate::base::limits::PASSWORD_CHECKS_MAX;
 use crate::session::authority::{Attempt, Candidate, NO_RIGHTS_NEEDED, Verdict};
@@ -232,16 +231,11 @@ impl Shard {
 
     /// Ends a connection that may not be here, and says so in the log.
     pub(super) fn refuse_credentials(&mut self, index: u32) {
-        let connection = &self.connections[index];
-        let kind = match () {
-            () if !connection.options.nkey.is_empty() => "Nkey",
-            () if !connection.options.user.is_empty() => "User",
-            () => "Token",
+        let text = match self.connections[index].options.presented() {
+            Some(who) => format!("authentication error - {who}"),
+            None => "authentication error".to_owned(),
         };
-        match presented_user(connection) {
-            Some(user) => self.log_error(index, &format!("authentication error - {kind} {user:?}")),
-            None => self.log_error(index, "authentication error"),
-        }
+        self.log_error(index, &text);
         self.turn_away(index);
     }
 
@@ -256,8 +250,9 @@ impl Shard {
 fn presented_name(account: &Account, options: &ConnectOptions) -> Box<str> {
     let account = &account.name;
     match (options.nkey.as_str(), options.user.as_str()) {
-        ("", "") => Box::default(),
+        ("", "") if options.token.is_empty() => Box::default(),
+        ("", "") => format!("{account}/token").into(),
         ("", user) => format!("{account}/user:{user}").into(),
-        (nkey, _) => format!("{account}/nkey:{nkey}").into(),
+        _ => format!("{account}/nkey:{}", options.shown_nkey()).into(),
     }
 }

@@ -204,10 +204,10 @@ impl Shard {
 }
 
 /// Whom a client says to be; never a secret.
-pub(super) fn presented_user(connection: &Connection) -> Option<String> {
+fn presented_user(connection: &Connection) -> Option<String> {
     let options = &connection.options;
     if !options.nkey.is_empty() {
-        Some(options.nkey.clone())
+        Some(options.shown_nkey().to_owned())
     } else if !options.user.is_empty() {
         Some(options.user.clone())
     } else {

@@ -9,6 +9,8 @@
 
 use std::sync::Arc;
 
+use tracing::info;
+
 use super::Shard;
 use crate::base::id::{AccountId, ConnectionKey, Nanos};
 use crate::base::limits::{Limits, REVISED_SUBSCRIPTIONS_PER_TURN, REVISIONS_PER_TURN};
@@ -134,6 +136,9 @@ impl Shard {
             Some(user) => heirs[user as usize],
             None => None,
         };
+        let connection_type = connection.connection_type;
+        let authority = &self.config.authority;
+        let heir = heir.filter(|heir| authority.admits_type(heir.user, connection_type));
         let keeps_rights = heir.is_none_or(|heir| heir.keeps_rights);
         let heir = heir.map(|heir| heir.user);
         let keeps = is_bound && (heir.is_some() || (connection.user.is_none() && !required));
@@ -276,11 +281,66 @@ impl Shard {
             let (pattern, queue) = interest.name_of(number);
             let (pattern, queue) = (pattern.to_vec(), queue.map(<[u8]>::to_vec));
             let sid = interest.subscription(number).sid.bytes().to_vec();
-            let mut addition = b" (sid ".to_vec();
-            encode::quoted(&sid, &mut addition);
-            addition.push(b')');
             self.remove_subscription(index, number);
-            self.refuse_subscription(index, &pattern, queue.as_deref(), &sid, &addition);
+            self.tell_of_removal(index, &pattern, queue.as_deref(), &sid);
         }
+    }
+
+    /// Says that a subscription has ended because it is not allowed any more.
+    fn tell_of_removal(&mut self, index: u32, subject: &[u8], queue: Option<&[u8]>, sid: &[u8]) {
+        let mut text = b"Permissions Violation for Subscription to ".to_vec();
+        let mut log = b"Removed sub ".to_vec();
+        encode::quoted(subject, &mut text);
+        encode::quoted(subject, &mut log);
+        if let Some(queue) = queue {
+            text.extend_from_slice(b" using queue ");
+            log.extend_from_slice(b" using queue ");
+            encode::quoted(queue, &mut text);
+            encode::quoted(queue, &mut log);
+        }
+        for line in [&mut text, &mut log] {
+            line.extend_from_slice(b" (sid ");
+            encode::quoted(sid, line);
+            line.push(b')');
+        }
+        let who = self.connections[index].options.presented();
+        let log = String::from_utf8_lossy(&log);
+        info!(
+            "{log} for {} - not authorized",
+            who.unwrap_or_else(|| "User \"N/A\"".into())
+        );
+        self.send_error(index, &text);
+    }
+
+    /// Closes up to `count` connections that a lowered limit leaves no room
+    /// for, in random order: those of one account, or any.
+    pub fn close_surplus(&mut self, now: Nanos, account: Option<AccountId>, count: usize) -> usize {
+        self.now = now;
+        let (text, reason) = match account {
+            Some(_) => (
+                "maximum account active connections exceeded",
+                CloseReason::MaxAccountConnectionsExceeded,
+            ),
+            None => (
+                "maximum connections exceeded",
+                CloseReason::MaxConnectionsExceeded,
+            ),
+        };
+        let is_meant = |key: &ConnectionKey| {
+            let connection = &self.connections[key.index];
+            let belongs = account
+                .is_none_or(|account| connection.account == account && connection.usage.is_some());
+            belongs && connection.closing.is_none()
+        };
+        let mut keys: Vec<ConnectionKey> = self.connections.keys().filter(is_meant).collect();
+        let count = count.min(keys.len());
+        for _ in 0..count {
+            let at = self.rng.below(keys.len() as u64) as usize;
+            let index = keys.swap_remove(at).index;
+            self.log_error(index, text);
+            self.send_error(index, text.as_bytes());
+            self.close(index, reason);
+        }
+        count
     }
 }

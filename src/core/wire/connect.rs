@@ -42,6 +42,27 @@ pub struct ConnectOptions {
     pub version: String,
 }
 
+impl ConnectOptions {
+    /// Who the client says it is, for log lines; `None`: it does not say.
+    #[must_use]
+    pub fn presented(&self) -> Option<String> {
+        match (self.nkey.as_str(), self.user.as_str()) {
+            ("", "") if self.token.is_empty() => None,
+            ("", "") => Some("Token \"[REDACTED]\"".to_owned()),
+            ("", user) => Some(format!("User {user:?}")),
+            _ => Some(format!("Nkey {:?}", self.shown_nkey())),
+        }
+    }
+
+    /// Its public key for log lines. What is none may be a seed that somebody
+    /// took for one.
+    #[must_use]
+    pub fn shown_nkey(&self) -> &str {
+        let is_public = self.nkey.len() == 56 && self.nkey.starts_with('U');
+        if is_public { &self.nkey } else { "[REDACTED]" }
+    }
+}
+
 impl Default for ConnectOptions {
     fn default() -> Self {
         Self {

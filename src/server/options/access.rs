@@ -105,7 +105,7 @@ impl Access {
                 .push(User::new(&self.user, &self.password.0, AccountId::GLOBAL));
         }
         for requested in &self.accounts {
-            self.add_account(&mut policy, requested);
+            Self::add_account(&mut policy, requested);
         }
         let default = self.default_permissions.as_ref();
         let users = self.users.iter();
@@ -118,7 +118,7 @@ impl Access {
         Ok(policy)
     }
 
-    fn add_account(&self, policy: &mut Policy, requested: &RequestedAccount) {
+    fn add_account(policy: &mut Policy, requested: &RequestedAccount) {
         let account = policy.account(&requested.name).unwrap_or_else(|| {
             policy.accounts.push(Account::new(&requested.name));
             AccountId((policy.accounts.len() - 1) as u16)
@@ -128,10 +128,8 @@ impl Access {
         configured
             .mappings
             .extend(requested.mappings.iter().cloned());
-        let default = requested
-            .default_permissions
-            .as_ref()
-            .or(self.default_permissions.as_ref());
+        // Those of `authorization` are for its own users (NATS 2.15).
+        let default = requested.default_permissions.as_ref();
         let users = requested.users.iter();
         policy
             .users

@@ -5,6 +5,7 @@
 //! [`Options`], which are valid by construction. Secrets never show in `Debug`.
 
 pub mod access;
+pub mod advertise;
 pub mod cores;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use crate::logging::{LogFile, LogTarget, SyslogAddress};
 use access::Access;
+use advertise::Advertise;
 pub use cores::{CoreChoice, SHARDS_MAX};
 use tls::TlsOptions;
 use trunkline_core::base::limits::Tracing;
@@ -83,8 +85,8 @@ pub struct Options {
     pub pid_file: Option<PathBuf>,
     /// The directory of the ports file.
     pub ports_file_dir: Option<PathBuf>,
-    /// What clients are told to connect to, as host and port.
-    pub client_advertise: Option<String>,
+    /// What INFO names as host and port.
+    pub client_advertise: Option<Advertise>,
     /// Where the log goes.
     pub log_to: LogTarget,
     /// What traces show.
@@ -332,6 +334,10 @@ impl Requested {
             )));
         }
         let log_to = log_target(&self)?;
+        let advertise = match self.client_advertise.as_str() {
+            "" => None,
+            text => Some(text.parse().map_err(Refusal::Listener)?),
+        };
         let host = match self.host.as_str() {
             "" => HOST.to_owned(),
             _ => self.host,
@@ -405,7 +411,7 @@ impl Requested {
             auth_timeout_ns: or(self.auth_timeout_ns, auth_timeout_ns),
             pid_file: self.pid_file,
             ports_file_dir: self.ports_file_dir,
-            client_advertise: Some(self.client_advertise).filter(|text| !text.is_empty()),
+            client_advertise: advertise,
             log_to,
             tracing: Tracing {
                 payload_bytes_max: usize::try_from(self.max_traced_msg_len).unwrap_or(0),

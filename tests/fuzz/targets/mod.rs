@@ -3,6 +3,7 @@
 //! `tests/fuzz.rs` runs them over the corpora and over mutations of these on stable;
 //! `tests/fuzz/cargo-fuzz` runs the same functions under libfuzzer.
 
+mod config;
 mod connect;
 mod hpub;
 mod parser;
@@ -14,6 +15,7 @@ mod subjects;
 mod upgrade;
 mod websocket;
 
+pub use config::config;
 pub use connect::connect;
 pub use hpub::hpub;
 pub use parser::parser;
