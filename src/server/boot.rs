@@ -360,6 +360,7 @@ fn serve_signals(signals: &mut Signals, reloader: &mut Reloader) {
 
 /// Lame duck mode, until all clients are gone or somebody is in a hurry.
 fn quack(signals: &mut Signals, reloader: &mut Reloader) {
+    reloader.admin.system.reloads.end();
     reloader.server.is_lame_duck = true;
     reloader.server.connect_urls.clear();
     if let Some(websocket) = &mut reloader.server.websocket {
