@@ -391,6 +391,7 @@ fn quack(signals: &mut Signals, reloader: &mut Reloader) {
         "Lame duck: clients are leaving",
         duration + LAME_DUCK_MARGIN,
     );
+    reloader.admin.system.reloads.end();
     reloader.server.is_lame_duck = true;
     let mut interrupted = |wait: Duration| {
         let until = Instant::now() + wait;
