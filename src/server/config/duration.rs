@@ -2,7 +2,7 @@
 
 /// Nanoseconds of `text`; negative ones are possible.
 pub fn parse_ns(text: &str) -> Result<i64, String> {
-    let invalid = || format!("time: invalid duration {text:?}");
+    let invalid = || format!("time: invalid duration {}", quoted(text));
     let (negative, mut rest) = match text.as_bytes().first() {
         Some(b'-') => (true, &text[1..]),
         Some(b'+') => (false, &text[1..]),
@@ -29,10 +29,12 @@ pub fn parse_ns(text: &str) -> Result<i64, String> {
             return Err(invalid());
         }
         if unit.is_empty() {
-            return Err(format!("time: missing unit in duration {text:?}"));
+            return Err(format!("time: missing unit in duration {}", quoted(text)));
         }
-        let unit_ns = unit_ns(unit)
-            .ok_or_else(|| format!("time: unknown unit {unit:?} in duration {text:?}"))?;
+        let unit_ns = unit_ns(unit).ok_or_else(|| {
+            let (unit, text) = (quoted(unit), quoted(text));
+            format!("time: unknown unit {unit} in duration {text}")
+        })?;
         total_ns += scaled(whole, fraction, unit_ns).ok_or_else(invalid)?;
         if total_ns > i128::from(i64::MAX) {
             return Err(invalid());
@@ -41,6 +43,20 @@ pub fn parse_ns(text: &str) -> Result<i64, String> {
     }
     let signed_ns = if negative { -total_ns } else { total_ns };
     i64::try_from(signed_ns).map_err(|_| invalid())
+}
+
+/// In quotes, as Go's durations show what they cannot read.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => quoted.extend(['\\', char::from(byte)]),
+            b' '..=b'~' | b'\x7f' => quoted.push(char::from(byte)),
+            _ => quoted.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 fn unit_ns(unit: &str) -> Option<i128> {

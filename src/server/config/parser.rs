@@ -286,11 +286,12 @@ impl<'a> Parser<'a> {
                 }
                 _ => {
                     let mut at = self.position();
-                    // A quoted string stands behind its quote.
-                    at.column += u32::from(matches!(self.lexer.peek(), '"' | '\''));
+                    // Strings stand behind their quote, variables behind their dollar.
+                    at.column += u32::from(matches!(self.lexer.peek(), '"' | '\'' | '$'));
+                    let has_end = matches!(self.lexer.peek(), '{' | '[');
                     let value = self.value()?;
-                    if let Value::Map(_) = value {
-                        // A map stands where it ends.
+                    if has_end {
+                        // Maps and arrays stand where they end.
                         at = self.position();
                     }
                     items.push(Item { value, at });

@@ -4,8 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A directory of this call, removed at its end; with a file that others can include.
+/// A directory of this thread, removed at its end; with a file that others can include.
 struct Place(PathBuf);
+
+thread_local! {
+    static PLACE: Place = Place::new();
+}
 
 impl Place {
     fn new() -> Self {
@@ -20,6 +24,8 @@ impl Place {
 
     fn judge(&self, text: &[u8]) -> Result<String, String> {
         let file = self.0.join("test.conf");
+        // A file that is written over may be flushed to the disk, a new one is not.
+        let _may_be_missing = fs::remove_file(&file);
         fs::write(&file, text).expect("room for a file");
         trunkline::judge_configuration(&file)
     }
@@ -33,7 +39,10 @@ impl Drop for Place {
 
 /// Input: a configuration file.
 pub fn config(data: &[u8]) {
-    let place = Place::new();
+    PLACE.with(|place| check(place, data));
+}
+
+fn check(place: &Place, data: &[u8]) {
     let verdict = place.judge(data);
     assert_eq!(
         verdict,
