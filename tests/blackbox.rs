@@ -8,6 +8,10 @@ mod certificates;
 mod crowds;
 #[path = "blackbox/delivery.rs"]
 mod delivery;
+#[path = "blackbox/https.rs"]
+mod https;
+#[path = "blackbox/metrics.rs"]
+mod metrics;
 #[path = "blackbox/monitoring.rs"]
 mod monitoring;
 #[path = "blackbox/parity.rs"]
@@ -18,6 +22,8 @@ mod process;
 mod proxy;
 #[path = "blackbox/running.rs"]
 mod running;
+#[path = "blackbox/schema.rs"]
+mod schema;
 #[path = "blackbox/slow.rs"]
 mod slow;
 #[path = "blackbox/support.rs"]

@@ -19,7 +19,7 @@ mod varz;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -47,8 +47,6 @@ pub struct Admin {
     pub bound: SocketAddr,
     /// Where clients connect over WebSocket.
     pub websocket_port: Option<u16>,
-    /// Where monitoring listens, once it does.
-    pub monitoring_port: OnceLock<u16>,
     /// Requests by path.
     pub requests: Mutex<BTreeMap<String, u64>>,
     /// Processor time and moment of the last look.
