@@ -198,7 +198,13 @@ impl World {
     /// Another configuration, core by core, with traffic in between.
     fn reload(&mut self) {
         let accounts = self.random.between(4, 7) as u16;
-        let new = configuration(&mut self.random, accounts);
+        let mut new = configuration(&mut self.random, accounts);
+        if self.random.chance(50) {
+            // As the server does it: equal rights keep their numbers.
+            let policy = new.authority.policy().clone();
+            let successor = self.configuration.authority.succeeded_by(policy);
+            new.authority = successor.expect("a valid policy").into();
+        }
         let mut order: Vec<usize> = (0..self.cores).collect();
         for at in (1..order.len()).rev() {
             order.swap(at, self.random.below(at + 1));

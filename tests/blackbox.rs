@@ -16,10 +16,14 @@ mod crowds;
 mod delivery;
 #[path = "blackbox/guessing.rs"]
 mod guessing;
+#[path = "blackbox/https.rs"]
+mod https;
 #[path = "blackbox/mappings.rs"]
 mod mappings;
 #[path = "blackbox/message_traces.rs"]
 mod message_traces;
+#[path = "blackbox/metrics.rs"]
+mod metrics;
 #[path = "blackbox/monitoring.rs"]
 mod monitoring;
 #[path = "blackbox/notify.rs"]

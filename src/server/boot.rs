@@ -3,7 +3,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
@@ -178,7 +178,6 @@ pub fn run(
         started: began,
         bound,
         websocket_port: websocket_bound.map(|bound| bound.port()),
-        monitoring_port: OnceLock::new(),
         requests: Mutex::default(),
         system: admin::system::System::default(),
         processor: Mutex::default(),

@@ -101,7 +101,8 @@ impl Reloader {
         // The files are read again even if their names are the same.
         let listening = Listening::read(&new)?;
         let policy = renumber(self.authority.policy(), new.policy.clone());
-        let authority = Arc::new(Authority::new(policy).map_err(|bad| bad.0)?);
+        let authority = self.authority.succeeded_by(policy);
+        let authority = Arc::new(authority.map_err(|bad| bad.0)?);
         let style = LogStyle::new(
             new.debug,
             new.trace,

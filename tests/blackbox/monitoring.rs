@@ -247,3 +247,58 @@ fn the_system_account_may_ask_too_and_nobody_else() {
     let _answered_after_it = crate::support::text(&mut system);
     assert!(other.barrier().is_empty(), "no answer for others");
 }
+
+/// Cores show such lists in many pieces: nothing is missing, nothing is there twice.
+#[test]
+fn long_lists_are_complete() {
+    const MANY: usize = 3000;
+    const CROWD: usize = 400;
+    let server = ServerUnderTest::with_config("http: 127.0.0.1:-1");
+    let address = monitoring(&server);
+    let mut busy = Client::connect(server.address());
+    let lines: String = (0..MANY)
+        .map(|sid| format!("SUB many.{sid} {sid}\r\n"))
+        .collect();
+    busy.send(lines);
+    busy.barrier();
+    let mut crowd: Vec<Client> = (0..CROWD)
+        .map(|_| Client::connect(server.address()))
+        .collect();
+    let connz = json(address, "/connz?subs=1&limit=5000");
+    assert_eq!(connz["num_connections"], CROWD + 1);
+    let connections = connz["connections"].as_array().unwrap();
+    let mut subjects: Vec<&str> = connections
+        .iter()
+        .filter_map(|one| one["subscriptions_list"].as_array())
+        .flatten()
+        .map(|subject| subject.as_str().unwrap())
+        .collect();
+    subjects.sort_unstable();
+    subjects.dedup();
+    assert_eq!(subjects.len(), MANY);
+    let subsz = json(address, "/subsz?subs=1&limit=100000");
+    let listed = subsz["subscriptions_list"].as_array().unwrap().iter();
+    let is_ours = |one: &&Value| one["subject"].as_str().unwrap().starts_with("many.");
+    let mut sids: Vec<&str> = listed
+        .filter(is_ours)
+        .map(|one| one["sid"].as_str().unwrap())
+        .collect();
+    sids.sort_unstable();
+    sids.dedup();
+    assert_eq!(sids.len(), MANY);
+    crowd.drain(..).for_each(Client::finish);
+    wait_until("the end of all", || {
+        let closed = json(address, "/connz?state=closed&limit=5000");
+        let mut cids: Vec<u64> = closed["connections"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["cid"].as_u64().unwrap())
+            .collect();
+        cids.dedup();
+        match cids.len() {
+            CROWD => Ok(()),
+            other => Err(other.to_string()),
+        }
+    });
+}

@@ -22,8 +22,6 @@ const VOLATILE: &[&str] = &[
     "cpu",
     "gomaxprocs",
     "port",
-    "http_port",
-    "https_port",
     // Moments and durations.
     "now",
     "start",

@@ -79,6 +79,9 @@ pub struct Candidate {
     pub user: Option<u32>,
 }
 
+/// Sets of rights beyond twice those in use that are kept over reloads.
+const UNUSED_RIGHTS_MAX: usize = 1024;
+
 /// Why a policy cannot be used.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BadPolicy(pub String);
@@ -89,8 +92,27 @@ impl Authority {
     /// # Errors
     /// If a subject, mapping or key of it is not valid.
     pub fn new(policy: Policy) -> Result<Self, BadPolicy> {
+        Self::compiled(policy, Vec::new())
+    }
+
+    /// Compiles the policy that follows this one. Equal sets of rights keep
+    /// their numbers, so that whoever keeps its rights needs no look.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn succeeded_by(&self, policy: Policy) -> Result<Self, BadPolicy> {
+        // Sets that nobody has any more are dropped together, now and then.
+        let mut in_use = self.rights_of_users.clone();
+        in_use.sort_unstable();
+        in_use.dedup();
+        match self.rights.len() > 2 * in_use.len() + UNUSED_RIGHTS_MAX {
+            true => Self::new(policy),
+            false => Self::compiled(policy, self.rights.to_vec()),
+        }
+    }
+
+    fn compiled(policy: Policy, mut rights: Vec<Rights>) -> Result<Self, BadPolicy> {
         let mut authority = Self::default();
-        let mut rights: Vec<Rights> = Vec::new();
         for (number, user) in policy.users.iter().enumerate() {
             let number = number as u32;
             match &user.identity {

@@ -59,6 +59,9 @@ pub struct LinksReport {
     pub bytes: usize,
 }
 
+/// Bytes that a subscription's texts may take before room is made for more.
+const TEXT_BYTES_EXPECTED: usize = 32;
+
 /// A shard as a whole.
 #[derive(Clone, Debug, Default)]
 pub struct ShardReport {
@@ -313,8 +316,12 @@ impl Shard {
         work: &mut usize,
     ) -> Subscriptions {
         let interest = &self.interests[connection.account.index()];
-        let mut list = Subscriptions::default();
         let table = &connection.subscriptions;
+        let expected = table.len().min(buckets.len());
+        let mut list = Subscriptions {
+            texts: Vec::with_capacity(expected * TEXT_BYTES_EXPECTED),
+            entries: Vec::with_capacity(expected),
+        };
         for bucket in buckets.start..buckets.end.min(table.num_buckets()) {
             *work += 1;
             if let Some(&number) = table.get_bucket(bucket) {

@@ -46,8 +46,6 @@ const NO_TLS: &[u8] =
 /// it.
 pub fn start(admin: Arc<Admin>, listener: TcpListener) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
-    // Monitoring starts once.
-    let _ = admin.monitoring_port.set(listener.local_addr()?.port());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -10,7 +10,7 @@ use trunkline_core::shard::report::AccountReport;
 use trunkline_core::wire::info::NATS_VERSION;
 
 use super::{Admin, varz};
-use crate::turn::meter::{BOUNDS_NS, CoreReport};
+use crate::turn::meter::{BOUNDS_NS, CoreReport, Durations};
 
 /// One number of every core: name, type, meaning, where it is.
 type CoreMetric = (
@@ -169,21 +169,9 @@ const CORE_METRICS: &[CoreMetric] = &[
         |core| seconds(core.meter.recent_max_ns),
     ),
     (
-        "trunkline_core_letters_total",
-        "counter",
-        "Requests of other threads to the core, monitoring among them.",
-        |core| core.meter.letters.count() as f64,
-    ),
-    (
-        "trunkline_core_letter_cpu_seconds_total",
-        "counter",
-        "Processor time of these requests.",
-        |core| seconds(core.meter.letters.sum_ns),
-    ),
-    (
         "trunkline_core_letter_cpu_seconds_max",
         "gauge",
-        "Processor time of the longest of these requests.",
+        "Processor time of the longest request of another thread to the core.",
         |core| seconds(core.meter.letters.max_ns),
     ),
 ];
@@ -269,6 +257,20 @@ impl Page {
         let _ = writeln!(self.0, "{close} {value}");
     }
 
+    fn histogram(&mut self, name: &str, core: &str, durations: &Durations) {
+        let bucket = format!("{name}_bucket");
+        let mut count = 0;
+        for (at, in_bucket) in durations.buckets.iter().enumerate() {
+            count += in_bucket;
+            let bound = BOUNDS_NS.get(at);
+            let bound = bound.map_or("+Inf".to_owned(), |&ns| seconds(ns).to_string());
+            self.sample(&bucket, &[("core", core), ("le", &bound)], count);
+        }
+        let labels = [("core", core)];
+        self.sample(&format!("{name}_sum"), &labels, seconds(durations.sum_ns));
+        self.sample(&format!("{name}_count"), &labels, count);
+    }
+
     fn single(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
         self.family(name, kind, help);
         self.sample(name, &[], value);
@@ -306,7 +308,14 @@ impl Admin {
         let name = "trunkline_core_turn_seconds";
         page.family(name, "histogram", "Turns of the core's loop.");
         for (core, report) in &cores {
-            turn_histogram(&mut page, name, &core.0.to_string(), report);
+            page.histogram(name, &core.0.to_string(), &report.meter.turns);
+        }
+        let name = "trunkline_core_letter_cpu_seconds";
+        let help =
+            "Processor time of requests of other threads to the core, monitoring among them.";
+        page.family(name, "histogram", help);
+        for (core, report) in &cores {
+            page.histogram(name, &core.0.to_string(), &report.meter.letters);
         }
         self.account_metrics(&mut page, cores.iter().map(|(_, report)| report));
         page.0
@@ -368,21 +377,6 @@ impl Admin {
             }
         }
     }
-}
-
-fn turn_histogram(page: &mut Page, name: &str, core: &str, report: &CoreReport) {
-    let turns = &report.meter.turns;
-    let bucket = format!("{name}_bucket");
-    let mut count = 0;
-    for (at, in_bucket) in turns.buckets.iter().enumerate() {
-        count += in_bucket;
-        let bound = BOUNDS_NS.get(at);
-        let bound = bound.map_or("+Inf".to_owned(), |&ns| seconds(ns).to_string());
-        page.sample(&bucket, &[("core", core), ("le", &bound)], count);
-    }
-    let labels = [("core", core)];
-    page.sample(&format!("{name}_sum"), &labels, seconds(turns.sum_ns));
-    page.sample(&format!("{name}_count"), &labels, count);
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ mod voice;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -51,8 +51,6 @@ pub struct Admin {
     pub bound: SocketAddr,
     /// Where clients connect over WebSocket.
     pub websocket_port: Option<u16>,
-    /// Where monitoring listens, once it does.
-    pub monitoring_port: OnceLock<u16>,
     /// Requests by path.
     pub requests: Mutex<BTreeMap<String, u64>>,
     /// What answers over the system account need.

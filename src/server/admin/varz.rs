@@ -14,7 +14,7 @@ use super::{Admin, format};
 use crate::net::tls::TlsSetup;
 use crate::options::tls::TLS_TIMEOUT_NS;
 use crate::options::websocket::HANDSHAKE_TIMEOUT_NS;
-use crate::options::{Options, WriteTimeout};
+use crate::options::{Options, PortChoice, WriteTimeout};
 
 /// The fields.
 #[derive(Serialize)]
@@ -38,9 +38,9 @@ pub struct Varz {
     ping_interval: u64,
     ping_max: u32,
     http_host: String,
-    http_port: u16,
+    http_port: i64,
     http_base_path: String,
-    https_port: u16,
+    https_port: i64,
     auth_timeout: f64,
     max_control_line: u32,
     max_payload: u32,
@@ -130,6 +130,15 @@ struct WebsocketVarz {
     tls_cert_not_after: Option<String>,
 }
 
+/// A port as the configuration has it (NATS 2.15), zero for none.
+fn as_asked(port: Option<PortChoice>) -> i64 {
+    match port {
+        None => 0,
+        Some(PortChoice::Fixed(port)) => port.into(),
+        Some(PortChoice::Random) => -1,
+    }
+}
+
 /// When the certificate of a listener ends.
 fn expiry(tls: &TlsSetup) -> Option<String> {
     let at = Timestamp::from_second(tls.expires_at?).ok()?;
@@ -188,10 +197,6 @@ impl Admin {
         let count = std::sync::atomic::Ordering::Relaxed;
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         let tls = options.tls.as_ref();
-        let port = |is_open: bool| match is_open {
-            true => self.monitoring_port.get().copied().unwrap_or(0),
-            false => 0,
-        };
         let by_kind =
             |clients: u64| json!({"clients": clients, "routes": 0, "gateways": 0, "leafs": 0});
         Varz {
@@ -210,11 +215,11 @@ impl Admin {
             ping_interval: options.ping_interval_ns,
             ping_max: options.ping_max,
             http_host: monitoring.map(|m| m.host.clone()).unwrap_or_default(),
-            http_port: port(monitoring.is_some_and(|m| m.http_port.is_some())),
+            http_port: as_asked(monitoring.and_then(|m| m.http_port)),
             http_base_path: monitoring
                 .map(|m| m.asked_base_path.clone())
                 .unwrap_or_default(),
-            https_port: port(monitoring.is_some_and(|m| m.https_port.is_some())),
+            https_port: as_asked(monitoring.and_then(|m| m.https_port)),
             auth_timeout: options.auth_timeout_ns as f64 / 1e9,
             max_control_line: options.max_control_line,
             max_payload: options.max_payload,

@@ -50,11 +50,6 @@ impl Durations {
         self.sum_ns += duration_ns;
         self.max_ns = self.max_ns.max(duration_ns);
     }
-
-    /// How many there are.
-    pub fn count(&self) -> u64 {
-        self.buckets.iter().sum()
-    }
 }
 
 /// What a core counts of its work.
@@ -158,7 +153,7 @@ mod tests {
         meter.begin_turn(Nanos(900_000_000));
         meter.begin_turn(Nanos(1_100_000_000));
         let turns = meter.turns;
-        assert_eq!(turns.count(), 3);
+        assert_eq!(turns.buckets.iter().sum::<u64>(), 3);
         assert_eq!(turns.buckets[0], 1, "the bound belongs to its bucket");
         assert_eq!(turns.buckets[9], 1);
         assert_eq!(turns.buckets[BOUNDS_NS.len()], 1);
