@@ -120,7 +120,7 @@ fn poll(
 /// What a server tells of the length of its turns, over all cores.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Turns {
-    /// The longest since it started.
+    /// The longest: since the last reading if the server keeps that, else since it started.
     pub longest_seconds: Option<f64>,
     /// Turns above 5 ms since it started.
     pub long: Option<f64>,
@@ -151,9 +151,9 @@ impl Turns {
         );
         let all = values("core_turn_seconds_count", "");
         Turns {
-            longest_seconds: values("core_turn_seconds_max", "")
+            longest_seconds: ["core_turn_seconds_max_recent", "core_turn_seconds_max"]
                 .into_iter()
-                .reduce(f64::max),
+                .find_map(|name| values(name, "").into_iter().reduce(f64::max)),
             long: (!short.is_empty() && short.len() == all.len())
                 .then(|| all.iter().sum::<f64>() - short.iter().sum::<f64>()),
         }
@@ -178,6 +178,8 @@ mod tests {
             x_core_turn_seconds_max{core=\"1\"} 0.0004\n";
         let turns = Turns::parse(text);
         assert_eq!(turns.longest_seconds, Some(0.0071));
+        let recent = format!("{text}x_core_turn_seconds_max_recent{{core=\"0\"}} 0.002\n");
+        assert_eq!(Turns::parse(&recent).longest_seconds, Some(0.002));
         assert_eq!(turns.long, Some(1.0));
         assert_eq!(Turns::parse("gnatsd_varz_cpu 3\n"), Turns::default());
     }

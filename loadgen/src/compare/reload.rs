@@ -69,7 +69,7 @@ impl Reloader {
         Ok(vec![
             figure("reloads", "signals", Some(f64::from(count))),
             figure(
-                "longest turn since start",
+                "longest turn",
                 "ms",
                 turns.longest_seconds.map(|seconds| seconds * 1e3),
             ),
