@@ -107,8 +107,8 @@ impl Shard {
             Verdict::Refused => self.fail_try(index),
             Verdict::IfPasswordFits { user, hash, given } => {
                 if self.checks_under_way >= PASSWORD_CHECKS_MAX || !self.tries.begin_check(source) {
-                    self.refuse_credentials(index);
-                    return;
+                    self.note_failed_try(index);
+                    return self.refuse_credentials(index);
                 }
                 self.checks_under_way += 1;
                 self.connections[index].candidate = Some(Candidate { user });
@@ -207,6 +207,10 @@ impl Shard {
             return;
         }
         self.note_login(index);
+        if self.connections[index].options.names_account {
+            // Clients choose no accounts any more (NATS 2.15).
+            return self.refuse_credentials(index);
+        }
         self.finish_connect(index);
     }
 
@@ -216,7 +220,8 @@ impl Shard {
     }
 
     /// Ends a connection that has tried to log in and failed.
-    pub(super) fn fail_try(&mut self, index: u32) {
+    fn fail_try(&mut self, index: u32) {
+        self.note_failed_try(index);
         let peer = self.connections[index].peer;
         match self.tries.fail(self.now, Source::of(&peer)) {
             Failure::Usual => self.refuse_credentials(index),

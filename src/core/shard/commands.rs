@@ -76,10 +76,7 @@ impl Shard {
             self.drop_subscriptions(index);
         }
         self.log_out(index);
-        match self.connections[index].options.names_account {
-            true => self.fail_try(index),
-            false => self.try_credentials(index),
-        }
+        self.try_credentials(index);
     }
 
     /// Goes on with CONNECT once it is known who the client is.

@@ -93,13 +93,10 @@ impl Shard {
     /// Ends what a login began, and notes that the client has gone.
     pub(super) fn leave(&mut self, index: u32, reason: CloseReason) {
         self.unregister(index);
-        let connection = &self.connections[index];
-        let account = match connection.is_announced {
-            true => connection.account,
-            // Whom nobody knows is in the account of everybody.
-            false => AccountId::GLOBAL,
-        };
-        if connection.is_announced && reason != CloseReason::MaxAccountConnectionsExceeded {
+        let account = self.account_told(index);
+        if self.connections[index].is_announced
+            && reason != CloseReason::MaxAccountConnectionsExceeded
+        {
             self.note_connections(account);
         }
         let now = self.now;
@@ -109,28 +106,40 @@ impl Shard {
         });
     }
 
-    /// Notes that a client was refused.
+    /// Notes for the owners of a client's account that its credentials are
+    /// wrong; until it has logged in, that is the account of everybody.
+    pub(super) fn note_failed_try(&mut self, index: u32) {
+        let account = self.account_told(index);
+        if self.is_heard(account, REFUSED_IN_ACCOUNT) {
+            self.note_refusal_at(index, account, REFUSED_IN_ACCOUNT.to_vec());
+        }
+    }
+
+    /// Notes for operators that a client was refused.
     pub(super) fn note_refusal(&mut self, index: u32) {
+        if self.interests[AccountId::SYSTEM.index()].is_unused() {
+            return;
+        }
+        let server_id = &self.config.server.server_id;
+        let subject = format!("$SYS.SERVER.{server_id}.CLIENT.AUTH.ERR").into_bytes();
+        if self.is_heard(AccountId::SYSTEM, &subject) {
+            self.note_refusal_at(index, AccountId::SYSTEM, subject);
+        }
+    }
+
+    fn note_refusal_at(&mut self, index: u32, heard_in: AccountId, subject: Vec<u8>) {
+        let mut party = self.party(index, self.account_told(index));
+        party.report.ended = Some((self.now, CloseReason::AuthenticationFailure));
+        self.note_event(Fact::Refused(party), vec![(heard_in, subject)]);
+    }
+
+    /// The account that a client is told of in: that of everybody until it has
+    /// logged in.
+    fn account_told(&self, index: u32) -> AccountId {
         let connection = &self.connections[index];
-        let own = match connection.is_announced {
+        match connection.is_announced {
             true => connection.account,
             false => AccountId::GLOBAL,
-        };
-        let mut heard_at = Vec::new();
-        if self.is_heard(own, REFUSED_IN_ACCOUNT) {
-            heard_at.push((own, REFUSED_IN_ACCOUNT.to_vec()));
-        }
-        if !self.interests[AccountId::SYSTEM.index()].is_unused() {
-            let server_id = &self.config.server.server_id;
-            let subject = format!("$SYS.SERVER.{server_id}.CLIENT.AUTH.ERR").into_bytes();
-            if self.is_heard(AccountId::SYSTEM, &subject) {
-                heard_at.push((AccountId::SYSTEM, subject));
-            }
-        }
-        if !heard_at.is_empty() {
-            let mut party = self.party(index, own);
-            party.report.ended = Some((self.now, CloseReason::AuthenticationFailure));
-            self.note_event(Fact::Refused(party), heard_at);
         }
     }
 

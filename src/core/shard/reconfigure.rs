@@ -260,6 +260,7 @@ impl Shard {
             // Its old password is not that of the new hash for all that is
             // known; it may connect again and have it checked.
             Verdict::IfPasswordFits { .. } | Verdict::Refused => {
+                self.note_failed_try(index);
                 self.refuse_credentials(index);
                 return;
             }
