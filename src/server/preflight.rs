@@ -9,7 +9,7 @@
 //! with plain buffers.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -187,13 +187,28 @@ pub fn listen(host: &str, port: PortChoice) -> Result<TcpListener, String> {
         .min_by_key(SocketAddr::is_ipv6)
         .ok_or_else(|| failed(format!(": lookup {host}: no such host")))?;
     let reason = |error: io::Error| crate::config::describe(&error);
-    let listener = TcpListener::bind(address)
-        .map_err(|error| failed(format!(" {address}: bind: {}", reason(error))))?;
+    let listener =
+        bind(address).map_err(|error| failed(format!(" {address}: bind: {}", reason(error))))?;
     // The standard library asks for a queue of 128: too short for a thousand
     // clients that reconnect at once. The kernel caps it at net.core.somaxconn.
     rustix::net::listen(&listener, BACKLOG)
         .map_err(|error| failed(format!(" {address}: listen: {}", reason(error.into()))))?;
     Ok(listener)
+}
+
+/// Binds, as Go does: the IPv4 wildcard stands for every IPv6 address too, where
+/// the kernel has these.
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    if address.ip() == IpAddr::V4(Ipv4Addr::UNSPECIFIED) {
+        match TcpListener::bind((Ipv6Addr::UNSPECIFIED, address.port())) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
+            Ok(both) if rustix::net::sockopt::ipv6_v6only(&both).is_ok_and(|only| !only) => {
+                return Ok(both);
+            }
+            _ => {}
+        }
+    }
+    TcpListener::bind(address)
 }
 
 #[cfg(test)]

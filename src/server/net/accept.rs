@@ -128,6 +128,8 @@ impl Acceptor {
                     // Neither option is vital, and the peer may be gone by now.
                     let _ = sockopt::set_tcp_nodelay(&fd, true);
                     let _ = sockopt::set_socket_keepalive(&fd, true);
+                    // IPv4 clients of a listener for both are known by their own address.
+                    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                     return self.place(shared, fd, peer);
                 }
                 Err(Errno::INTR | Errno::CONNABORTED | Errno::PROTO) => {}
