@@ -39,9 +39,9 @@ impl PasswordChecker {
 fn run(todo: &mpsc::Receiver<(CoreId, PasswordCheck)>, shared: &Shared) {
     while let Ok((core, check)) = todo.recv() {
         let fits = fits(&check);
-        let key = check.key;
+        let (key, number) = (check.key, check.number);
         let answer = shared.post(core, move |core, now| {
-            core.shard_mut().on_password_checked(now, key, fits);
+            core.shard_mut().on_password_checked(now, key, number, fits);
         });
         if answer.is_err() {
             error!("{core} has too many letters: the client of a password check must come again");
@@ -65,6 +65,7 @@ mod tests {
         let check = |hash: &str, given: &str| {
             fits(&PasswordCheck {
                 key: ConnectionKey::from_bits(0),
+                number: 1,
                 hash: hash.to_owned(),
                 given: given.to_owned(),
             })

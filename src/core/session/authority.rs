@@ -74,6 +74,8 @@ pub enum Verdict {
 pub struct Candidate {
     /// The user, if there are users.
     pub user: Option<u32>,
+    /// The number of the check that decides it.
+    pub check: u64,
 }
 
 /// Why a policy cannot be used.

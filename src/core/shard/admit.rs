@@ -17,7 +17,13 @@ impl Shard {
     pub(super) fn may_respond(&mut self, index: u32, message: &Publish<'_>) -> bool {
         let connection = &mut self.connections[index];
         let responses = connection.responses.as_mut();
-        if responses.is_some_and(|responses| responses.take(self.now, message.subject)) {
+        let now = self.now;
+        #[cfg(feature = "mutants")]
+        let now = match self.mutant == Some(super::mutants::Mutant::AnswerForEver) {
+            true => Nanos(0),
+            false => now,
+        };
+        if responses.is_some_and(|responses| responses.take(now, message.subject)) {
             return true;
         }
         if connection.options.pedantic && !is_literal(message.subject) {

@@ -20,6 +20,9 @@ use crate::session::responses::Responses;
 pub struct PasswordCheck {
     /// The connection that waits for it.
     pub key: ConnectionKey,
+    /// Its number: a connection may have begun another check when this one is
+    /// answered.
+    pub number: u64,
     /// The bcrypt hash.
     pub hash: String,
     /// What the client gave.
@@ -32,15 +35,20 @@ impl Shard {
         self.effects.password_checks.pop_front()
     }
 
-    /// Takes the result of a check.
-    pub fn on_password_checked(&mut self, now: Nanos, key: ConnectionKey, fits: bool) {
+    /// Takes the result of a check, by its connection and number.
+    pub fn on_password_checked(&mut self, now: Nanos, key: ConnectionKey, number: u64, fits: bool) {
         self.now = now;
         self.checks_under_way = self.checks_under_way.saturating_sub(1);
         let Some(index) = self.connections.find(key) else {
             return;
         };
         let connection = &mut self.connections[index];
-        let Some(candidate) = connection.candidate.take() else {
+        let is_this = |candidate: &mut Candidate| candidate.check == number;
+        #[cfg(feature = "mutants")]
+        let takes_any = self.mutant == Some(super::mutants::Mutant::TakeOldCheck);
+        #[cfg(feature = "mutants")]
+        let is_this = |candidate: &mut Candidate| is_this(candidate) || takes_any;
+        let Some(candidate) = connection.candidate.take_if(is_this) else {
             return;
         };
         if connection.closing.is_some() {
@@ -82,10 +90,19 @@ impl Shard {
                     return;
                 }
                 self.checks_under_way += 1;
-                self.connections[index].candidate = Some(Candidate { user });
+                self.checks_begun += 1;
+                let number = self.checks_begun;
+                self.connections[index].candidate = Some(Candidate {
+                    user,
+                    check: number,
+                });
                 let key = self.connections.key(index);
-                let check = PasswordCheck { key, hash, given };
-                self.effects.password_checks.push_back(check);
+                self.effects.password_checks.push_back(PasswordCheck {
+                    key,
+                    number,
+                    hash,
+                    given,
+                });
             }
         }
     }
@@ -110,24 +127,32 @@ impl Shard {
             .connections_total
             .fetch_add(1, Ordering::Relaxed);
         let usage = configured.usage.clone();
-        let identity = user.map_or_else(Box::default, |user| {
-            let who = match &policy.users[user as usize].identity {
-                Identity::Password { user, .. } => format!("{}/user:{user}", configured.name),
-                Identity::Nkey(key) => format!("{}/nkey:{key}", configured.name),
-            };
-            who.into()
-        });
         if self.connections[index].account != account {
-            // Subscriptions are of one account: those of before CONNECT end.
+            // Subscriptions are of one account: those of before CONNECT end, and
+            // so does the leave to answer requests.
             self.drop_subscriptions(index);
+            self.connections[index].responses = None;
         }
         let connection = &mut self.connections[index];
         connection.account = account;
         connection.usage = Some(usage);
         connection.user = user;
-        connection.identity = identity;
+        self.identify(index);
         self.apply_rights(index);
         true
+    }
+
+    /// Gives a connection the name of its user, for log lines and monitoring.
+    pub(super) fn identify(&mut self, index: u32) {
+        let policy = self.config.authority.policy();
+        let connection = &mut self.connections[index];
+        let account = &policy.accounts[connection.account.index()].name;
+        let user = connection.user.map(|user| &policy.users[user as usize]);
+        connection.identity = match user.map(|user| &user.identity) {
+            None => Box::default(),
+            Some(Identity::Password { user, .. }) => format!("{account}/user:{user}").into(),
+            Some(Identity::Nkey(key)) => format!("{account}/nkey:{key}").into(),
+        };
     }
 
     /// Gives a connection what its user and account say; its old answers to
@@ -167,6 +192,11 @@ impl Shard {
             self.send_error(index, b"maximum account active connections exceeded");
             self.close(index, CloseReason::MaxAccountConnectionsExceeded);
             return;
+        }
+        if !self.connections[index].subscriptions.is_empty() {
+            // Made before CONNECT, by the rights of those without credentials.
+            self.reset_filters(index);
+            self.revise_subscriptions(index);
         }
         self.finish_connect(index);
     }

@@ -22,7 +22,7 @@ use super::input::Outcome;
 use super::rewrite::{size_of_tail, strip};
 use super::trace::trace_delivery;
 use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
-use crate::base::limits::{QUEUE_HOPS_MAX, SHARED_TAIL_BYTES, STALL_PENDING_BYTES};
+use crate::base::limits::{SHARED_TAIL_BYTES, STALL_PENDING_BYTES};
 use crate::base::short;
 use crate::base::slab::{NONE, Slab};
 use crate::route::cache::{QueueRoute, Route, Target};
@@ -398,6 +398,9 @@ impl Shard {
         let interest = &mut self.interests[account.index()];
         let at = interest.route(message.subject, self.last_mesh_route);
         self.last_mesh_route = at;
+        #[cfg(feature = "mutants")]
+        let at = self.spoilt_route(account, at);
+        let interest = &mut self.interests[account.index()];
         let delivery = Delivery {
             tail: message.tail,
             has_header: message.has_header,
@@ -428,7 +431,8 @@ impl Shard {
     }
 
     /// Delivers to one member of a queue group that another core has chosen
-    /// here; if none is left, hands the message on to a core that has one.
+    /// here; if none is left that may have it, hands the message on to a core
+    /// that has members, once around.
     fn deliver_pick(&mut self, at: u32, frame: &Frame<'_>, name: &[u8], delivery: &Delivery<'_>) {
         let message = &frame.message;
         let interest = &mut self.interests[message.account.index()];
@@ -451,8 +455,8 @@ impl Shard {
             self.note_stall(message, behind);
             return;
         }
-        if message.hops < QUEUE_HOPS_MAX
-            && let Some(core) = choose_core(queue, 0, self.config.core)
+        if usize::from(message.hops) < self.config.cores
+            && let Some(core) = next_core(queue, self.config.core)
         {
             let onward = MessageFrame {
                 is_for_plain: false,
@@ -475,4 +479,12 @@ fn choose_core(queue: &QueueRoute, drawn: usize, own: CoreId) -> Option<CoreId> 
         left -= members;
     }
     queue.remote.first().map(|&(core, _)| core)
+}
+
+/// The next core with members of a queue group. All cores choose in the same
+/// order, so that none is visited twice: members that are counted may still be
+/// of no use, since only their own core knows their rights.
+fn next_core(queue: &QueueRoute, own: CoreId) -> Option<CoreId> {
+    let cores = queue.remote.iter().map(|&(core, _)| core);
+    cores.min_by_key(|core| core.0.wrapping_sub(own.0))
 }

@@ -78,6 +78,8 @@ pub struct Shard {
     deadlines: Deadlines,
     /// Passwords that the shell is checking.
     checks_under_way: usize,
+    /// Passwords that the shell was ever asked to check.
+    checks_begun: u64,
     /// Connections that ended for a bad reason.
     endings: report::Endings,
     /// Connections that have ended, for a while.
@@ -148,6 +150,7 @@ impl Shard {
             connections: Connections::default(),
             interests: Vec::new(),
             checks_under_way: 0,
+            checks_begun: 0,
             revisions: VecDeque::new(),
             endings: report::Endings::default(),
             closed: VecDeque::new(),
