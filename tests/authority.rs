@@ -272,3 +272,46 @@ fn nothing_crosses_an_account_and_revoked_rights_end() {
         assert!(outcome.is_ok(), "seed {seed}");
     }
 }
+
+/// Who is counted as a member elsewhere may not be allowed to get a message:
+/// then it goes on until it finds one who is.
+#[test]
+fn a_message_for_a_group_finds_the_one_member_who_may_get_it() {
+    const CORES: usize = 4;
+    let mut policy = Policy::open();
+    policy
+        .users
+        .push(User::new("free", "pw", AccountId::GLOBAL));
+    let mut bound = User::new("bound", "pw", AccountId::GLOBAL);
+    bound.permissions = Some(Arc::new(Permissions {
+        subscribe: Some(SubjectRights {
+            allow: None,
+            deny: vec!["a.1".to_owned()],
+        }),
+        ..Permissions::default()
+    }));
+    policy.users.push(bound);
+    let authority = Arc::new(Authority::new(policy).unwrap());
+    for home in 0..CORES {
+        let mut shards = Shards::with_authority(CORES, &Limits::default(), true, &authority);
+        let join = |shards: &mut Shards, core: usize, user: &str, lines: &str| {
+            let number = shards.connect(core);
+            let text = format!(
+                "CONNECT {{\"verbose\":false,\"pedantic\":false,\"user\":\"{user}\",\"pass\":\"pw\"}}\r\n{lines}"
+            );
+            shards.send(number, text.as_bytes());
+            number
+        };
+        for core in 0..CORES {
+            join(&mut shards, core, "bound", "SUB a.* q 1\r\n");
+        }
+        let free = join(&mut shards, home, "free", "SUB a.* q 1\r\n");
+        let publisher = join(&mut shards, 0, "free", "");
+        for _ in 0..40 {
+            shards.send(publisher, b"PUB a.1 2\r\nhi\r\n");
+        }
+        shards.run();
+        let output = String::from_utf8_lossy(&shards.peer(free).output).into_owned();
+        assert_eq!(output.matches("MSG a.1 1 2").count(), 40, "on core {home}");
+    }
+}

@@ -232,6 +232,7 @@ mod tests {
     fn check(from: u8, hash: &str, given: &str) -> PasswordCheck {
         PasswordCheck {
             key: ConnectionKey::from_bits(0),
+            number: 1,
             source: Source::of(&([127, 0, 0, from], 1).into()),
             hash: hash.to_owned(),
             given: given.to_owned(),

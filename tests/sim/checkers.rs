@@ -2,3 +2,4 @@
 
 pub mod delivery;
 pub mod ending;
+pub mod rights;

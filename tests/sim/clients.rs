@@ -3,14 +3,16 @@
 
 use crate::bytes::ByteQueue;
 use crate::dice::Dice;
-use crate::history::{self, History, Options};
+use crate::history::{self, Command, History, Options};
 use crate::net::{Ending, Wire};
+use crate::policy::{Claim, keys};
 use crate::profile::Profile;
 use crate::protocol::{Heard, Message, hear};
 
-const SUBJECTS: &[&str] = &["a", "b", "a.b", "a.c", "a.b.c", "d.e", "f"];
+const SUBJECTS: &[&str] = &["a", "b", "a.b", "a.c", "a.b.c", "d.e", "f", "m.x", "m.y"];
 const PATTERNS: &[&str] = &[
-    "a", "b", "a.b", "a.c", "a.b.c", "d.e", "a.*", "*.b", "a.>", "*", "*.*", "a", "b", ">", "a.*.c",
+    "a", "b", "a.b", "a.c", "a.b.c", "d.e", "a.*", "*.b", "a.>", "*", "*.*", "a", "b", ">",
+    "a.*.c", "f", "m.*", "a.*.x",
 ];
 const SERVICES: &[&str] = &["svc.0", "svc.1", "svc.2", "svc.3"];
 const QUEUES: &[&str] = &["q", "r"];
@@ -70,16 +72,7 @@ impl Client {
         self.incoming = ByteQueue::default();
         self.inbox = None;
         self.is_paused = false;
-        let options = history.conns[conn].options;
-        let connect = format!(
-            "CONNECT {{\"verbose\":{},\"pedantic\":{},\"echo\":{},\"headers\":{},\"no_responders\":{},\"protocol\":1}}\r\n",
-            options.verbose,
-            self.dice.percent(30),
-            options.echo,
-            options.headers,
-            options.no_responders
-        );
-        wire.outgoing.push(connect.as_bytes());
+        self.connect(conn, history, wire);
         for _ in 0..self.dice.between(0, 3) {
             self.subscribe(conn, history, wire);
         }
@@ -89,6 +82,29 @@ impl Client {
         if self.dice.percent(70) {
             ping(conn, history, wire);
         }
+    }
+
+    /// Says who it is, perhaps not for the first time.
+    fn connect(&mut self, conn: usize, history: &mut History, wire: &mut Wire) {
+        let claim = history.policies.last().claim(&mut self.dice);
+        let options = history.conns[conn].options;
+        let connect = format!(
+            "CONNECT {{\"verbose\":{},\"pedantic\":{},\"echo\":{},\"headers\":{},\"no_responders\":{},\"protocol\":1,{}}}\r\n",
+            options.verbose,
+            self.dice.percent(30),
+            options.echo,
+            options.headers,
+            options.no_responders,
+            credentials(conn, &claim)
+        );
+        say(conn, &connect, Command::Connect(claim), history, wire);
+    }
+
+    fn connect_again(&mut self, conn: usize, history: &mut History, wire: &mut Wire) {
+        self.inbox = None;
+        history.reconnect(conn);
+        self.connect(conn, history, wire);
+        self.subscribe(conn, history, wire);
     }
 
     /// Does one thing.
@@ -118,7 +134,12 @@ impl Client {
             self.request(conn, history, wire, profile);
             return Wish::None;
         }
+        if self.dice.percent(profile.reconnect_percent) {
+            self.connect_again(conn, history, wire);
+            return Wish::None;
+        }
         match self.dice.between(0, 99) {
+            0..2 if profile.has_policy => self.ask_server(conn, history, wire),
             0..55 => {
                 for _ in 0..self.dice.between(1, 6) {
                     self.publish(conn, history, wire, profile);
@@ -157,7 +178,7 @@ impl Client {
         }
         history.unsubscribe(sub);
         let line = format!("UNSUB {}\r\n", history.subs[sub].sid);
-        wire.outgoing.push(line.as_bytes());
+        say(conn, &line, Command::Unsubscribe(sub), history, wire);
     }
 
     fn payload_len(&mut self, profile: &Profile) -> usize {
@@ -196,6 +217,13 @@ impl Client {
         self.write(number, 0, history, wire);
     }
 
+    /// Asks the server itself.
+    fn ask_server(&mut self, conn: usize, history: &mut History, wire: &mut Wire) {
+        let reply = self.reply_subject(conn, history, wire);
+        let number = history.publish(conn, "$SYS.REQ.SERVER.PING", &reply, 9);
+        self.write(number, 0, history, wire);
+    }
+
     fn reply_subject(&mut self, conn: usize, history: &mut History, wire: &mut Wire) -> String {
         self.counter += 1;
         let reply = format!("_INBOX.{conn}.{}", self.counter);
@@ -231,9 +259,13 @@ impl Client {
             line += &format!(" {}", header.len());
         }
         line += &format!(" {}\r\n", header.len() + payload.len());
-        for part in [line.as_bytes(), &header, &payload, b"\r\n"] {
+        let parts = [line.as_bytes(), &header, &payload, b"\r\n"];
+        for part in parts {
             wire.outgoing.push(part);
         }
+        let conn = history.sent[number].conn;
+        let len = parts.iter().map(|part| part.len()).sum();
+        history.say(conn, len, Command::Publish(number));
     }
 
     /// Ends the connection, in order or in the middle of a message.
@@ -264,11 +296,15 @@ impl Client {
             self.incoming.consume(taken);
             match heard {
                 Heard::Info => {}
-                Heard::Ping if wire.ending.is_none() => wire.outgoing.push(b"PONG\r\n"),
+                Heard::Ping if wire.ending.is_none() => {
+                    say(conn, "PONG\r\n", Command::Other, history, wire);
+                }
                 Heard::Ping => {}
                 Heard::Pong => history.pong(conn)?,
                 Heard::Ok => history.conns[conn].oks += 1,
-                Heard::Err(text) => return Err(format!("-ERR to connection {conn}: {text}")),
+                Heard::Err(text) => {
+                    *history.conns[conn].errors.entry(text).or_default() += 1;
+                }
                 Heard::Message(message) => {
                     if let Some((number, hops)) = learn(history, conn, &message)?
                         && wire.ending.is_none()
@@ -301,11 +337,14 @@ impl Client {
         } else {
             (*self.dice.pick(SERVICES), message.reply.as_str())
         };
-        let onward = history.publish(conn, subject, reply, 9);
-        let mut causes = history.sent[number].causes.clone();
-        causes.append(&mut history.sent[onward].causes);
-        history.sent[onward].causes = causes;
-        self.write(onward, hops.saturating_sub(1), history, wire);
+        let times = 1 + u64::from(hops == 0 && self.dice.percent(10));
+        for _ in 0..times {
+            let onward = history.publish(conn, subject, reply, 9);
+            let mut causes = history.sent[number].causes.clone();
+            causes.append(&mut history.sent[onward].causes);
+            history.sent[onward].causes = causes;
+            self.write(onward, hops.saturating_sub(1), history, wire);
+        }
     }
 }
 
@@ -319,18 +358,41 @@ fn subscribe(
 ) -> usize {
     let sub = history.subscribe(conn, pattern, queue, max);
     let sid = &history.subs[sub].sid;
-    let mut lines = match queue {
+    let line = match queue {
         Some(queue) => format!("SUB {pattern} {queue} {sid}\r\n"),
         None => format!("SUB {pattern} {sid}\r\n"),
     };
-    if let Some(max) = max {
-        lines += &format!("UNSUB {sid} {max}\r\n");
+    let limit = max.map(|max| format!("UNSUB {sid} {max}\r\n"));
+    say(conn, &line, Command::Subscribe(sub), history, wire);
+    if let Some(limit) = limit {
+        say(conn, &limit, Command::Limit, history, wire);
     }
-    wire.outgoing.push(lines.as_bytes());
     sub
 }
 
 fn ping(conn: usize, history: &mut History, wire: &mut Wire) {
     history.ping(conn);
-    wire.outgoing.push(b"PING\r\n");
+    say(conn, "PING\r\n", Command::Other, history, wire);
+}
+
+/// Sends a line that the history knows.
+fn say(conn: usize, line: &str, command: Command, history: &mut History, wire: &mut Wire) {
+    wire.outgoing.push(line.as_bytes());
+    history.say(conn, line.len(), command);
+}
+
+/// The fields of CONNECT that say who it is; all of them each time, since what
+/// is absent stays as it was.
+fn credentials(conn: usize, claim: &Claim) -> String {
+    let (user, password, key, signature) = match claim {
+        Claim::Nothing => ("", "", "", String::new()),
+        Claim::Password(user, password) => (&**user, &**password, "", String::new()),
+        Claim::Signature { key, is_good } => {
+            let signature = keys::signature(*key, conn, *is_good);
+            ("", "", keys::public(*key), signature)
+        }
+    };
+    format!(
+        "\"user\":\"{user}\",\"pass\":\"{password}\",\"nkey\":\"{key}\",\"sig\":\"{signature}\""
+    )
 }

@@ -21,6 +21,10 @@ pub enum Event {
     Read(usize),
     /// A client does something.
     Act(usize),
+    /// A letter reaches a core's mailbox.
+    Letter(usize),
+    /// The reload looks again whether all is in order.
+    Reload,
 }
 
 /// Events in the order of their time, then of their making.

@@ -5,6 +5,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use crate::policy::{Bound, Claim};
+use crate::twin::{Acceptance, Executed, Policies, Stamp, Standing};
+
 /// A moment: every act and every sight has its own.
 pub type Tick = u64;
 
@@ -17,6 +20,18 @@ pub struct Options {
     pub no_responders: bool,
 }
 
+/// Something that a client says, as far as it matters.
+#[derive(Clone, Debug)]
+pub enum Command {
+    Connect(Claim),
+    Subscribe(usize),
+    /// UNSUB with a number, right after SUB.
+    Limit,
+    Unsubscribe(usize),
+    Publish(usize),
+    Other,
+}
+
 /// A connection of a client.
 pub struct Conn {
     pub client: usize,
@@ -27,8 +42,18 @@ pub struct Conn {
     pub sent: Vec<usize>,
     /// Moments of PINGs that are not answered.
     pub pings: VecDeque<Tick>,
-    pub oks_expected: u64,
+    /// What it has said, each with the number of bytes up to its end.
+    pub said: Vec<(u64, Command)>,
+    pub said_bytes: u64,
+    /// What is known of it on the server's side.
+    pub standing: Standing,
+    /// Deliveries by the server, in their order.
+    pub stamps: Vec<Stamp>,
+    /// Messages that the client got, those of the server itself included.
+    pub got: usize,
     pub oks: u64,
+    /// Errors that it got, by text.
+    pub errors: HashMap<String, u64>,
     /// What was delivered: the message, the subscription, the moment.
     pub heard: Vec<(usize, usize, Tick)>,
     /// The client began to end it.
@@ -53,6 +78,12 @@ impl Conn {
 /// A subscription.
 #[derive(Debug)]
 pub struct Sub {
+    /// When the server dealt with it, for whom, and what it said.
+    pub executed: Option<Tick>,
+    pub who: Option<Bound>,
+    pub acceptance: Acceptance,
+    /// The server has removed it, by a command or since its right was revoked.
+    pub removed: Option<Tick>,
     pub conn: usize,
     pub sid: String,
     pub pattern: String,
@@ -61,6 +92,8 @@ pub struct Sub {
     pub confirmed: Option<Tick>,
     /// Last deliveries that it may have, said right after its making.
     pub max: Option<u64>,
+    /// Answers of the server itself that it got.
+    pub answers: u64,
     /// UNSUB was decided.
     pub ended: Option<Tick>,
     pub end_confirmed: bool,
@@ -75,6 +108,12 @@ pub struct Sent {
     pub with_header: bool,
     pub payload_len: usize,
     pub made: Tick,
+    /// What the server did with it.
+    pub executed: Option<Executed>,
+    /// What a mapping made of its subject, as a delivery told.
+    pub became: Option<String>,
+    /// It asks the server itself, which has noted that.
+    pub is_noted: bool,
     /// When a PONG told that the server has dealt with it.
     pub flushed: Option<Tick>,
     /// What led to it: subscriptions that these connections had made before
@@ -95,6 +134,8 @@ pub struct History {
     pub sent: Vec<Sent>,
     /// Requests by their reply subject.
     pub requests: HashMap<String, usize>,
+    /// The policies of the servers.
+    pub policies: Policies,
 }
 
 /// The byte that fills a message's payload: now and then one that means
@@ -143,8 +184,13 @@ impl History {
             subs: Vec::new(),
             sent: Vec::new(),
             pings: VecDeque::new(),
-            oks_expected: u64::from(options.verbose),
+            said: Vec::new(),
+            said_bytes: 0,
+            standing: Standing::default(),
+            stamps: Vec::new(),
+            got: 0,
             oks: 0,
+            errors: HashMap::new(),
             heard: Vec::new(),
             ended: None,
             ended_by_server: None,
@@ -168,11 +214,11 @@ impl History {
         let sid = format!("{}", record.subs.len() + 1);
         record.subs.push(number);
         record.sids.insert(sid.clone(), number);
-        record.oks_expected += u64::from(record.options.verbose);
-        if max.is_some() {
-            record.oks_expected += u64::from(record.options.verbose);
-        }
         self.subs.push(Sub {
+            executed: None,
+            who: None,
+            acceptance: Acceptance::Unknown,
+            removed: None,
             conn,
             sid,
             pattern: pattern.into(),
@@ -180,6 +226,7 @@ impl History {
             made,
             confirmed: None,
             max,
+            answers: 0,
             ended: None,
             end_confirmed: false,
         });
@@ -189,8 +236,22 @@ impl History {
     pub fn unsubscribe(&mut self, sub: usize) {
         let tick = self.next_tick();
         self.subs[sub].ended = Some(tick);
-        let record = &mut self.conns[self.subs[sub].conn];
-        record.oks_expected += u64::from(record.options.verbose);
+    }
+
+    /// The client wants to be somebody else: its subscriptions end.
+    pub fn reconnect(&mut self, conn: usize) {
+        for sub in self.conns[conn].subs.clone() {
+            if self.subs[sub].ended.is_none() {
+                self.unsubscribe(sub);
+            }
+        }
+    }
+
+    /// Notes that a client has said something of so many bytes.
+    pub fn say(&mut self, conn: usize, len: usize, command: Command) {
+        let record = &mut self.conns[conn];
+        record.said_bytes += len as u64;
+        record.said.push((record.said_bytes, command));
     }
 
     pub fn publish(&mut self, conn: usize, subject: &str, reply: &str, len: usize) -> usize {
@@ -198,7 +259,6 @@ impl History {
         let number = self.sent.len();
         let record = &mut self.conns[conn];
         record.sent.push(number);
-        record.oks_expected += u64::from(record.options.verbose);
         self.sent.push(Sent {
             conn,
             subject: subject.into(),
@@ -206,6 +266,9 @@ impl History {
             with_header: false,
             payload_len: len,
             made,
+            executed: None,
+            became: None,
+            is_noted: false,
             flushed: None,
             causes: vec![(conn, made)],
             unheard: Vec::new(),

@@ -11,9 +11,11 @@
 //! Layout: `dice`, `bytes` and `clock` are small tools; `fabric` is the rings
 //! between cores with the visibility of real atomics, `net` the sockets,
 //! `shell` one core's turn, `clients` who talks to it, `protocol` their own
-//! reader of the protocol, `history` what they did and saw, `checkers` what
-//! must be true of it, `world` the scheduler of it all, `profile` what differs
-//! between seeds, `mutants` the deliberate faults.
+//! reader of the protocol, `policy` accounts and rights as the checkers
+//! understand them, `history` what clients did and saw, `twin` what the server
+//! must have made of it, `checkers` what must be true of both, `world` the
+//! scheduler of it all with the threads that write letters to cores, `profile`
+//! what differs between seeds, `mutants` the deliberate faults.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod bytes;
@@ -25,8 +27,10 @@ mod fabric;
 mod history;
 mod mutants;
 mod net;
+mod policy;
 mod profile;
 mod protocol;
 mod seeds;
 mod shell;
+mod twin;
 mod world;

@@ -32,6 +32,8 @@ pub struct Wire {
     pub ending: Option<Ending>,
     /// In the server's kernel, not yet read.
     pub arrived: ByteQueue,
+    /// Bytes that the server has read.
+    pub received: u64,
     /// The end has arrived at the server.
     pub end_arrived: bool,
     /// In the kernels towards the client.
@@ -58,6 +60,7 @@ impl Wire {
             outgoing: ByteQueue::default(),
             ending: None,
             arrived: ByteQueue::default(),
+            received: 0,
             end_arrived: false,
             towards_client: ByteQueue::default(),
             server_closed: false,
@@ -182,6 +185,7 @@ impl Net {
         if len > 0 {
             buffer[..len].copy_from_slice(&here.arrived.as_slice()[..len]);
             here.arrived.consume(len);
+            here.received += len as u64;
             return Received::Bytes(len);
         }
         if here.end_arrived {

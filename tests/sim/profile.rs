@@ -46,6 +46,14 @@ pub struct Profile {
     pub churn_percent: u64,
     /// Percent of acts that ask a service.
     pub request_percent: u64,
+    /// Percent of acts that say CONNECT once more.
+    pub reconnect_percent: u64,
+    /// There are accounts, users and rights.
+    pub has_policy: bool,
+    /// Other policies that come while it runs.
+    pub reloads: u64,
+    /// Longest time of a check of a password.
+    pub check_max: Time,
     /// The server sends PINGs.
     pub heartbeats: bool,
     /// Limits are so small that the server may close connections.
@@ -54,7 +62,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    pub fn new(dice: &mut Dice) -> Self {
+    pub fn new(seed: u64, dice: &mut Dice) -> Self {
         let is_large = dice.percent(20);
         let is_tight = dice.percent(20);
         let heartbeats = dice.percent(10) && !is_large;
@@ -74,8 +82,9 @@ impl Profile {
             (*dice.pick(&pieces), &[60, 400, 4_000, 100_000])
         };
         let starves = dice.percent(40);
+        let has_policy = dice.percent(60);
         let cores = *dice.pick(&[1, 2, 2, 3, 3, 3, 4, 4, 8]);
-        Self {
+        let mut profile = Self {
             cores,
             clients: dice.between(3, if is_large { 8 } else { 22 }) as usize,
             acts: dice.between(10, if is_large { 25 } else { 40 }),
@@ -103,10 +112,29 @@ impl Profile {
             pause_max: *dice.pick(&[1, 30]) * MILLISECOND,
             leave_percent: *dice.pick(&[0, 1, 4]),
             churn_percent: *dice.pick(&[2, 10, 25]),
-            request_percent: *dice.pick(&[10, 10, 50]),
+            request_percent: *dice.pick(&[10, 50]),
+            reconnect_percent: *dice.pick(&[0, 1, 4]),
+            has_policy,
+            reloads: if has_policy { dice.between(0, 5) } else { 0 },
+            check_max: *dice.pick(&[20, 500, 5_000]) * MICROSECOND,
             heartbeats,
             is_tight,
             limits,
+        };
+        if !has_policy && Dice::new(seed, 4).percent(30) {
+            profile.relay_much();
         }
+        profile
+    }
+
+    /// Much that depends on what others have just done, and one core that is
+    /// often late with saying what it did: whoever overtakes it is noticed.
+    fn relay_much(&mut self) {
+        self.request_percent = 70;
+        self.torn_percent = 25;
+        self.torn_max = 3_000 * MICROSECOND;
+        self.preempt_percent = 0;
+        self.starve_one_in = u64::MAX;
+        self.pause_percent = 0;
     }
 }

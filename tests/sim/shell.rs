@@ -4,6 +4,8 @@
 //! It mirrors `src/server/turn.rs` closely; what differs is only where bytes
 //! and batches come from.
 
+mod letters;
+
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::io::IoSlice;
@@ -19,6 +21,8 @@ use crate::clock::Time;
 use crate::fabric::{End, Fabric, Lane};
 use crate::mutants::Fault;
 use crate::net::{Net, Ready, Received};
+use crate::policy::keys;
+pub use letters::{Letter, Post};
 
 /// A client's socket with what is known of it.
 struct Socket {
@@ -38,6 +42,8 @@ pub struct Consequences {
     pub sent: Vec<usize>,
     /// Sockets whose kernel buffer has room again.
     pub drained: Vec<usize>,
+    /// What concerns other threads.
+    pub post: Post,
 }
 
 /// Where a core stands between its steps.
@@ -69,6 +75,8 @@ pub struct Core {
     returned: Vec<End>,
     /// Connections accepted for this core.
     pub handovers: VecDeque<usize>,
+    /// Letters of other threads.
+    pub letters: VecDeque<Letter>,
     pub step: Step,
     pub is_parked: bool,
     /// Cores whose bell must be rung at the end of the turn.
@@ -99,6 +107,7 @@ impl Core {
             inbound: Fabric::ends(fabric, id, Lane::Forth),
             returned: Fabric::ends(fabric, id, Lane::Back),
             handovers: VecDeque::new(),
+            letters: VecDeque::new(),
             step: Step::End,
             is_parked: true,
             to_ring: BTreeSet::new(),
@@ -113,6 +122,7 @@ impl Core {
         !self.readable.is_empty()
             || self.shard.has_work()
             || !self.handovers.is_empty()
+            || !self.letters.is_empty()
             || self.fabric.borrow_mut().has_work(self.id)
     }
 
@@ -130,13 +140,19 @@ impl Core {
         sockets.map(|socket| (socket.wire, socket.key))
     }
 
+    /// The time that the turn goes by.
+    pub fn now(&self) -> Time {
+        self.now.0
+    }
+
     /// Does the next step of the turn.
     pub fn advance(&mut self, now: Time, net: &mut Net) -> Consequences {
         let mut done = Consequences::default();
         self.step = match self.step {
             Step::End => {
                 self.now = Nanos(now);
-                self.take_events(net);
+                self.take_events(net, &mut done.post.opened);
+                self.read_letter(&mut done.post);
                 Step::Batches
             }
             Step::Batches => {
@@ -149,6 +165,7 @@ impl Core {
             }
             Step::Output => {
                 self.output();
+                self.post(&mut done.post);
                 Step::Announce(0)
             }
             Step::Announce(core) => {
@@ -178,7 +195,7 @@ impl Core {
         done
     }
 
-    fn take_events(&mut self, net: &mut Net) {
+    fn take_events(&mut self, net: &mut Net, opened: &mut Vec<usize>) {
         while let Some((wire, ready)) = net.take_event(self.id) {
             if let Some(key) = self.key_of(wire) {
                 self.note_ready(key, ready);
@@ -186,6 +203,7 @@ impl Core {
         }
         while let Some(wire) = self.handovers.pop_front() {
             self.open(wire, net);
+            opened.push(wire);
         }
     }
 
@@ -215,7 +233,8 @@ impl Core {
 
     fn open(&mut self, wire: usize, net: &mut Net) {
         let address = std::net::Ipv4Addr::from_bits(0x7f00_0000 + wire as u32);
-        let opening = Opening::client(wire as u64, (address, 1).into());
+        let mut opening = Opening::client(wire as u64, (address, 1).into());
+        opening.nonce = keys::nonce(wire).0;
         let key = self.shard.open(self.now, opening);
         let slot = key.index as usize;
         if self.sockets.len() <= slot {

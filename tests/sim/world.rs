@@ -1,15 +1,16 @@
 //! The scheduler: cores, sockets and clients under one virtual clock.
 
 mod inspect;
+mod threads;
 
 use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hasher};
 use std::rc::Rc;
+use std::sync::Arc;
 
-use trunkline_core::base::id::{CoreId, Nanos};
-use trunkline_core::session::authority::Authority;
-use trunkline_core::shard::{Shard, ShardConfig};
-use trunkline_core::wire::info::ServerInfo;
+use trunkline_core::base::id::Nanos;
+use trunkline_core::base::limits::CLOSE_LINGER_NS;
+use trunkline_core::shard::Shard;
 
 use crate::checkers::{delivery, ending};
 use crate::clients::{Client, Wish};
@@ -18,13 +19,18 @@ use crate::dice::Dice;
 use crate::fabric::Fabric;
 use crate::history::History;
 use crate::mutants::Fault;
-use crate::net::{Net, Wire};
+use crate::net::{Ending, Net, Wire};
+use crate::policy::{ACCOUNTS_MAX, Usages};
 use crate::profile::Profile;
-use crate::shell::{Consequences, Core, Step};
+use crate::shell::{Consequences, Core, Letter, Step};
+use threads::Reloads;
 
 /// Nothing happens for so long: everything has come to rest. Timers that would
 /// wake a core later do not count, since they would hide a lost wake-up.
 const REST: Time = 400 * MILLISECOND;
+
+/// The same when everybody has left: closing may take its time.
+const LAST_REST: Time = 2 * CLOSE_LINGER_NS;
 
 /// A run with more events never ends.
 const EVENTS_MAX: u64 = 4_000_000;
@@ -43,6 +49,9 @@ pub struct Outcome {
     pub closed: usize,
     /// Most batches in one ring, and most bytes on one link.
     pub fullest: (usize, usize),
+    /// Policies, and subscriptions that ended by a reload.
+    pub policies: usize,
+    pub revoked: usize,
 }
 
 /// One run.
@@ -62,12 +71,20 @@ pub struct World {
     trace: bool,
     last_act: Time,
     link_bytes_max: usize,
+    /// Choices about policies.
+    policy_dice: Dice,
+    usages: Usages,
+    reloads: Reloads,
+    /// Letters, with the core that each is for, until it has them.
+    letters: Vec<Option<(usize, Letter)>>,
+    /// When the thread that checks passwords has done what it has.
+    checker_free_at: Time,
 }
 
 impl World {
     pub fn new(seed: u64, fault: Option<Fault>, trace: bool) -> Self {
         let mut dice = Dice::new(seed, 1);
-        let profile = Profile::new(&mut dice);
+        let profile = Profile::new(seed, &mut dice);
         if trace {
             println!("{profile:#?}");
         }
@@ -78,9 +95,18 @@ impl World {
             fault,
         );
         let fabric = Rc::new(RefCell::new(fabric));
+        let mut policy_dice = Dice::new(seed, 3);
+        let usages: Usages = (0..ACCOUNTS_MAX).map(|_| Arc::default()).collect();
+        let model = threads::first_model(&profile, &mut policy_dice);
+        if trace {
+            println!("{model:#?}");
+        }
+        let authority = model.authority(&usages);
+        let mut history = History::default();
+        history.policies.begin(model, profile.cores);
         let sizes = (profile.buffer_bytes, profile.turn_input);
         let core = |id| {
-            let mut shard = Shard::new(config(id, &profile, seed));
+            let mut shard = Shard::new(threads::config(id, &profile, seed, &authority));
             if let Some(Fault::Core(mutant)) = fault {
                 shard.set_mutant(Some(mutant));
             }
@@ -95,12 +121,17 @@ impl World {
             fabric: Rc::clone(&fabric),
             epochs: vec![0; profile.cores],
             clients: (0..profile.clients).map(client).collect(),
-            history: History::default(),
+            history,
             hash: DefaultHasher::new(),
             events: 0,
             trace,
             last_act: 0,
             link_bytes_max: 0,
+            policy_dice,
+            usages,
+            reloads: Reloads::new(profile.reloads),
+            letters: Vec::new(),
+            checker_free_at: 0,
             profile,
         };
         for number in 0..world.clients.len() {
@@ -112,9 +143,23 @@ impl World {
 
     /// Runs to the end and judges.
     pub fn run(mut self) -> Result<Outcome, String> {
+        self.run_to_rest(REST)?;
+        // With heartbeats there is no rest.
+        if !self.profile.heartbeats {
+            self.at_rest()?;
+        }
+        ending::judge(&self.history, self.profile.is_tight)?;
+        let outcome = self.outcome();
+        self.everybody_leaves();
+        self.run_to_rest(LAST_REST)?;
+        self.nothing_is_left()?;
+        Ok(outcome)
+    }
+
+    fn run_to_rest(&mut self, rest: Time) -> Result<(), String> {
         while let Some(at) = self.clock.next_at() {
             let is_over = at > self.last_act + 20 * REST && self.profile.heartbeats;
-            if at > self.clock.now() + REST || is_over {
+            if at > self.clock.now() + rest || is_over {
                 break;
             }
             let Some(event) = self.clock.next() else {
@@ -127,22 +172,39 @@ impl World {
             self.happen(event)
                 .map_err(|wrong| format!("{wrong} (at {} ns)", self.clock.now()))?;
         }
-        // With heartbeats there is no rest.
-        if !self.profile.heartbeats {
-            self.at_rest()?;
-        }
-        ending::judge(&self.history, self.profile.is_tight)?;
-        Ok(Outcome {
+        Ok(())
+    }
+
+    fn outcome(&self) -> Outcome {
+        let conns = &self.history.conns;
+        Outcome {
             hash: self.hash.finish(),
             events: self.events,
             messages: self.history.sent.len(),
-            deliveries: self.history.conns.iter().map(|conn| conn.heard.len()).sum(),
+            deliveries: conns.iter().map(|conn| conn.heard.len()).sum(),
             relayed: self.relayed(),
-            closed: (self.history.conns.iter())
+            closed: (conns.iter())
                 .filter(|conn| conn.ended_by_server.is_some() && conn.ended.is_none())
                 .count(),
             fullest: (self.fabric.borrow().fullest, self.link_bytes_max),
-        })
+            policies: self.history.policies.models.len(),
+            revoked: self.revoked(),
+        }
+    }
+
+    fn everybody_leaves(&mut self) {
+        self.last_act = self.clock.now();
+        for client in &mut self.clients {
+            client.acts_left = 0;
+            client.is_paused = false;
+            if let Some(conn) = client.conn {
+                self.net.wires[conn].ending.get_or_insert(Ending::Orderly);
+            }
+        }
+        for conn in 0..self.history.conns.len() {
+            self.schedule_read(conn);
+            self.schedule_arrival(conn);
+        }
     }
 
     fn happen(&mut self, event: Event) -> Result<(), String> {
@@ -156,6 +218,14 @@ impl World {
             Event::Read(wire) => self.read(wire),
             Event::Act(client) => {
                 self.act(client);
+                Ok(())
+            }
+            Event::Letter(number) => {
+                self.letter_arrives(number);
+                Ok(())
+            }
+            Event::Reload => {
+                self.ask_all();
                 Ok(())
             }
         }
@@ -201,7 +271,7 @@ impl World {
         self.fabric.borrow_mut().set_now(self.clock.now());
         loop {
             let step = self.cores[number].step;
-            let done = self.cores[number].advance(self.clock.now(), &mut self.net);
+            let mut done = self.cores[number].advance(self.clock.now(), &mut self.net);
             if self.trace && !(done.sent.is_empty() && done.rung.is_empty()) {
                 self.note(|| {
                     format!(
@@ -210,7 +280,10 @@ impl World {
                     )
                 });
             }
-            self.note_doomed(number);
+            let post = std::mem::take(&mut done.post);
+            self.take_answers(number, &post)?;
+            self.observe(number, step)?;
+            self.take_wishes(number, post)?;
             self.take_consequences(number, &done);
             if step == Step::Flush {
                 self.check_bounds(number)?;
@@ -253,7 +326,7 @@ impl World {
         self.cores[number].is_parked = true;
         let mut fabric = self.fabric.borrow_mut();
         fabric.hear_bell(number);
-        let has_work = fabric.has_work(number);
+        let has_work = fabric.has_work(number) || !self.cores[number].letters.is_empty();
         drop(fabric);
         if has_work || self.net.has_events(number) {
             self.wake(number);
@@ -265,16 +338,6 @@ impl World {
             let delay = deadline.saturating_sub(self.clock.now());
             let event = Event::Core(number, self.epochs[number]);
             self.clock.after(delay, event);
-        }
-    }
-
-    /// Notes which connections a core has decided to close.
-    fn note_doomed(&mut self, number: usize) {
-        let core = &self.cores[number];
-        for (wire, key) in core.open_sockets() {
-            if core.shard.is_closing(key) {
-                self.history.conns[wire].is_doomed = true;
-            }
         }
     }
 
@@ -290,6 +353,7 @@ impl World {
                 self.note(|| format!("core {from} has closed connection {wire}"));
                 let tick = self.history.next_tick();
                 self.history.conns[wire].gone = Some(tick);
+                self.history.conns[wire].is_doomed = true;
             }
             self.schedule_read(wire);
         }
@@ -380,6 +444,7 @@ impl World {
 
     fn act(&mut self, number: usize) {
         self.last_act = self.clock.now();
+        self.reload_some_time();
         let client = &mut self.clients[number];
         if client.is_paused {
             client.is_paused = false;
@@ -427,24 +492,5 @@ impl World {
         self.cores[core].handovers.push_back(conn);
         self.wake(core);
         self.schedule_arrival(conn);
-    }
-}
-
-fn config(id: usize, profile: &Profile, seed: u64) -> ShardConfig {
-    ShardConfig {
-        core: CoreId(id as u8),
-        cores: profile.cores,
-        limits: profile.limits.clone(),
-        server: ServerInfo {
-            server_id: "NSIMULATION".into(),
-            server_name: "simulation".into(),
-            host: "127.0.0.1".into(),
-            port: 4222,
-            headers: true,
-            ..ServerInfo::default()
-        },
-        authority: Authority::open().into(),
-        seed,
-        trace: false,
     }
 }

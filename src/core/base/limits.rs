@@ -76,12 +76,6 @@ pub const LINK_SPARE_BATCHES_MAX: usize = 4;
 /// ...and the bytes of each of their two buffers that are kept.
 pub const LINK_SPARE_BYTES_MAX: usize = 256 << 10;
 
-/// Times a message for a queue group is handed on by cores whose member has
-/// just left; then it is dropped, as by a group without members. A core that
-/// hands on has said before that it has no member, so no core is visited twice
-/// unless it got a new one.
-pub const QUEUE_HOPS_MAX: u8 = CORES_MAX as u8;
-
 /// Subjects whose receivers a core remembers per account; beyond, the oldest
 /// are forgotten.
 pub const ROUTE_CACHE_MAX: usize = 32 << 10;

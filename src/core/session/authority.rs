@@ -77,6 +77,8 @@ pub enum Verdict {
 pub struct Candidate {
     /// The user, if there are users.
     pub user: Option<u32>,
+    /// The number of the check that decides it.
+    pub check: u64,
 }
 
 /// Sets of rights beyond twice those in use that are kept over reloads.

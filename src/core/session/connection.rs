@@ -184,6 +184,8 @@ pub enum Revision {
     Moved,
     /// It is to be seen whether its credentials still count.
     Credentials,
+    /// Its CONNECT waited for a password check by the older policy.
+    Connect,
     /// Subscriptions may have to end.
     Subscriptions,
 }

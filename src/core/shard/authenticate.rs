@@ -14,7 +14,7 @@ use crate::base::id::{AccountId, ConnectionKey, Nanos};
 use crate::base::limits::PASSWORD_CHECKS_MAX;
 use crate::session::authority::{Attempt, Candidate, NO_RIGHTS_NEEDED, Verdict};
 use crate::session::connection::{CloseReason, Hold};
-use crate::session::policy::{Account, Identity};
+use crate::session::policy::Identity;
 use crate::session::responses::Responses;
 use crate::session::tries::{Admission, Failure, Source};
 use crate::wire::connect::ConnectOptions;
@@ -26,6 +26,9 @@ pub struct PasswordCheck {
     pub key: ConnectionKey,
     /// Where the connection comes from.
     pub source: Source,
+    /// Its number: a connection may have begun another check when this one is
+    /// answered.
+    pub number: u64,
     /// The bcrypt hash.
     pub hash: String,
     /// What the client gave.
@@ -43,8 +46,13 @@ impl Shard {
         self.now = now;
         self.checks_under_way = self.checks_under_way.saturating_sub(1);
         self.tries.end_check(check.source);
+        let is_this = |candidate: &mut Candidate| candidate.check == check.number;
+        #[cfg(feature = "mutants")]
+        let takes_any = self.mutant == Some(super::mutants::Mutant::TakeOldCheck);
+        #[cfg(feature = "mutants")]
+        let is_this = |candidate: &mut Candidate| is_this(candidate) || takes_any;
         let index = self.connections.find(check.key);
-        let candidate = index.and_then(|index| self.connections[index].candidate.take());
+        let candidate = index.and_then(|index| self.connections[index].candidate.take_if(is_this));
         let (Some(index), Some(candidate)) = (index, candidate) else {
             if !fits {
                 // Who does not wait for the answer has tried all the same.
@@ -93,7 +101,7 @@ impl Shard {
     }
 
     /// Finds out who a client is that has sent CONNECT.
-    fn authenticate(&mut self, index: u32) {
+    pub(super) fn authenticate(&mut self, index: u32) {
         let connection = &self.connections[index];
         let source = Source::of(&connection.peer);
         let verdict = self.config.authority.judge(&Attempt {
@@ -111,10 +119,17 @@ impl Shard {
                     return self.refuse_credentials(index);
                 }
                 self.checks_under_way += 1;
-                self.connections[index].candidate = Some(Candidate { user });
+                self.checks_begun += 1;
+                let number = self.checks_begun;
+                self.connections[index].candidate = Some(Candidate {
+                    user,
+                    check: number,
+                });
+                let key = self.connections.key(index);
                 self.effects.password_checks.push_back(PasswordCheck {
-                    key: self.connections.key(index),
+                    key,
                     source,
+                    number,
                     hash,
                     given,
                 });
@@ -140,28 +155,32 @@ impl Shard {
             .connections_total
             .fetch_add(1, Ordering::Relaxed);
         let usage = configured.usage.clone();
-        let presented = &self.connections[index].options;
-        let identity = user.map_or_else(
-            || presented_name(configured, presented),
-            |user| {
-                let who = match &policy.users[user as usize].identity {
-                    Identity::Password { user, .. } => format!("{}/user:{user}", configured.name),
-                    Identity::Nkey(key) => format!("{}/nkey:{key}", configured.name),
-                };
-                who.into()
-            },
-        );
         if self.connections[index].account != account {
-            // Subscriptions are of one account: those of before CONNECT end.
+            // Subscriptions are of one account: those of before CONNECT end, and
+            // so does the leave to answer requests.
             self.drop_subscriptions(index);
+            self.connections[index].responses = None;
         }
         let connection = &mut self.connections[index];
         connection.account = account;
         connection.usage = Some(usage);
         connection.user = user;
-        connection.identity = identity;
+        self.identify(index);
         self.apply_rights(index);
         true
+    }
+
+    /// Gives a connection the name of its user, for log lines and monitoring.
+    pub(super) fn identify(&mut self, index: u32) {
+        let policy = self.config.authority.policy();
+        let connection = &mut self.connections[index];
+        let account = &policy.accounts[connection.account.index()].name;
+        let user = connection.user.map(|user| &policy.users[user as usize]);
+        connection.identity = match user.map(|user| &user.identity) {
+            None => presented_name(account, &connection.options),
+            Some(Identity::Password { user, .. }) => format!("{account}/user:{user}").into(),
+            Some(Identity::Nkey(key)) => format!("{account}/nkey:{key}").into(),
+        };
     }
 
     /// Gives a connection what its user and account say; its old answers to
@@ -211,6 +230,11 @@ impl Shard {
             // Clients choose no accounts any more (NATS 2.15).
             return self.refuse_credentials(index);
         }
+        if !self.connections[index].subscriptions.is_empty() {
+            // Made before CONNECT, by the rights of those without credentials.
+            self.renew_filters(index);
+            self.revise_subscriptions(index);
+        }
         self.finish_connect(index);
     }
 
@@ -252,8 +276,7 @@ impl Shard {
 }
 
 /// What a client calls itself where nobody asks who it is.
-fn presented_name(account: &Account, options: &ConnectOptions) -> Box<str> {
-    let account = &account.name;
+fn presented_name(account: &str, options: &ConnectOptions) -> Box<str> {
     match (options.nkey.as_str(), options.user.as_str()) {
         ("", "") if options.token.is_empty() => Box::default(),
         ("", "") => format!("{account}/token").into(),

@@ -273,7 +273,11 @@ impl Shard {
             super::frame::announce(links, core, account, announcement);
         });
         let connection = &mut self.connections[index];
-        if interest.needs_filter(pattern, queue, connection.rights) {
+        let wants = interest.needs_filter(pattern, queue, connection.rights);
+        #[cfg(feature = "mutants")]
+        let wants =
+            wants && (queue.is_none() || self.mutant != Some(super::mutants::Mutant::HearInQueues));
+        if wants {
             interest.subscription_mut(number).filter = connection.rights;
         }
         connection.has_unconfirmed = true;

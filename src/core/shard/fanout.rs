@@ -432,6 +432,9 @@ impl Shard {
         let interest = &mut self.interests[account.index()];
         let at = interest.route(message.subject, self.last_mesh_route);
         self.last_mesh_route = at;
+        #[cfg(feature = "mutants")]
+        let at = self.spoilt_route(account, at);
+        let interest = &mut self.interests[account.index()];
         let delivery = Delivery {
             tail: message.tail,
             has_header: message.has_header,

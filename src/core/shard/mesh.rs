@@ -108,6 +108,8 @@ impl Shard {
         let mut reader = Reader(&batch.data);
         while !reader.0.is_empty() {
             let frame = Frame::decode(&mut reader);
+            #[cfg(feature = "mutants")]
+            let frame = self.spoilt_frame(frame);
             self.deliver_frame(&frame);
         }
         self.stall_remote(from);

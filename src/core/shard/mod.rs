@@ -89,6 +89,8 @@ pub struct Shard {
     checks_under_way: usize,
     /// Where failed log-in tries come from.
     tries: Tries,
+    /// Passwords that the shell was ever asked to check.
+    checks_begun: u64,
     /// Connections that ended for a bad reason.
     endings: report::Endings,
     /// What else is counted for monitoring.
@@ -170,6 +172,7 @@ impl Shard {
             interests: Vec::new(),
             checks_under_way: 0,
             tries: Tries::new(rng.next_u64()),
+            checks_begun: 0,
             revisions: VecDeque::new(),
             endings: report::Endings::default(),
             counts: report::Counts::default(),

@@ -6,8 +6,10 @@
 //! that each is noticed.
 
 use super::Shard;
+use super::frame::Frame;
 use super::mesh::MeshBatch;
-use crate::base::id::{ConnectionKey, CoreId};
+use crate::base::id::{AccountId, ConnectionKey, CoreId};
+use crate::session::connection::{Hold, Revision};
 
 /// A fault inside the core.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,6 +22,26 @@ pub enum Mutant {
     KeepHeaders,
     /// A subscription ends one message too late.
     UnsubscribeLate,
+    /// A message from another core is delivered in the wrong account.
+    ForgetAccount,
+    /// Routes of before a reload stay, with what rights made of them.
+    KeepRoutes,
+    /// Members of queue groups get what they may not.
+    HearInQueues,
+    /// A connection that waits for something else is not revised.
+    SkipHeld,
+    /// A message from another core is mapped once more.
+    MapTwice,
+    /// Leave to answer does not expire.
+    AnswerForEver,
+    /// A connection that a reload ends stays counted in its account.
+    KeepCounting,
+    /// The answer to an older password check counts too.
+    TakeOldCheck,
+    /// Whoever waits for a password check is forgotten in a reload.
+    ForgetCheck,
+    /// Subscriptions that are not allowed any more are not ended.
+    KeepSubscriptions,
 }
 
 impl Shard {
@@ -33,6 +55,37 @@ impl Shard {
         self.mutant == Some(mutant)
     }
 
+    /// A message from another core, as it is delivered.
+    pub(super) fn spoilt_frame<'a>(&self, mut frame: Frame<'a>) -> Frame<'a> {
+        if self.is_mutant(Mutant::ForgetAccount) {
+            frame.message.account = AccountId::GLOBAL;
+        }
+        frame
+    }
+
+    /// The route by which a message from another core is delivered.
+    pub(super) fn spoilt_route(&mut self, account: AccountId, at: u32) -> u32 {
+        let route = self.interests[account.index()].route_at(at);
+        match route.mapped.is_some() && self.is_mutant(Mutant::MapTwice) {
+            true => self.redirect(account, at).unwrap_or(at),
+            false => at,
+        }
+    }
+
+    /// What a reload has left to be done about a connection.
+    pub(super) fn spoilt_revision(&mut self, index: u32, revision: Revision) -> Revision {
+        let connection = &mut self.connections[index];
+        match (self.mutant, revision) {
+            (Some(Mutant::SkipHeld), _) if connection.hold != Hold::None => Revision::None,
+            (Some(Mutant::KeepSubscriptions), Revision::Subscriptions) => Revision::None,
+            (Some(Mutant::KeepCounting), Revision::Moved) => {
+                connection.usage = None;
+                revision
+            }
+            _ => revision,
+        }
+    }
+
     /// Bytes that wait for a connection's socket.
     #[must_use]
     pub fn pending_bytes(&self, key: ConnectionKey) -> u64 {
@@ -41,14 +94,22 @@ impl Shard {
             .map_or(0, |index| self.connections[index].outbox.pending_bytes())
     }
 
-    /// Bytes that the connection's input holds, large messages included.
+    /// Bytes that have been read from a connection and not executed yet.
     #[must_use]
     pub fn input_bytes(&self, key: ConnectionKey) -> usize {
         self.connections.find(key).map_or(0, |index| {
             let connection = &self.connections[index];
-            let large = connection.large.as_ref().map_or(0, |large| large.len);
+            let large = connection.large.as_ref().map_or(0, |large| large.arrived);
             connection.input.len() + large
         })
+    }
+
+    /// Messages that a connection was ever given.
+    #[must_use]
+    pub fn delivered_messages(&self, key: ConnectionKey) -> u64 {
+        self.connections
+            .find(key)
+            .map_or(0, |index| self.connections[index].traffic.out_messages)
     }
 
     /// Whether the shard has decided to close a connection.
@@ -63,7 +124,12 @@ impl Shard {
     #[must_use]
     pub fn hold_text(&self, key: ConnectionKey) -> String {
         self.connections.find(key).map_or("gone".into(), |index| {
-            format!("{:?}", self.connections[index].hold)
+            let connection = &self.connections[index];
+            match connection.candidate {
+                Some(_) => "a password check".into(),
+                None if connection.revision != Revision::None => "a revision".into(),
+                None => format!("{:?}", connection.hold),
+            }
         })
     }
 

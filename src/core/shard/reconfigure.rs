@@ -84,6 +84,10 @@ impl Shard {
         let keeps_numbers = authority.rights().starts_with(older.rights());
         let keys: Vec<ConnectionKey> = self.connections.keys().collect();
         for key in keys {
+            // Who is closing is nobody any more, by no policy's numbers.
+            if self.connections[key.index].closing.is_some() {
+                continue;
+            }
             let user = self.connections[key.index].user;
             let is_gone = user.is_some_and(|user| !authority.still_knows(&older, user));
             self.inherit(key, &heirs, is_gone, keeps_numbers);
@@ -104,6 +108,10 @@ impl Shard {
         }
         let authority = &self.config.authority;
         for (account, interest) in self.interests.iter_mut().enumerate() {
+            #[cfg(feature = "mutants")]
+            if self.mutant == Some(super::mutants::Mutant::KeepRoutes) && !interest.is_empty() {
+                continue;
+            }
             interest.set_rules(Rules {
                 rights: Arc::clone(authority.rights()),
                 mappings: authority.mappings_of(account),
@@ -134,11 +142,18 @@ impl Shard {
     ) {
         let index = key.index;
         let connection = &mut self.connections[index];
-        if connection.closing.is_some() {
-            return;
+        #[cfg(feature = "mutants")]
+        if self.mutant == Some(super::mutants::Mutant::ForgetCheck) {
+            connection.candidate = None;
         }
         // A check under way was for a user of the older policy.
-        connection.candidate = None;
+        if connection.candidate.take().is_some() {
+            connection.user = None;
+            connection.revision = Revision::Connect;
+            self.silence(index);
+            self.revisions.push_back(key);
+            return;
+        }
         let is_bound = connection.usage.is_some();
         let required = self
             .config
@@ -196,17 +211,25 @@ impl Shard {
         }
     }
 
-    /// Old numbers of rights mean nothing any more.
-    fn reset_filters(&mut self, index: u32) {
+    /// Old numbers of rights mean nothing any more. Subscriptions that are not
+    /// allowed hear nothing from now on, even before they are ended.
+    pub(super) fn reset_filters(&mut self, index: u32) {
         let connection = &self.connections[index];
         let interest = &mut self.interests[connection.account.index()];
+        let authority = &self.config.authority;
+        let rights = authority.rights().get(usize::from(connection.rights));
         for &number in &connection.subscriptions {
             let (pattern, queue) = interest.name_of(number);
-            let wants = Pattern::parse(pattern)
-                .is_some_and(|pattern| interest.needs_filter(pattern, queue, connection.rights));
-            interest.subscription_mut(number).filter =
-                if wants { connection.rights } else { NO_FILTER };
+            let filter = match (rights, Pattern::parse(pattern)) {
+                (Some(rights), _) if !rights.may_subscribe(pattern, queue) => NOTHING_PASSES,
+                (_, Some(pattern)) if interest.needs_filter(pattern, queue, connection.rights) => {
+                    connection.rights
+                }
+                _ => NO_FILTER,
+            };
+            interest.subscription_mut(number).filter = filter;
         }
+        interest.forget_routes();
     }
 
     /// Goes on with the connections that the last settings have not reached.
@@ -230,10 +253,13 @@ impl Shard {
 
     fn revise(&mut self, index: u32) {
         let revision = std::mem::take(&mut self.connections[index].revision);
+        #[cfg(feature = "mutants")]
+        let revision = self.spoilt_revision(index, revision);
         match revision {
             Revision::None => {}
             Revision::Moved => self.close(index, CloseReason::ClientClosed),
             Revision::Credentials => self.revise_credentials(index),
+            Revision::Connect => self.authenticate(index),
             Revision::Subscriptions => {
                 self.renew_filters(index);
                 self.revise_subscriptions(index);
@@ -274,20 +300,21 @@ impl Shard {
             return;
         }
         self.connections[index].user = user;
+        self.identify(index);
         self.apply_rights(index);
         self.renew_filters(index);
         self.revise_subscriptions(index);
     }
 
     /// From now on the messages of a connection are those that its rights allow.
-    fn renew_filters(&mut self, index: u32) {
+    pub(super) fn renew_filters(&mut self, index: u32) {
         self.reset_filters(index);
         let account = self.connections[index].account;
         self.interests[account.index()].forget_routes();
     }
 
     /// Ends the subscriptions that are not allowed any more.
-    fn revise_subscriptions(&mut self, index: u32) {
+    pub(super) fn revise_subscriptions(&mut self, index: u32) {
         let connection = &self.connections[index];
         let authority = self.config.authority.clone();
         let Some(rights) = authority.rights().get(usize::from(connection.rights)) else {
@@ -367,3 +394,7 @@ impl Shard {
         count
     }
 }
+
+#[cfg(test)]
+#[path = "reconfigure_tests.rs"]
+mod tests;

@@ -1,7 +1,9 @@
 //! What must be true of a message when it arrives at a client.
 
+use crate::checkers::rights;
 use crate::history::{self, History};
 use crate::protocol::{Message, reaches};
+use crate::twin::Stamp;
 
 /// Judges a message that a connection got; the message's number and hops if it
 /// is one that a client has sent.
@@ -29,12 +31,19 @@ pub fn learn(
     {
         return nobody_answers(history, conn, sub, message).map(|()| None);
     }
+    let stamp = rights::take_stamp(history, conn)?;
+    if let Some(about) = message.payload.strip_prefix(b"server ") {
+        server_answers(history, sub, message, about, &stamp)?;
+        history.subs[sub].answers += 1;
+        return Ok(None);
+    }
     let Some((number, hops)) = history::read_payload(&message.payload) else {
-        return Err(format!("{about:?} got a damaged payload"));
+        return Err(format!("{:?} got a damaged payload", history.subs[sub]));
     };
     compare(history, conn, number, message)?;
     let about = &history.subs[sub];
     let sent = &history.sent[number];
+    rights::may_get(history, about, sent, &stamp, message)?;
     if about.end_confirmed {
         return Err(format!("{about:?} is over and confirmed, yet got {sent:?}"));
     }
@@ -54,6 +63,8 @@ pub fn learn(
         return Err(format!("{about:?} and {other:?} both got {sent:?}"));
     }
     history.sent[number].deliveries.push(sub);
+    history.sent[number].became = Some(message.subject.clone());
+    rights::note_request(history, conn, &message.reply, &stamp);
     history.conns[conn].heard.push((number, sub, tick));
     Ok(Some((number, hops)))
 }
@@ -69,8 +80,7 @@ fn compare(history: &History, conn: usize, number: usize, message: &Message) -> 
     };
     let header =
         (sent.with_header && history.conns[conn].options.headers).then(|| history::header(number));
-    if message.subject != sent.subject
-        || message.reply != sent.reply
+    if message.reply != sent.reply
         || message.payload.len() != sent.payload_len
         || message.header != header
     {
@@ -83,6 +93,29 @@ fn compare(history: &History, conn: usize, number: usize, message: &Message) -> 
         ));
     }
     Ok(())
+}
+
+/// An answer of the server itself: it stays in the account of who asked.
+fn server_answers(
+    history: &History,
+    sub: usize,
+    message: &Message,
+    about: &[u8],
+    stamp: &Stamp,
+) -> Result<(), String> {
+    let number = std::str::from_utf8(about).ok();
+    let number = number.and_then(|number| number.parse::<usize>().ok());
+    let sent = number.and_then(|number| history.sent.get(number));
+    let executed = sent.and_then(|sent| sent.executed.as_ref());
+    let (Some(sent), Some(executed)) = (sent, executed) else {
+        return Err("the server answers what nobody asked".into());
+    };
+    let about = &history.subs[sub];
+    if message.subject != sent.reply {
+        return Err(format!("{about:?} got an answer to {sent:?}"));
+    }
+    rights::may_hear(history, about, executed.account, &message.subject, stamp)
+        .map_err(|wrong| format!("{wrong}: {about:?} got the server's answer to {sent:?}"))
 }
 
 /// A status 503: nobody listens to a request.
@@ -110,13 +143,19 @@ fn nobody_answers(
         return Err(format!("{about:?} got a 503 that it must not get"));
     }
     let sent = &history.sent[number];
-    if sent.conn != conn || sent.subject != subject {
+    let Some(executed) = &sent.executed else {
+        return Err(format!("503 for what was not accepted: {sent:?}"));
+    };
+    let mut becomes = executed.becomes.iter();
+    let is_of_it = becomes.any(|other| other.as_ref().unwrap_or(&sent.subject) == &subject);
+    if sent.conn != conn || !is_of_it {
         // The answerer's own subscription may match the reply of another's
         // request that it passed on in vain.
         return Ok(());
     }
     let eligible = history.subs.iter().find(|sub| {
-        reaches(&sub.pattern, &sent.subject)
+        reaches(&sub.pattern, &subject)
+            && rights::hold(history, sub, sent)
             && sub.confirmed.is_some_and(|confirmed| confirmed < sent.made)
             && sub.ended.is_none()
             && sub.max.is_none()
@@ -124,11 +163,11 @@ fn nobody_answers(
             && !history.conns[sub.conn].is_doomed
             && (sub.conn != conn || options.echo)
     });
-    if let Some(eligible) = eligible {
-        return Err(format!("503 for {sent:?} although there is {eligible:?}"));
-    }
     // One that was delivered may have come back to its requester, who passed it
     // on in vain.
+    if let Some(eligible) = eligible.filter(|_| sent.deliveries.is_empty()) {
+        return Err(format!("503 for {sent:?} although there is {eligible:?}"));
+    }
     if !sent.unheard.is_empty() && sent.deliveries.is_empty() {
         return Err(format!("two 503 for {sent:?}"));
     }

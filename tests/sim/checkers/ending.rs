@@ -2,17 +2,19 @@
 
 use std::collections::HashMap;
 
-use crate::history::{History, Sent, Sub};
+use crate::checkers::rights;
+use crate::history::{Conn, History, Sent, Sub};
 use crate::protocol::reaches;
 
 /// Judges a run that is over.
 pub fn judge(history: &History, is_tight: bool) -> Result<(), String> {
-    for check in [answers, plain, queues, limited, order, nobody] {
+    for check in [answers, requests, plain, queues, limited, order, nobody] {
         check(history)?;
     }
     if !is_tight
-        && let Some((number, _)) = (history.conns.iter().enumerate())
-            .find(|(_, conn)| conn.ended_by_server.is_some() && conn.ended.is_none())
+        && let Some((number, _)) = (history.conns.iter().enumerate()).find(|(_, conn)| {
+            conn.ended_by_server.is_some() && conn.ended.is_none() && !had_to_go(conn)
+        })
     {
         return Err(format!(
             "the server closed connection {number} for no reason"
@@ -21,9 +23,34 @@ pub fn judge(history: &History, is_tight: bool) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether the server may have ended a connection for who it is.
+fn had_to_go(conn: &Conn) -> bool {
+    conn.standing.must_end.is_some() || conn.standing.may_be_full
+}
+
 /// Every command has its answer.
 fn answers(history: &History) -> Result<(), String> {
     for (number, conn) in history.conns.iter().enumerate() {
+        // What is said last reaches whoever reads all the time.
+        let reads_all =
+            conn.ended.is_none() && conn.standing.must_end.is_some() && !conn.has_paused;
+        for (text, &(least, most)) in &conn.standing.errors {
+            let got = conn.errors.get(text).copied().unwrap_or_default();
+            if got > most || (got < least && (conn.is_alive() || reads_all)) {
+                return Err(format!(
+                    "connection {number} got {got} instead of {least} to {most} -ERR {text}: {:?} {:?}",
+                    conn.errors, conn.standing
+                ));
+            }
+        }
+        if let Some((text, _)) =
+            (conn.errors.iter()).find(|(text, _)| !conn.standing.errors.contains_key(*text))
+        {
+            return Err(format!(
+                "connection {number} got -ERR {text}: {:?}",
+                conn.standing
+            ));
+        }
         if !conn.is_alive() {
             continue;
         }
@@ -33,19 +60,25 @@ fn answers(history: &History) -> Result<(), String> {
                 conn.pings.len()
             ));
         }
-        if conn.oks != conn.oks_expected {
+        let (least, most) = conn.standing.oks;
+        if !(least..=most).contains(&conn.oks) {
             return Err(format!(
-                "connection {number} got {} of {} +OK",
-                conn.oks, conn.oks_expected
+                "connection {number} got {} instead of {least} to {most} +OK",
+                conn.oks
             ));
         }
     }
     Ok(())
 }
 
-/// Whether a message has certainly been dealt with.
-fn is_certain(history: &History, sent: &Sent) -> bool {
-    sent.flushed.is_some() || history.conns[sent.conn].is_alive()
+/// Every request to the server itself was noted.
+fn requests(history: &History) -> Result<(), String> {
+    let lost = history.sent.iter().find(|sent| {
+        sent.subject.starts_with("$SYS.REQ.") && rights::is_published(sent) && !sent.is_noted
+    });
+    lost.map_or(Ok(()), |lost| {
+        Err(format!("the server did not hear {lost:?}"))
+    })
 }
 
 /// Whether a subscription was certainly known wherever a message was routed:
@@ -68,16 +101,16 @@ fn is_due(history: &History, sub: &Sub, sent: &Sent) -> bool {
         && history.conns[sub.conn].is_alive()
         && is_known(sub, sent)
         && echoes(history, sub, sent)
-        && is_certain(history, sent)
+        && rights::hold(history, sub, sent)
 }
 
 /// The subscriptions that match each subject.
 fn matching(history: &History) -> HashMap<&str, Vec<usize>> {
     let mut found: HashMap<&str, Vec<usize>> = HashMap::new();
-    for sent in &history.sent {
-        found.entry(&sent.subject).or_insert_with(|| {
+    for subject in history.sent.iter().filter_map(rights::subject_of) {
+        found.entry(subject).or_insert_with(|| {
             let subs = history.subs.iter().enumerate();
-            subs.filter(|(_, sub)| reaches(&sub.pattern, &sent.subject))
+            subs.filter(|(_, sub)| reaches(&sub.pattern, subject))
                 .map(|(number, _)| number)
                 .collect()
         });
@@ -85,11 +118,20 @@ fn matching(history: &History) -> HashMap<&str, Vec<usize>> {
     found
 }
 
+/// The subscriptions that match the subject that a message became.
+fn matched<'a>(matching: &'a HashMap<&str, Vec<usize>>, sent: &Sent) -> &'a [usize] {
+    rights::subject_of(sent).map_or(&[], |subject| &matching[subject])
+}
+
+fn account_of(sub: &Sub) -> Option<usize> {
+    sub.who.as_ref().map(|who| who.account)
+}
+
 /// Plain subscriptions that last get every message.
 fn plain(history: &History) -> Result<(), String> {
     let matching = matching(history);
     for (message, sent) in history.sent.iter().enumerate() {
-        for &number in &matching[&*sent.subject] {
+        for &number in matched(&matching, sent) {
             let sub = &history.subs[number];
             let is_unlimited = sub.queue.is_none() && sub.max.is_none();
             if is_unlimited && is_due(history, sub, sent) && !sent.deliveries.contains(&number) {
@@ -106,7 +148,7 @@ fn queues(history: &History) -> Result<(), String> {
     let matching = matching(history);
     for (message, sent) in history.sent.iter().enumerate() {
         let members = || {
-            let numbers = matching[&*sent.subject].iter();
+            let numbers = matched(&matching, sent).iter();
             numbers.map(|&number| (number, &history.subs[number]))
         };
         let lasting = members().filter(|(_, sub)| {
@@ -116,7 +158,9 @@ fn queues(history: &History) -> Result<(), String> {
                 && is_due(history, sub, sent)
         });
         for (_, lasting) in lasting {
-            let mut group = members().filter(|(_, sub)| sub.queue == lasting.queue);
+            let mut group = members().filter(|(_, sub)| {
+                sub.queue == lasting.queue && account_of(sub) == account_of(lasting)
+            });
             let is_settled = group.any(|(number, sub)| {
                 let conn = &history.conns[sub.conn];
                 let may_be_lost = !conn.is_alive() && conn.gone.is_none_or(|gone| gone > sent.made);
@@ -137,7 +181,7 @@ fn limited(history: &History) -> Result<(), String> {
     let matching = matching(history);
     let mut counts: HashMap<usize, (u64, u64)> = HashMap::new();
     for sent in &history.sent {
-        for &number in &matching[&*sent.subject] {
+        for &number in matched(&matching, sent) {
             let (got, due) = counts.entry(number).or_default();
             *got += u64::from(sent.deliveries.contains(&number));
             *due += u64::from(is_due(history, &history.subs[number], sent));
@@ -146,11 +190,12 @@ fn limited(history: &History) -> Result<(), String> {
     for (number, sub) in history.subs.iter().enumerate() {
         let Some(max) = sub.max else { continue };
         let (got, due) = counts.get(&number).copied().unwrap_or_default();
+        let got = got + sub.answers;
         // What was delivered before the server read the limit may exceed it.
         let excess = sub.confirmed.map_or(got, |confirmed| {
             let heard = history.conns[sub.conn].heard.iter();
             let early = |(_, of, tick): &&(usize, usize, u64)| *of == number && *tick < confirmed;
-            heard.filter(early).count() as u64
+            heard.filter(early).count() as u64 + sub.answers
         });
         if got > max.max(excess) || (sub.queue.is_none() && got < due.min(max)) {
             return Err(format!("{sub:?} got {got} messages of {due}"));
@@ -188,13 +233,36 @@ fn nobody(history: &History) -> Result<(), String> {
     for &number in history.requests.values() {
         let sent = &history.sent[number];
         let conn = &history.conns[sent.conn];
-        let listens = |sub: &Sub| {
-            reaches(&sub.pattern, &sent.subject) && (sub.conn != sent.conn || conn.options.echo)
+        let Some(executed) = sent.executed.as_ref() else {
+            continue;
         };
-        let must_hear = conn.options.no_responders && conn.is_alive();
+        let listens = |sub: &Sub| {
+            let mut becomes = executed.becomes.iter().flatten();
+            becomes.any(|subject| reaches(&sub.pattern, subject))
+                && (sub.conn != sent.conn || conn.options.echo)
+                && account_of(sub).is_none_or(|account| account == executed.account)
+        };
+        let must_hear = conn.options.no_responders
+            && conn.is_alive()
+            && rights::is_published(sent)
+            && !sent.subject.starts_with("$SYS.")
+            && hears_reply(history, sent);
         if must_hear && sent.unheard.is_empty() && !history.subs.iter().any(listens) {
             return Err(format!("no 503 for {sent:?}"));
         }
     }
     Ok(())
+}
+
+/// Whether who asked certainly had a subscription for the answer.
+fn hears_reply(history: &History, sent: &Sent) -> bool {
+    let conn = &history.conns[sent.conn];
+    let mut subs = conn.subs.iter().map(|&sub| &history.subs[sub]);
+    subs.any(|sub| {
+        sub.made < sent.made
+            && sub.queue.is_none()
+            && sub.max.is_none()
+            && reaches(&sub.pattern, &sent.reply)
+            && rights::hears(history, sub, sent, &sent.reply)
+    })
 }

@@ -1,14 +1,40 @@
 //! Looking at the world: its bounds after a turn, its state at rest, and what
 //! a trace tells.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use trunkline_core::base::id::CoreId;
 use trunkline_core::base::limits::LINK_BYTES_MAX;
+use trunkline_core::session::policy::AccountUsage;
 
 use super::World;
 use crate::history::Sent;
 use crate::net::Ending;
+use crate::shell::Step;
+use crate::twin::Seen;
 
 impl World {
+    /// Notes what a step has done to the connections of a core.
+    pub(super) fn observe(&mut self, number: usize, step: Step) -> Result<(), String> {
+        if matches!(step, Step::Announce(_) | Step::Push(_) | Step::Bells) {
+            return Ok(());
+        }
+        let core = &self.cores[number];
+        let see = |(wire, key)| Seen {
+            conn: wire,
+            is_closing: core.shard.is_closing(key),
+            executed: self.net.wires[wire].received - core.shard.input_bytes(key) as u64,
+            delivered: core.shard.delivered_messages(key),
+        };
+        let seen: Vec<Seen> = core.open_sockets().map(see).collect();
+        self.history.observe(number, core.now(), &seen)?;
+        match self.reloads.is_busy {
+            true => Ok(()),
+            false => self.history.check_fullness(number),
+        }
+    }
+
     pub(super) fn check_bounds(&mut self, number: usize) -> Result<(), String> {
         let core = &self.cores[number];
         // One message may exceed a bound, and so may the answers to one read.
@@ -107,5 +133,35 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    pub(super) fn revoked(&self) -> usize {
+        let subs = self.history.subs.iter();
+        subs.filter(|sub| sub.removed.is_some() && sub.ended.is_none())
+            .count()
+    }
+
+    /// Everybody has left: then nothing of them must be left.
+    pub(super) fn nothing_is_left(&self) -> Result<(), String> {
+        for core in &self.cores {
+            let shard = &core.shard;
+            let left = (shard.connection_count(), shard.subscription_count());
+            if left != (0, 0) {
+                let open: Vec<usize> = core.open_sockets().map(|(wire, _)| wire).collect();
+                return Err(format!(
+                    "core {} has {left:?} connections and subscriptions left: {open:?}",
+                    core.id
+                ));
+            }
+            shard.check_invariants();
+        }
+        let counted = |usage: &Arc<AccountUsage>| usage.connections.load(Ordering::Relaxed);
+        let counts: Vec<u64> = self.usages.iter().map(counted).collect();
+        match counts.iter().all(|&count| count == 0) {
+            true => Ok(()),
+            false => Err(format!(
+                "connections of accounts that have left: {counts:?}"
+            )),
+        }
     }
 }

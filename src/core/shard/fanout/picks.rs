@@ -2,14 +2,16 @@
 
 use super::super::Shard;
 use super::super::frame::{Frame, MessageFrame};
-use super::{Delivery, Marks, Receivers, choose_core};
+use super::{Delivery, Marks, Receivers};
 use crate::base::id::CoreId;
-use crate::base::limits::{QUEUE_HOPS_MAX, STALL_PENDING_BYTES};
+use crate::base::limits::STALL_PENDING_BYTES;
 use crate::base::slab::NONE;
+use crate::route::cache::QueueRoute;
 
 impl Shard {
     /// Delivers to one member of a queue group that another core has chosen
-    /// here; if none is left, hands the message on to a core that has one.
+    /// here; if none is left that may have it, hands the message on to a core
+    /// that has members, once around.
     pub(super) fn deliver_pick(
         &mut self,
         at: u32,
@@ -38,7 +40,7 @@ impl Shard {
             self.note_stall(message, behind);
             return;
         }
-        let core = choose_core(queue, 0, self.config.core);
+        let core = next_core(queue, self.config.core);
         self.hand_on(message, name, core);
     }
 
@@ -50,7 +52,7 @@ impl Shard {
         name: &[u8],
         core: Option<CoreId>,
     ) {
-        if message.hops < QUEUE_HOPS_MAX
+        if usize::from(message.hops) < self.config.cores
             && let Some(core) = core
         {
             let onward = MessageFrame {
@@ -61,4 +63,12 @@ impl Shard {
             self.links[core.index()].send_message(&onward, [name].into_iter());
         }
     }
+}
+
+/// The next core with members of a queue group. All cores choose in the same
+/// order, so that none is visited twice: members that are counted may still be
+/// of no use, since only their own core knows their rights.
+pub(super) fn next_core(queue: &QueueRoute, own: CoreId) -> Option<CoreId> {
+    let cores = queue.remote.iter().map(|&(core, _)| core);
+    cores.min_by_key(|core| core.0.wrapping_sub(own.0))
 }

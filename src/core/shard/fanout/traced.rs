@@ -5,6 +5,7 @@ use super::super::Shard;
 use super::super::frame::Frame;
 use super::super::message_trace::{Egress, PartName, TracePart, Traces, Wish};
 use super::super::rewrite::{header_of_tail, size_of_tail};
+use super::picks::next_core;
 use super::{Delivery, Marks, NOBODY, Receivers, choose_core};
 use crate::base::id::{AccountId, CoreId};
 use crate::base::limits::STALL_PENDING_BYTES;
@@ -124,7 +125,7 @@ impl Shard {
                 members => self.rng.below(members as u64) as usize,
             };
             if !self.deliver_to_one_traced(&mut walk, queue, first) {
-                let core = choose_core(queue, 0, self.config.core);
+                let core = next_core(queue, self.config.core);
                 self.hand_on(message, name, core);
             }
         }

@@ -1,0 +1,146 @@
+//! Tests of reloads that come at a bad moment.
+
+use std::io::IoSlice;
+use std::sync::Arc;
+
+use super::Settings;
+use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
+use crate::base::limits::{Limits, SEND_BLOCKS_MAX};
+use crate::session::authority::Authority;
+use crate::session::policy::{Permissions, Policy, SubjectRights, User};
+use crate::shard::{Opening, Shard, ShardConfig};
+use crate::wire::info::ServerInfo;
+
+const NOW: Nanos = Nanos(1);
+
+/// It looks like a hash of bcrypt; nobody computes one here.
+const HASH: &str = "$2a$05$hash";
+
+fn authority(users: Vec<User>) -> Arc<Authority> {
+    let policy = Policy {
+        users,
+        ..Policy::open()
+    };
+    Authority::new(policy).expect("valid").into()
+}
+
+fn user(name: &str, password: &str) -> User {
+    User::new(name, password, AccountId::GLOBAL)
+}
+
+fn shard(users: Vec<User>) -> Shard {
+    Shard::new(ShardConfig {
+        core: CoreId(0),
+        cores: 1,
+        limits: Limits::default(),
+        server: ServerInfo::default(),
+        authority: authority(users),
+        seed: 1,
+        trace: false,
+    })
+}
+
+fn reload(shard: &mut Shard, users: Vec<User>) {
+    let settings = Settings {
+        limits: Limits::default(),
+        server: ServerInfo::default(),
+        authority: authority(users),
+        trace: false,
+    };
+    shard.reconfigure(NOW, settings);
+}
+
+fn connect(shard: &mut Shard, name: &str, password: &str) -> ConnectionKey {
+    let peer = "127.0.0.1:1".parse().expect("an address");
+    let key = shard.open(NOW, Opening::client(1, peer));
+    let line = format!(
+        "CONNECT {{\"verbose\":false,\"pedantic\":false,\"user\":\"{name}\",\"pass\":\"{password}\"}}\r\n"
+    );
+    shard.on_bytes(NOW, key, line.as_bytes());
+    key
+}
+
+/// What waits for a connection; it is sent.
+fn output(shard: &mut Shard, key: ConnectionKey) -> String {
+    let mut slices = [IoSlice::new(&[]); SEND_BLOCKS_MAX];
+    let slices = shard.pending_slices(key, &mut slices);
+    let bytes: Vec<u8> = slices
+        .iter()
+        .flat_map(|slice| slice.iter().copied())
+        .collect();
+    shard.on_sent(NOW, key, bytes.len(), false);
+    String::from_utf8(bytes).expect("text")
+}
+
+#[test]
+fn who_closes_is_left_alone_by_two_reloads() {
+    let users = || vec![user("a", "x"), user("b", "x"), user("c", "x")];
+    let mut shard = shard(users());
+    let key = connect(&mut shard, "c", "x");
+    shard.on_bytes(NOW, key, b"NONSENSE\r\n");
+    assert!(!shard.reads(key), "its last words wait to be sent");
+    reload(&mut shard, users()[..2].to_vec());
+    shard.settle(NOW);
+    reload(&mut shard, users()[..1].to_vec());
+    shard.settle(NOW);
+    assert!(!shard.is_revising());
+}
+
+#[test]
+fn a_password_check_begins_anew_with_a_reload() {
+    let mut shard = shard(vec![user("a", HASH)]);
+    let key = connect(&mut shard, "a", "right");
+    let old = shard.take_password_check().expect("a check");
+    shard.on_bytes(NOW, key, b"PING\r\n");
+    reload(&mut shard, vec![user("a", "$2a$05$other")]);
+    shard.settle(NOW);
+    let new = shard.take_password_check().expect("another check");
+    assert_eq!(new.hash, "$2a$05$other");
+    assert_ne!(new.number, old.number);
+    output(&mut shard, key);
+    shard.on_password_checked(NOW, &old, true);
+    shard.settle(NOW);
+    assert_eq!(output(&mut shard, key), "", "the old check says nothing");
+    shard.on_password_checked(NOW, &new, true);
+    shard.settle(NOW);
+    assert!(output(&mut shard, key).starts_with("PONG\r\n"));
+    assert!(shard.reads(key));
+}
+
+#[test]
+fn a_password_check_of_somebody_known_begins_anew_too() {
+    let users = || vec![user("a", HASH), user("b", "x")];
+    let mut shard = shard(users());
+    let key = connect(&mut shard, "b", "x");
+    let again = b"CONNECT {\"user\":\"a\",\"pass\":\"right\"}\r\nPING\r\n";
+    shard.on_bytes(NOW, key, again);
+    assert!(shard.take_password_check().is_some());
+    reload(&mut shard, users());
+    shard.settle(NOW);
+    let check = shard.take_password_check().expect("another check");
+    shard.on_password_checked(NOW, &check, true);
+    shard.settle(NOW);
+    assert!(output(&mut shard, key).contains("PONG\r\n"));
+}
+
+#[test]
+fn a_revoked_subscription_hears_nothing_even_before_it_ends() {
+    let mut shard = shard(vec![user("a", "x"), user("b", "x")]);
+    let key = connect(&mut shard, "a", "x");
+    let publisher = connect(&mut shard, "b", "x");
+    shard.on_bytes(NOW, key, b"SUB s 1\r\n");
+    output(&mut shard, key);
+    let mut bound = user("a", "x");
+    bound.permissions = Some(Arc::new(Permissions {
+        subscribe: Some(SubjectRights {
+            allow: None,
+            deny: vec!["s".to_owned()],
+        }),
+        ..Permissions::default()
+    }));
+    reload(&mut shard, vec![bound, user("b", "x")]);
+    shard.on_bytes(NOW, publisher, b"PUB s 2\r\nhi\r\n");
+    shard.settle(NOW);
+    let expected = "-ERR 'Permissions Violation for Subscription to \"s\" (sid \"1\")'\r\n";
+    assert_eq!(output(&mut shard, key), expected);
+}

@@ -1,0 +1,80 @@
+//! Letters to a core from other threads, as `src/server/turn/letters.rs` reads
+//! them: one per turn.
+
+use trunkline_core::base::id::AccountId;
+use trunkline_core::shard::authenticate::PasswordCheck;
+use trunkline_core::shard::reconfigure::Settings;
+use trunkline_core::shard::system::SystemRequest;
+
+use super::Core;
+
+/// Something that another thread wants of a core.
+pub enum Letter {
+    /// Go over to this policy.
+    Reconfigure(usize, Box<Settings>),
+    /// Say whether all connections are in order.
+    AskRevising,
+    /// A password was checked.
+    Password {
+        wire: usize,
+        check: PasswordCheck,
+        fits: bool,
+    },
+    /// The server itself says something.
+    Say {
+        account: AccountId,
+        subject: Vec<u8>,
+        payload: Vec<u8>,
+    },
+}
+
+/// What came of letters, and what a core wants of other threads.
+#[derive(Default)]
+pub struct Post {
+    pub reconfigured: Option<usize>,
+    pub is_revising: Option<bool>,
+    /// A connection's check: its number, and whether it ended the connection.
+    pub checked: Option<(usize, u64, bool)>,
+    pub checks: Vec<(usize, PasswordCheck)>,
+    pub requests: Vec<SystemRequest>,
+    /// Connections that it has taken over.
+    pub opened: Vec<usize>,
+}
+
+impl Core {
+    pub(super) fn read_letter(&mut self, post: &mut Post) {
+        let (now, shard) = (self.now, &mut self.shard);
+        match self.letters.pop_front() {
+            Some(Letter::Reconfigure(version, settings)) => {
+                shard.reconfigure(now, *settings);
+                post.reconfigured = Some(version);
+            }
+            Some(Letter::AskRevising) => post.is_revising = Some(shard.is_revising()),
+            Some(Letter::Password { wire, check, fits }) => {
+                shard.on_password_checked(now, &check, fits);
+                post.checked = Some((wire, check.number, shard.is_closing(check.key)));
+            }
+            Some(Letter::Say {
+                account,
+                subject,
+                payload,
+            }) => shard.publish_as_server(now, account, &subject, b"", b"", &payload),
+            None => {}
+        }
+    }
+
+    /// Takes what the core wants of other threads.
+    pub(super) fn post(&mut self, post: &mut Post) {
+        while let Some(check) = self.shard.take_password_check() {
+            let mut sockets = self.open_sockets();
+            // One that has just ended has no socket any more.
+            if let Some((wire, _)) = sockets.find(|&(_, key)| key == check.key) {
+                drop(sockets);
+                post.checks.push((wire, check));
+            }
+        }
+        while let Some(request) = self.shard.take_request() {
+            post.requests.push(request);
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! What the server must be making of its clients' commands: who they are, what
+//! is allowed, what a reload takes away. Everything has its exact moment,
+//! since the world looks at a core after each of its steps: how many bytes of a
+//! connection are executed, and how many messages were delivered to it.
+
+mod commands;
+mod reloads;
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::clock::Time;
+use crate::history::{Conn, History, Tick};
+use crate::policy::{Bound, Claim, Model, RightsModel};
+
+/// The policies of a run, and when which was in force where.
+#[derive(Default)]
+pub struct Policies {
+    pub models: Vec<Model>,
+    /// Per core, the moments at which it went over to policies.
+    pub in_force: Vec<Vec<(Tick, usize)>>,
+    /// Per core, the moments at which all its connections were in order again.
+    pub calm: Vec<Vec<Tick>>,
+}
+
+/// What is known of a connection on the server's side.
+#[derive(Default, Debug)]
+pub struct Standing {
+    /// Its slot was opened.
+    pub is_open: bool,
+    /// It got a nonce to sign.
+    pub has_nonce: bool,
+    pub has_connected: bool,
+    pub claim: Option<Claim>,
+    pub bound: Option<Bound>,
+    /// Who it was since the last look.
+    pub was: Vec<Bound>,
+    /// A check of its password is under way: what it is if that fits.
+    pub checking: Option<(Bound, bool)>,
+    /// The number of that check, once the shell has taken it.
+    pub check: Option<u64>,
+    /// The server must end it.
+    pub must_end: Option<Tick>,
+    /// Its account has a limit, so it may be one too many.
+    pub may_be_full: bool,
+    /// Commands that are executed for certain or perhaps.
+    pub executed: usize,
+    /// Messages that it was ever given.
+    pub delivered: u64,
+    /// Reloads that leave it in doubt for a while, in which it hears nothing.
+    pub doubts: Vec<Tick>,
+    /// Times of requests that it may answer, by reply subject, and of answers.
+    pub asked: Vec<(String, Tick, Time)>,
+    pub answered: Vec<(String, Tick)>,
+    /// Older requests may not be answered any more.
+    pub asked_since: Tick,
+    /// +OK that it must get, and may get.
+    pub oks: (u64, u64),
+    /// Errors likewise, by text.
+    pub errors: HashMap<String, (u64, u64)>,
+}
+
+/// What became of a SUB.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Acceptance {
+    Unknown,
+    Accepted,
+    /// Perhaps: what was in its way is not known exactly.
+    Maybe,
+    Refused,
+}
+
+/// Whether something is allowed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Allowed {
+    Yes,
+    No,
+    Maybe,
+}
+
+/// What the server did with a message.
+#[derive(Clone, Debug)]
+pub struct Executed {
+    pub tick: Tick,
+    pub account: usize,
+    /// It was not in the input of a connection that just ended.
+    pub is_certain: bool,
+    pub is_allowed: Allowed,
+    /// The subjects that it may have become; `None`: it is lost.
+    pub becomes: Vec<Option<String>>,
+}
+
+/// The moment at which the server delivered a message to a connection.
+#[derive(Clone, Debug)]
+pub struct Stamp {
+    pub tick: Tick,
+    pub now: Time,
+    pub version: usize,
+    /// Who the connection was: more than one if that changed in this step.
+    pub who: Rc<[Bound]>,
+}
+
+/// A connection of a core after one of the core's steps.
+pub struct Seen {
+    pub conn: usize,
+    pub is_closing: bool,
+    /// Bytes that are executed.
+    pub executed: u64,
+    /// Messages that it was ever given.
+    pub delivered: u64,
+}
+
+impl Policies {
+    pub fn begin(&mut self, model: Model, cores: usize) {
+        self.models.push(model);
+        self.in_force = vec![vec![(0, 0)]; cores];
+        self.calm = vec![Vec::new(); cores];
+    }
+
+    /// The newest policy, be it in force or not.
+    pub fn last(&self) -> &Model {
+        self.models.last().expect("there is a first one")
+    }
+
+    /// The policy in force on a core.
+    pub fn version(&self, core: usize) -> usize {
+        self.in_force[core]
+            .last()
+            .map_or(0, |&(_, version)| version)
+    }
+
+    /// The policies in force on a core from one moment to another.
+    pub fn during(&self, core: usize, from: Tick, to: Tick) -> impl Iterator<Item = usize> {
+        let all = &self.in_force[core];
+        let first = all.partition_point(|&(tick, _)| tick <= from).max(1) - 1;
+        let known = all[first..].iter().enumerate();
+        let versions = known.filter(move |&(at, &(tick, _))| at == 0 || tick <= to);
+        versions.map(|(_, &(_, version))| version)
+    }
+
+    /// What somebody may do under a policy; `None`: everything.
+    pub fn rights(&self, version: usize, bound: &Bound) -> Option<&RightsModel> {
+        self.models[version].rights_of(bound)
+    }
+}
+
+impl Standing {
+    pub fn owe_error(&mut self, text: &str, is_certain: bool) {
+        let owed = self.errors.entry(format!("'{text}'")).or_default();
+        owed.0 += u64::from(is_certain);
+        owed.1 += 1;
+    }
+
+    fn owe_ok(&mut self, is_certain: bool) {
+        self.oks.0 += u64::from(is_certain);
+        self.oks.1 += 1;
+    }
+}
+
+impl History {
+    /// A core has taken over a connection.
+    pub fn opened(&mut self, conn: usize) {
+        let record = &mut self.conns[conn];
+        let model = &self.policies.models[self.policies.version(record.core)];
+        record.standing.is_open = true;
+        record.standing.has_nonce = model.signs();
+        record.standing.bound = model.nobody();
+    }
+
+    /// Notes what a step of a core has done to its connections.
+    pub fn observe(&mut self, core: usize, now: Time, seen: &[Seen]) -> Result<(), String> {
+        let tick = self.next_tick();
+        for seen in seen {
+            self.observe_one(core, tick, now, seen)
+                .map_err(|wrong| format!("connection {}: {wrong}", seen.conn))?;
+        }
+        Ok(())
+    }
+
+    fn observe_one(
+        &mut self,
+        core: usize,
+        tick: Tick,
+        now: Time,
+        seen: &Seen,
+    ) -> Result<(), String> {
+        let record = &mut self.conns[seen.conn];
+        if record.is_doomed {
+            return Ok(());
+        }
+        record.standing.delivered = seen.delivered;
+        let before = record.standing.bound.clone();
+        self.execute_up_to(seen, tick, now);
+        let record = &mut self.conns[seen.conn];
+        let version = self.policies.version(core);
+        let was = std::mem::take(&mut record.standing.was);
+        let who: Rc<[Bound]> = before.into_iter().chain(was).collect();
+        for _ in record.stamps.len() as u64..seen.delivered {
+            record.stamps.push(Stamp {
+                tick,
+                now,
+                version,
+                who: Rc::clone(&who),
+            });
+        }
+        record.is_doomed = seen.is_closing;
+        let refused = record.standing.bound.is_none()
+            && record.standing.checking.is_none()
+            && record.standing.has_connected;
+        let claim = &record.standing.claim;
+        // Whom a reload takes its place has to go only until that is through.
+        if refused && !seen.is_closing && record.standing.must_end == Some(tick) {
+            return Err(format!("not refused with {claim:?}"));
+        }
+        Ok(())
+    }
+
+    /// No account has more connections than it may, and always might; to be asked
+    /// while no reload is under way.
+    pub fn check_fullness(&self, core: usize) -> Result<(), String> {
+        let version = self.policies.version(core);
+        let accounts = self.policies.models[version].accounts.iter().enumerate();
+        for (account, model) in accounts {
+            let Some(max) = model.connections_max else {
+                continue;
+            };
+            let is_here = |record: &&Conn| {
+                let bound = record.standing.bound.as_ref();
+                !record.is_doomed && bound.is_some_and(|bound| bound.account == account)
+            };
+            let mut others = self.policies.models.iter();
+            let is_constant = others.all(|other| {
+                let other = other.accounts.get(account);
+                other.is_none_or(|other| other.connections_max == Some(max))
+            });
+            let count = self.conns.iter().filter(is_here).count();
+            if is_constant && count > max as usize {
+                return Err(format!("{count} connections in account {account} of {max}"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,202 @@
+//! The threads beside the cores: the one that reloads, the one that checks
+//! passwords, the one that answers for the server. They write letters.
+
+use trunkline_core::base::id::{AccountId, CoreId};
+use trunkline_core::session::authority::Authority;
+use trunkline_core::shard::ShardConfig;
+use trunkline_core::shard::reconfigure::Settings;
+use trunkline_core::wire::info::ServerInfo;
+
+use super::World;
+use crate::clock::{Event, MICROSECOND, MILLISECOND, Time};
+use crate::policy::{self, Model};
+use crate::profile::Profile;
+use crate::shell::{Letter, Post};
+
+/// Between two looks at whether all connections have been revised.
+const REVISION_POLL: Time = 5 * MILLISECOND;
+
+/// A reload, as `src/server/reload.rs` does it: all cores have to go over to
+/// the new policy and to have revised their connections before the next one.
+#[derive(Default)]
+pub struct Reloads {
+    left: u64,
+    pub(super) is_busy: bool,
+    /// Cores that have not answered yet.
+    waiting: usize,
+    /// Some core is still revising.
+    is_revising: bool,
+}
+
+impl Reloads {
+    pub fn new(left: u64) -> Self {
+        Self {
+            left,
+            ..Self::default()
+        }
+    }
+}
+
+impl World {
+    fn write(&mut self, core: usize, letter: Letter, delay: Time) {
+        let number = self.letters.len();
+        self.letters.push(Some((core, letter)));
+        self.clock.after(delay, Event::Letter(number));
+    }
+
+    pub(super) fn letter_arrives(&mut self, number: usize) {
+        if let Some((core, letter)) = self.letters[number].take() {
+            self.cores[core].letters.push_back(letter);
+            self.wake(core);
+        }
+    }
+
+    /// Now and then another policy comes.
+    pub(super) fn reload_some_time(&mut self) {
+        let acts = self.profile.clients as u64 * self.profile.acts;
+        let pause = acts / (self.profile.reloads + 1) + 1;
+        if self.reloads.left > 0 && !self.reloads.is_busy && self.policy_dice.one_in(pause) {
+            self.reloads.left -= 1;
+            self.reload();
+        }
+    }
+
+    fn reload(&mut self) {
+        let model = self.history.policies.last().changed(&mut self.policy_dice);
+        let version = self.history.policies.models.len();
+        self.note(|| format!("reload to policy {version}: {model:#?}"));
+        let authority = model.authority(&self.usages);
+        self.history.policies.models.push(model);
+        self.reloads.is_busy = true;
+        self.reloads.waiting = self.cores.len();
+        for core in 0..self.cores.len() {
+            let settings = Settings {
+                limits: self.profile.limits.clone(),
+                server: server_info(),
+                authority: authority.clone(),
+                trace: false,
+            };
+            let delay = self.policy_dice.skewed(300 * MICROSECOND);
+            self.write(core, Letter::Reconfigure(version, settings.into()), delay);
+        }
+    }
+
+    /// Asks all cores whether they have revised their connections.
+    pub(super) fn ask_all(&mut self) {
+        self.reloads.waiting = self.cores.len();
+        self.reloads.is_revising = false;
+        for core in 0..self.cores.len() {
+            let delay = self.policy_dice.skewed(20 * MICROSECOND);
+            self.write(core, Letter::AskRevising, delay);
+        }
+    }
+
+    fn take_answer(&mut self, core: usize, revising: Option<bool>) -> Result<(), String> {
+        match revising {
+            Some(true) => self.reloads.is_revising = true,
+            Some(false) => self.history.revised(core)?,
+            None => {}
+        }
+        self.reloads.waiting -= 1;
+        if self.reloads.waiting > 0 {
+            return Ok(());
+        }
+        match revising {
+            None => self.ask_all(),
+            Some(_) if self.reloads.is_revising => {
+                self.clock.after(REVISION_POLL, Event::Reload);
+            }
+            Some(_) => self.reloads.is_busy = false,
+        }
+        Ok(())
+    }
+
+    /// Takes note of what a core has done with letters.
+    pub(super) fn take_answers(&mut self, core: usize, post: &Post) -> Result<(), String> {
+        for &conn in &post.opened {
+            self.history.opened(conn);
+        }
+        if let Some(version) = post.reconfigured {
+            self.note(|| format!("core {core} has policy {version}"));
+            self.history.reloaded(core, version);
+            self.take_answer(core, None)?;
+        }
+        if post.is_revising.is_some() {
+            self.take_answer(core, post.is_revising)?;
+        }
+        if let Some((conn, number, is_closing)) = post.checked {
+            self.history.password_checked(conn, number, is_closing)?;
+        }
+        Ok(())
+    }
+
+    /// Does what a core wants of the other threads.
+    pub(super) fn take_wishes(&mut self, core: usize, post: Post) -> Result<(), String> {
+        for (wire, check) in post.checks {
+            self.history.conns[wire].standing.check = Some(check.number);
+            // One thread checks one password after the other.
+            let took = self.policy_dice.between(0, self.profile.check_max);
+            let begun = self.checker_free_at.max(self.clock.now());
+            self.checker_free_at = begun + took;
+            let fits = policy::fits(&check.hash, &check.given);
+            let letter = Letter::Password { wire, check, fits };
+            self.write(core, letter, self.checker_free_at - self.clock.now());
+        }
+        for request in post.requests {
+            let payload = String::from_utf8_lossy(&request.payload);
+            let number = usize::from_str_radix(payload.get(..8).unwrap_or(""), 16);
+            let number = number.map_err(|_| format!("a request of nobody: {payload:?}"))?;
+            self.history.sent[number].is_noted = true;
+            self.answer_request(number, request.account, request.reply);
+        }
+        Ok(())
+    }
+
+    fn answer_request(&mut self, number: usize, account: AccountId, subject: Vec<u8>) {
+        let core = self.policy_dice.between(0, self.cores.len() as u64 - 1) as usize;
+        let letter = Letter::Say {
+            account,
+            subject,
+            payload: format!("server {number}").into_bytes(),
+        };
+        let delay = self.policy_dice.skewed(200 * MICROSECOND);
+        self.write(core, letter, delay);
+    }
+}
+
+fn server_info() -> ServerInfo {
+    ServerInfo {
+        server_id: "NSIMULATION".into(),
+        server_name: "simulation".into(),
+        host: "127.0.0.1".into(),
+        port: 4222,
+        headers: true,
+        ..ServerInfo::default()
+    }
+}
+
+/// What a core begins with.
+pub(super) fn config(
+    id: usize,
+    profile: &Profile,
+    seed: u64,
+    authority: &std::sync::Arc<Authority>,
+) -> ShardConfig {
+    ShardConfig {
+        core: CoreId(id as u8),
+        cores: profile.cores,
+        limits: profile.limits.clone(),
+        server: server_info(),
+        authority: authority.clone(),
+        seed,
+        trace: false,
+    }
+}
+
+/// The first policy of a run.
+pub(super) fn first_model(profile: &Profile, dice: &mut crate::dice::Dice) -> Model {
+    match profile.has_policy {
+        true => Model::random(dice),
+        false => Model::open(),
+    }
+}
