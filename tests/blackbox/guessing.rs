@@ -13,7 +13,7 @@ const CORES: usize = 2;
 const FREE: usize = trunkline_core::base::limits::FAILED_TRIES_FREE as usize;
 
 /// Somebody in a hurry.
-const SOON: Duration = Duration::from_millis(1500);
+const SOON: Duration = Duration::from_secs(3);
 
 /// A connection from another address of this machine.
 fn open_from(address: Ipv4Addr, server: &RunningServer) -> Client {

@@ -44,8 +44,13 @@ impl Responses {
     }
 
     /// Notes that a request with this reply subject was delivered. Beyond the
-    /// bound the request cannot be answered.
+    /// bound the request cannot be answered. While an older request under the
+    /// same subject may be answered, a further one counts as an answer of that
+    /// (NATS 2.15).
     pub fn note(&mut self, now: Nanos, reply: &[u8]) {
+        if self.take(now, reply) {
+            return;
+        }
         self.since_pruned += 1;
         if self.since_pruned > RESPONSES_PRUNE_AFTER
             || now.since_ns(self.pruned_at) > RESPONSES_PRUNE_NS
