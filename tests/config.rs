@@ -41,6 +41,7 @@ const STRICTER: &[&str] = &[
     "missing field dest for mapping destination",
     "authorization has a password but no user",
     "invalid port",
+    "websocket: invalid header",
 ];
 
 fn corpus() -> Vec<&'static str> {

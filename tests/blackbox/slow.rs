@@ -1,10 +1,12 @@
 //! Clients that do not read, do not finish, or vanish: they are cut, and nobody else notices.
 
 use crate::support::{
-    message, publication, reset, subscriber, text, wait_for_descriptors, wait_until,
+    GUARD, message, publication, reset, subscriber, text, wait_for_descriptors, wait_until,
 };
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use trunkline_tests::{Client, Received, RunningServer, ServerUnderTest};
 
 const CHUNK: usize = 64 * 1024;
@@ -235,4 +237,61 @@ fn silent_connections_are_pinged_and_talkative_ones_live() {
         }
     });
     wait_for_descriptors(&server, baseline + 1);
+}
+
+/// A flood for a subscriber that reads little at a time, for several write deadlines; returns it.
+fn trickle(server: &RunningServer) -> Client {
+    let mut slow = sleeper(server);
+    let (begin, is_over) = (Instant::now(), Arc::new(AtomicBool::new(false)));
+    let flood_is_over = Arc::clone(&is_over);
+    let reading = std::thread::spawn(move || {
+        let goes_on = || {
+            let is_early = begin.elapsed() < Duration::from_secs(2);
+            is_early || !flood_is_over.load(Ordering::Relaxed)
+        };
+        while goes_on() && !slow.is_closed() {
+            slow.up_to_within(128 * 1024, Duration::from_millis(100));
+            std::thread::sleep(Duration::from_millis(25));
+        }
+        slow
+    });
+    flood(server, 800, |_| false);
+    is_over.store(true, Ordering::Relaxed);
+    reading.join().unwrap()
+}
+
+#[test]
+fn a_trickle_is_enough_if_writes_are_retried() {
+    let config = |policy| format!("write_deadline: \"400ms\"\nwrite_timeout: {policy}\n");
+    let server = ServerUnderTest::with_config(&config("close"));
+    trickle(&server).drain_to_end();
+    server.wait_for_log("slow consumer");
+    let server = ServerUnderTest::with_config(&config("retry"));
+    let mut slow = trickle(&server);
+    slow.send("PING\r\n");
+    // Behind what is left of the flood; a PING of the server may follow.
+    let (mut last, begin) = (Vec::new(), Instant::now());
+    while !last.windows(6).any(|bytes| bytes == b"PONG\r\n") {
+        assert!(begin.elapsed() < GUARD, "no answer; {}", server.log());
+        last.drain(..last.len().saturating_sub(6));
+        last.extend(slow.up_to_within(1 << 20, Duration::from_millis(200)));
+        assert!(!slow.is_closed(), "{}", server.log());
+    }
+}
+
+#[test]
+fn without_stalls_who_falls_behind_misses_messages_and_stays() {
+    let server = ServerUnderTest::with_config(
+        "max_pending: 4MB\nno_fast_producer_stall: true\nwrite_deadline: \"60s\"\n",
+    );
+    let mut asleep = sleeper(&server);
+    let sent = flood(&server, 1_500, |_| false);
+    let got = asleep.messages_until_barrier();
+    assert!(0 < got && got < sent, "{got} of {sent} messages");
+    assert!(
+        !server.log().to_lowercase().contains("slow consumer"),
+        "{}",
+        server.log()
+    );
+    asleep.barrier();
 }
