@@ -183,7 +183,7 @@ fn the_checker_notices_wrong_events() {
     for part in [
         ".type: \"other\" is not",
         ".id: 5 is no",
-        ".server: host is missing",
+        ".server: \"host\" is missing",
         ".server.name: \"\" is too short",
         ".more is not foreseen",
     ] {

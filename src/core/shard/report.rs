@@ -404,7 +404,7 @@ fn user_of(connection: &Connection) -> String {
     let options = &connection.options;
     match name {
         Some((_, name)) => name.to_owned(),
-        None if !options.nkey.is_empty() => options.nkey.clone(),
+        None if !options.nkey.is_empty() => options.shown_nkey().to_owned(),
         None if !options.user.is_empty() => options.user.clone(),
         None if !options.token.is_empty() => "[REDACTED]".to_owned(),
         None => String::new(),

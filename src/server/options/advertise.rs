@@ -23,26 +23,36 @@ impl std::str::FromStr for Advertise {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = |reason: &str| {
-            format!(
-                "Error setting server INFO with ClientAdvertise value of {text}, err=address {text}: {reason}"
-            )
+        let wrong = |reason: String| {
+            format!("Error setting server INFO with ClientAdvertise value of {text}, err={reason}")
         };
+        let misformed = |reason: &str| wrong(format!("address {text}: {reason}"));
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (host, rest) = rest
                     .split_once(']')
-                    .ok_or_else(|| wrong("missing ']' in address"))?;
+                    .ok_or_else(|| misformed("missing ']' in address"))?;
                 (host, rest.strip_prefix(':').unwrap_or(rest))
             }
             None => text.split_once(':').unwrap_or((text, "")),
         };
         if port.contains(':') {
-            return Err(wrong("too many colons in address"));
+            return Err(misformed("too many colons in address"));
         }
         let port = match port.trim() {
-            "" | "0" | "-1" => None,
-            port => Some(port.parse().map_err(|_| wrong("invalid port"))?),
+            "" => None,
+            port => match port.parse::<i32>() {
+                // The one that is listened on.
+                Ok(..=0) => None,
+                Ok(number) => {
+                    let number = u16::try_from(number);
+                    Some(number.map_err(|_| wrong(format!("port {port} is out of range")))?)
+                }
+                Err(_) => {
+                    let reason = format!("strconv.Atoi: parsing {port:?}: invalid syntax");
+                    return Err(wrong(reason));
+                }
+            },
         };
         let host = host.trim().to_owned();
         Ok(Self { host, port })
