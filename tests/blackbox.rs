@@ -18,6 +18,8 @@ mod delivery;
 mod guessing;
 #[path = "blackbox/https.rs"]
 mod https;
+#[path = "blackbox/leaf_nodes.rs"]
+mod leaf_nodes;
 #[path = "blackbox/mappings.rs"]
 mod mappings;
 #[path = "blackbox/message_traces.rs"]

@@ -21,6 +21,7 @@ use trunkline_core::wire::info::{NATS_VERSION, ServerInfo, WebsocketInfo};
 use crate::admin::{self, Admin, CurrentSettings};
 use crate::cli::Start;
 use crate::files::{self, Ports, PortsFile};
+use crate::leaf_door::LeafDoor;
 use crate::mesh::{self, CoreRings, Listening, Shared};
 use crate::net::accept::{Acceptor, Door};
 use crate::notify::Notifier;
@@ -55,6 +56,8 @@ pub struct Listeners {
     pub client: TcpListener,
     /// For clients over WebSocket.
     pub websocket: Option<TcpListener>,
+    /// For leaf nodes.
+    pub leaf: Option<LeafDoor>,
 }
 
 impl Listeners {
@@ -73,6 +76,7 @@ impl Listeners {
         Ok(Self {
             client: preflight::listen(&options.host, options.port)?,
             websocket: websocket.transpose()?,
+            leaf: options.leaf.as_ref().map(LeafDoor::open).transpose()?,
         })
     }
 }
@@ -161,6 +165,10 @@ pub fn run(
             warn!("Websocket not configured with TLS. DO NOT USE IN PRODUCTION!");
         }
     }
+    let leaf_port = listeners.leaf.as_ref().map(LeafDoor::port);
+    if let (Some(leaf), Some(door)) = (&options.leaf, listeners.leaf) {
+        door.start(leaf)?;
+    }
     let address = join_host_port(&options.host, port);
     info!("Listening for client connections on {address}");
     if options.tls.is_some() {
@@ -178,6 +186,7 @@ pub fn run(
         started: began,
         bound,
         websocket_port: websocket_bound.map(|bound| bound.port()),
+        leaf_port,
         requests: Mutex::default(),
         system: admin::system::System::default(),
         processor: Mutex::default(),

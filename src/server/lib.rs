@@ -10,6 +10,7 @@ mod cli;
 mod config;
 mod files;
 mod lame_duck;
+mod leaf_door;
 mod logging;
 mod mailbox;
 mod mesh;

@@ -23,8 +23,8 @@ use crate::files::{self, Ports, PortsFile};
 use crate::logging::{self, LogStyle};
 use crate::mesh::{Listening, Shared};
 use crate::notify::Notifier;
-use crate::options::Options;
 use crate::options::tls::TlsOptions;
+use crate::options::{Options, leaf};
 use crate::passwords::PasswordChecker;
 
 /// Between two looks at whether all connections have been revised.
@@ -98,6 +98,8 @@ impl Reloader {
     fn try_reload(&mut self) -> Result<(), String> {
         let new = read()?.options;
         refuse_changes(&self.options, &new)?;
+        let (old_leaf, new_leaf) = (self.options.leaf.as_ref(), new.leaf.as_ref());
+        leaf::refuse_move(old_leaf, new_leaf, self.admin.leaf_port)?;
         // The files are read again even if their names are the same.
         let listening = Listening::read(&new)?;
         let policy = renumber(self.authority.policy(), new.policy.clone());

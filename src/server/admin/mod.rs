@@ -51,6 +51,8 @@ pub struct Admin {
     pub bound: SocketAddr,
     /// Where clients connect over WebSocket.
     pub websocket_port: Option<u16>,
+    /// Where leaf nodes are turned away.
+    pub leaf_port: Option<u16>,
     /// Requests by path.
     pub requests: Mutex<BTreeMap<String, u64>>,
     /// What answers over the system account need.

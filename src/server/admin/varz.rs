@@ -187,6 +187,19 @@ impl Admin {
         }
     }
 
+    fn leaf_varz(&self, options: &Options) -> Value {
+        let Some(leaf) = &options.leaf else {
+            return json!({});
+        };
+        // Timeouts are nats-server's defaults: nothing can set them yet.
+        json!({
+            "host": leaf.host,
+            "port": self.leaf_port,
+            "auth_timeout": 2,
+            "tls_timeout": 2,
+        })
+    }
+
     /// The answer.
     pub fn varz(&self) -> Varz {
         let settings = self.settings();
@@ -226,7 +239,7 @@ impl Admin {
             max_pending: options.max_pending_bytes,
             cluster: json!({}),
             gateway: json!({}),
-            leaf: json!({}),
+            leaf: self.leaf_varz(options),
             mqtt: json!({}),
             websocket: self.websocket_varz(options, &settings.policy),
             jetstream: json!({}),

@@ -12,6 +12,7 @@ use super::Findings;
 use super::access;
 use super::duration;
 use super::keys;
+use super::leaf;
 use super::tls;
 use super::value::{ConfigError, Document, Entry, Item, Value};
 use super::websocket;
@@ -124,6 +125,7 @@ fn top_level(
         "http_base_path" => requested.http_base_path = text(&key, item)?,
         "tls" => requested.tls = Some(tls::tls(item, findings)?),
         "websocket" | "ws" => requested.websocket = websocket::websocket(item, findings)?,
+        "leafnodes" | "leaf" => requested.leaf = leaf::leaf(item, findings)?,
         "proxy_protocol" => requested.proxy_protocol = boolean(&key, item)?,
         "allow_non_tls" => requested.allow_non_tls = boolean(&key, item)?,
         "max_closed_clients" => requested.max_closed_connections = integer(&key, item)?,

@@ -13,8 +13,6 @@ const TOP: &[&str] = &[
     "default_sentinel",
     "gateway",
     "jetstream",
-    "leaf",
-    "leafnodes",
     "mqtt",
     "no_sys_acc",
     "no_system",
@@ -41,6 +39,27 @@ const TOP: &[&str] = &[
 /// Keys of the `authorization` block.
 const AUTHORIZATION: &[&str] = &["auth_callout", "auth_hook", "proxy_required"];
 
+/// Keys of the `leafnodes` block.
+const LEAF: &[&str] = &[
+    "advertise",
+    "authorization",
+    "compression",
+    "dial_timeout",
+    "isolate",
+    "isolate_leafnode_interest",
+    "leafnode_advertise",
+    "min_version",
+    "minimum_version",
+    "no_advertise",
+    "reconnect",
+    "reconnect_delay",
+    "reconnect_interval",
+    "remotes",
+    "tls",
+    "write_deadline",
+    "write_timeout",
+];
+
 /// Whether nats-server knows `key`, in lower case, at the top level.
 pub(super) fn known_at_top(key: &str) -> bool {
     TOP.contains(&key)
@@ -49,4 +68,9 @@ pub(super) fn known_at_top(key: &str) -> bool {
 /// Whether nats-server knows `key`, in lower case, inside `authorization`.
 pub(super) fn known_in_authorization(key: &str) -> bool {
     AUTHORIZATION.contains(&key)
+}
+
+/// Whether nats-server knows `key`, in lower case, inside `leafnodes`.
+pub(super) fn known_in_leaf(key: &str) -> bool {
+    LEAF.contains(&key)
 }

@@ -12,6 +12,7 @@ mod apply;
 mod digest;
 mod duration;
 mod keys;
+mod leaf;
 mod lexer;
 mod number;
 mod parser;

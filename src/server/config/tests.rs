@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod leaf;
 mod mistakes;
 
 use std::path::PathBuf;

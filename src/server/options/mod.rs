@@ -7,6 +7,8 @@
 pub mod access;
 pub mod advertise;
 pub mod cores;
+mod features;
+pub mod leaf;
 #[cfg(test)]
 mod tests;
 pub mod tls;
@@ -21,6 +23,7 @@ use crate::logging::{LogFile, LogTarget, SyslogAddress};
 use access::Access;
 use advertise::Advertise;
 pub use cores::{CoreChoice, SHARDS_MAX};
+use leaf::{LeafOptions, RequestedLeaf};
 use tls::TlsOptions;
 use trunkline_core::base::limits::Tracing;
 use trunkline_core::session::policy::Policy;
@@ -115,30 +118,12 @@ pub struct Options {
     pub tls: Option<TlsOptions>,
     /// The WebSocket listener.
     pub websocket: Option<WebsocketOptions>,
+    /// Where leaf nodes are turned away.
+    pub leaf: Option<LeafOptions>,
     /// Clients may come through a proxy that says so.
     pub proxy_protocol: bool,
     /// Digest of the configuration file; empty: there is none.
     pub config_digest: String,
-}
-
-/// The features that nats-server 2.15.2 can switch, all of them streams', and
-/// whether they are on if nobody says anything.
-const FEATURE_FLAGS: [(&str, bool); 4] = [
-    ("js_ack_fc_v2", false),
-    ("js_api_reply_v2", false),
-    ("js_raft_delete_range", true),
-    ("js_snapshot_sources", false),
-];
-
-impl Options {
-    /// What monitoring says of features: the known ones, switched as asked.
-    pub fn all_feature_flags(&self) -> BTreeMap<String, bool> {
-        let flag = |(name, default): (&str, bool)| {
-            let is_on = self.feature_flags.get(name).copied().unwrap_or(default);
-            (name.to_owned(), is_on)
-        };
-        FEATURE_FLAGS.into_iter().map(flag).collect()
-    }
 }
 
 /// What happens to a connection that misses its write deadline.
@@ -294,6 +279,8 @@ pub struct Requested {
     pub allow_non_tls: bool,
     /// The WebSocket listener.
     pub websocket: RequestedWebsocket,
+    /// The listener for leaf nodes.
+    pub leaf: RequestedLeaf,
     /// Headers of proxies are understood.
     pub proxy_protocol: bool,
     /// Digest of the file.
@@ -428,6 +415,7 @@ impl Requested {
             feature_flags: self.feature_flags,
             tls,
             websocket,
+            leaf: self.leaf.resolve()?,
             proxy_protocol: self.proxy_protocol,
             config_digest: self.config_digest,
             max_closed_connections: usize::try_from(or(
