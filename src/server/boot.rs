@@ -250,15 +250,14 @@ fn server_info(
     websocket_bound: Option<SocketAddr>,
 ) -> Result<ServerInfo, Failure> {
     let server_id = server_id(&random()?);
-    let (host, port) = advertised_address(options, bound);
-    Ok(ServerInfo {
+    let mut server = ServerInfo {
         server_name: options
             .server_name
             .clone()
             .unwrap_or_else(|| server_id.clone()),
         server_id,
-        host,
-        port,
+        host: String::new(),
+        port: 0,
         headers: !options.no_header_support,
         websocket: options
             .websocket
@@ -270,10 +269,21 @@ fn server_info(
                 has_tls: websocket.tls.is_some(),
             }),
         is_lame_duck: false,
-        tls_required: options.tls.as_ref().is_some_and(|tls| !tls.allow_plain),
-        tls_available: options.tls.as_ref().is_some_and(|tls| tls.allow_plain),
-        tls_verify: options.tls.as_ref().is_some_and(|tls| tls.verify),
-    })
+        tls_required: false,
+        tls_available: false,
+        tls_verify: false,
+    };
+    describe(&mut server, options, bound);
+    Ok(server)
+}
+
+/// Puts into INFO what a reload may change.
+pub fn describe(server: &mut ServerInfo, options: &Options, bound: SocketAddr) {
+    let tls = options.tls.as_ref();
+    (server.host, server.port) = advertised_address(options, bound);
+    server.tls_required = tls.is_some_and(|tls| !tls.allow_plain);
+    server.tls_available = tls.is_some_and(|tls| tls.allow_plain);
+    server.tls_verify = tls.is_some_and(|tls| tls.verify);
 }
 
 /// What INFO says that the server listens on.

@@ -17,7 +17,7 @@ use trunkline_core::shard::reconfigure::Settings;
 use trunkline_core::wire::info::ServerInfo;
 
 use crate::admin::{Admin, CurrentSettings};
-use crate::boot::{advertised_address, limits};
+use crate::boot::{describe, limits};
 use crate::cli::{self, Command, Start};
 use crate::files::{self, Ports, PortsFile};
 use crate::logging::{self, LogStyle};
@@ -130,10 +130,12 @@ impl Reloader {
         if let Some(file) = moved_ports_file {
             self.ports_file = file;
         }
-        (self.server.host, self.server.port) = advertised_address(&new, self.admin.bound);
+        describe(&mut self.server, &new, self.admin.bound);
         name_changes(&self.options, &new);
-        if new.tls.is_some() {
-            info!("Reloaded: tls = enabled");
+        match (&self.options.tls, &new.tls) {
+            (_, Some(_)) => info!("Reloaded: tls = enabled"),
+            (Some(_), None) => info!("Reloaded: tls = disabled"),
+            (None, None) => {}
         }
         self.shared.set_listening(listening);
         self.authority = authority;
@@ -315,7 +317,8 @@ fn refuse_changes(old: &Options, new: &Options) -> Result<(), String> {
     if own_users(&old.policy) != own_users(&new.policy) {
         return Err("config reload not supported for Websocket: its users differ".to_owned());
     }
-    let is_plain_allowed = |options: &Options| options.tls.as_ref().map(|tls| tls.allow_plain);
+    let is_plain_allowed =
+        |options: &Options| options.tls.as_ref().is_some_and(|tls| tls.allow_plain);
     macro_rules! check {
         ($($name:literal: $of:expr),* $(,)?) => {[$((
             $name,
@@ -324,7 +327,6 @@ fn refuse_changes(old: &Options, new: &Options) -> Result<(), String> {
         )),*]};
     }
     let checks = check!(
-        "TLS": |options: &Options| options.tls.is_some(),
         "Host": |options: &Options| options.host.clone(),
         "Port": |options: &Options| options.port,
         "ServerName": |options: &Options| options.server_name.clone(),

@@ -10,7 +10,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
-use trunkline_tests::{RunningServer, ServerUnderTest};
+use trunkline_tests::{Client, RunningServer, ServerUnderTest};
 
 pub type Stream = StreamOwned<ClientConnection, TcpStream>;
 
@@ -187,6 +187,37 @@ fn certificates_are_renewed_while_the_server_runs() {
     server.signal(Signal::HUP);
     server.wait_for_log("Failed to reload server configuration");
     certificate();
+}
+
+#[test]
+fn tls_comes_and_goes_with_a_reload() {
+    let authority = Authority::new("switch");
+    let place = authority.file("server.conf");
+    let plain = "max_payload: 1000\n";
+    let both = format!("{plain}{}", authority.config(""));
+    std::fs::write(&place, plain).unwrap();
+    let server = ServerUnderTest::builder()
+        .arguments(&["-c", &place])
+        .start();
+    let mut old = Client::connect(server.address());
+    std::fs::write(&place, both).unwrap();
+    server.signal(Signal::HUP);
+    server.wait_for_log("Reloaded: tls = enabled");
+    server.wait_for_log("Reloaded server configuration");
+    echo(&mut after_info(&server, &authority.client(None)), 10).unwrap();
+    old.barrier();
+    std::fs::write(&place, plain).unwrap();
+    server.signal(Signal::HUP);
+    server.wait_for_log("Reloaded: tls = disabled");
+    wait_until("a plain greeting", || {
+        let told = info(&mut connect(&server));
+        match told.contains("tls_required") {
+            true => Err(told),
+            false => Ok(()),
+        }
+    });
+    Client::connect(server.address()).barrier();
+    old.barrier();
 }
 
 #[test]

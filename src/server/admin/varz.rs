@@ -11,6 +11,7 @@ use trunkline_core::session::policy::Policy;
 use trunkline_core::wire::info::NATS_VERSION;
 
 use super::{Admin, format};
+use crate::boot::advertised_address;
 use crate::net::tls::TlsSetup;
 use crate::options::tls::TLS_TIMEOUT_NS;
 use crate::options::websocket::HANDSHAKE_TIMEOUT_NS;
@@ -210,6 +211,7 @@ impl Admin {
         let count = std::sync::atomic::Ordering::Relaxed;
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         let tls = options.tls.as_ref();
+        let (host, port) = advertised_address(options, self.bound);
         let by_kind =
             |clients: u64| json!({"clients": clients, "routes": 0, "gateways": 0, "leafs": 0});
         Varz {
@@ -218,11 +220,11 @@ impl Admin {
             version: NATS_VERSION,
             proto: 1,
             go: concat!("trunkline", env!("CARGO_PKG_VERSION")),
-            host: self.server.host.clone(),
-            port: self.server.port,
+            host,
+            port,
             auth_required: settings.policy.requires_credentials(),
-            tls_required: self.server.tls_required,
-            tls_verify: self.server.tls_verify,
+            tls_required: tls.is_some_and(|tls| !tls.allow_plain),
+            tls_verify: tls.is_some_and(|tls| tls.verify),
             max_connections: options.max_connections.unwrap_or(0),
             max_subscriptions: options.max_subscriptions,
             ping_interval: options.ping_interval_ns,
