@@ -219,8 +219,17 @@ impl Model {
         }
     }
 
-    /// The policy of the servers.
-    pub fn authority(&self, usages: &Usages) -> Arc<Authority> {
+    /// The policy of the servers, after another one if there was one.
+    pub fn authority(&self, usages: &Usages, before: Option<&Authority>) -> Arc<Authority> {
+        let policy = self.policy(usages);
+        let authority = match before {
+            Some(before) => before.succeeded_by(policy),
+            None => Authority::new(policy),
+        };
+        Arc::new(authority.expect("models are valid"))
+    }
+
+    fn policy(&self, usages: &Usages) -> Policy {
         let accounts = self.accounts.iter().enumerate().map(|(number, model)| {
             let name = match number {
                 0 => "$G".to_owned(),
@@ -234,13 +243,12 @@ impl Model {
             account.mappings = model.mappings.iter().map(mapping_of).collect();
             account
         });
-        let policy = Policy {
+        Policy {
             accounts: accounts.collect(),
             users: self.users.iter().map(user_of).collect(),
             no_auth_user: self.no_auth,
             ..Policy::default()
-        };
-        Arc::new(Authority::new(policy).expect("models are valid"))
+        }
     }
 }
 
