@@ -146,6 +146,13 @@ impl Lists {
 }
 
 impl RightsModel {
+    /// Whether a message may be published that a mapping sends nowhere: no
+    /// clause speaks of it.
+    pub fn may_publish_nowhere(&self) -> bool {
+        let is_silent = self.responses.is_some() && self.publish == Lists::default();
+        !is_silent && self.publish.allow.is_none()
+    }
+
     pub fn may_publish(&self, subject: &str) -> bool {
         // Who may answer may not publish otherwise, unless that is said.
         let is_silent = self.responses.is_some() && self.publish == Lists::default();

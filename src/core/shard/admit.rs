@@ -49,11 +49,16 @@ impl Shard {
         Some(to)
     }
 
-    /// Drops a message that a mapping sends nowhere.
+    /// Drops a message that a mapping sends nowhere: its subject is empty from
+    /// then on, for rights and for what is said of it (NATS 2.15).
     #[cold]
     pub(super) fn lose(&mut self, index: u32, message: &Publish<'_>) -> Outcome {
-        if self.admit(index, message) && !message.reply.is_empty() {
-            self.tell_no_responders(index, message.subject, message.reply);
+        let rights = usize::from(self.connections[index].rights);
+        let rights = self.config.authority.rights().get(rights);
+        if rights.is_some_and(|rights| !rights.may_publish(b"")) {
+            self.refuse_publish(index, b"Permissions Violation for Publish to ", b"");
+        } else if self.admit(index, message) && !message.reply.is_empty() {
+            self.tell_no_responders(index, b"", message.reply);
         }
         Outcome::Done
     }

@@ -213,6 +213,7 @@ impl History {
                 Some(limits) => self.may_answer(conn, subject, (tick, now), limits),
                 None => Allowed::No,
             },
+            (None, Some(rights)) if !rights.may_publish_nowhere() => Allowed::No,
             _ => Allowed::Yes,
         };
         let mappings = &self.policies.models[version].accounts[bound.account].mappings;
@@ -242,7 +243,7 @@ impl History {
         let is_allowed = executed.is_allowed(None);
         let refused = executed.becomes.iter();
         let refused = refused.filter(|(_, allowed)| *allowed != Allowed::Yes);
-        let refused: Vec<&str> = refused.filter_map(|(to, _)| to.as_deref()).collect();
+        let refused: Vec<&str> = refused.map(|(to, _)| to.as_deref().unwrap_or("")).collect();
         let standing = &mut self.conns[conn].standing;
         if !refused.is_empty() {
             standing.owe_refusal(&refused, is_certain && is_allowed == Allowed::No);
