@@ -175,3 +175,7 @@ pub(super) fn is_reserved_subject(subject: &[u8]) -> bool {
 fn is_reserved_reply(reply: &[u8]) -> bool {
     is_gateway_reply(reply) || reply.starts_with(b"_R_.") || begins_with_more(reply, b"$JS.ACK.")
 }
+
+#[cfg(test)]
+#[path = "admit_tests.rs"]
+mod tests;

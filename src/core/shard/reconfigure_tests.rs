@@ -124,7 +124,7 @@ fn a_password_check_of_somebody_known_begins_anew_too() {
 }
 
 #[test]
-fn a_revoked_subscription_hears_nothing_even_before_it_ends() {
+fn a_revoked_subscription_hears_until_the_turn_of_its_connection() {
     let mut shard = shard(vec![user("a", "x"), user("b", "x")]);
     let key = connect(&mut shard, "a", "x");
     let publisher = connect(&mut shard, "b", "x");
@@ -141,6 +141,11 @@ fn a_revoked_subscription_hears_nothing_even_before_it_ends() {
     reload(&mut shard, vec![bound, user("b", "x")]);
     shard.on_bytes(NOW, publisher, b"PUB s 2\r\nhi\r\n");
     shard.settle(NOW);
-    let expected = "-ERR 'Permissions Violation for Subscription to \"s\" (sid \"1\")'\r\n";
+    let expected = "MSG s 1 2\r\nhi\r\n\
+        -ERR 'Permissions Violation for Subscription to \"s\" (sid \"1\")'\r\n";
     assert_eq!(output(&mut shard, key), expected);
+    assert!(!shard.is_revising(), "the reload is over");
+    shard.on_bytes(NOW, publisher, b"PUB s 2\r\nhi\r\n");
+    shard.settle(NOW);
+    assert_eq!(output(&mut shard, key), "");
 }
