@@ -135,6 +135,11 @@ impl History {
         };
         let mut requests = self.sent.iter().filter(|sent| sent.reply == reply);
         requests.any(|sent| {
+            // Others of this core may have been executed in this step, and are
+            // looked at after this one.
+            if sent.executed.is_none() {
+                return self.conns[sent.conn].core == self.conns[conn].core;
+            }
             let becomes = sent.executed.iter().flat_map(|executed| &executed.becomes);
             let mut subjects = becomes.filter_map(|(subject, _)| subject.as_ref());
             subjects.any(|subject| {
