@@ -220,7 +220,13 @@ impl Client {
     /// Asks the server itself.
     fn ask_server(&mut self, conn: usize, history: &mut History, wire: &mut Wire) {
         let reply = self.reply_subject(conn, history, wire);
-        let number = history.publish(conn, "$SYS.REQ.SERVER.PING", &reply, 9);
+        // The one is answered in every account, the other in one.
+        let subject = match self.counter % 2 {
+            0 => "$SYS.REQ.USER.INFO",
+            _ => "$SYS.REQ.SERVER.PING",
+        };
+        let number = history.publish(conn, subject, &reply, 9);
+        history.requests.insert(reply, number);
         self.write(number, 0, history, wire);
     }
 

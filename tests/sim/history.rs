@@ -5,6 +5,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use trunkline_core::base::id::AccountId;
+
 use crate::policy::{Bound, Claim};
 use crate::twin::{Acceptance, Executed, Policies, Stamp, Standing};
 
@@ -123,6 +125,19 @@ pub struct Sent {
     pub unheard: Vec<Tick>,
     /// Deliveries, as subscriptions.
     pub deliveries: Vec<usize>,
+}
+
+impl Sent {
+    /// Whether it is a request that the server itself answers in the account
+    /// in which it was executed.
+    pub fn asks_server(&self) -> bool {
+        let account = self.executed.as_ref().map(|executed| executed.account);
+        match &*self.subject {
+            "$SYS.REQ.USER.INFO" => account.is_some(),
+            "$SYS.REQ.SERVER.PING" => account == Some(AccountId::SYSTEM.index()),
+            _ => false,
+        }
+    }
 }
 
 /// All of it.

@@ -29,9 +29,9 @@ pub enum Fault {
 const ALL: &[(Fault, u64)] = &[
     (Fault::DropWhenFull, 1),
     (Fault::ForgetInterest, 1),
-    (Fault::NoTails, 237),
-    (Fault::AnnounceLate, 373),
-    (Fault::LoseBell, 1),
+    (Fault::NoTails, 76),
+    (Fault::AnnounceLate, 98),
+    (Fault::LoseBell, 5),
     (Fault::ForgetReturnBell, 15),
     (Fault::ReorderFifo, 1),
     (Fault::Core(Mutant::SkipBarrier), 116),

@@ -146,6 +146,13 @@ impl Lists {
 }
 
 impl RightsModel {
+    /// Whether a message may be published that a mapping sends nowhere: no
+    /// clause speaks of it.
+    pub fn may_publish_nowhere(&self) -> bool {
+        let is_silent = self.responses.is_some() && self.publish == Lists::default();
+        !is_silent && self.publish.allow.is_none()
+    }
+
     pub fn may_publish(&self, subject: &str) -> bool {
         // Who may answer may not publish otherwise, unless that is said.
         let is_silent = self.responses.is_some() && self.publish == Lists::default();
@@ -219,8 +226,17 @@ impl Model {
         }
     }
 
-    /// The policy of the servers.
-    pub fn authority(&self, usages: &Usages) -> Arc<Authority> {
+    /// The policy of the servers, after another one if there was one.
+    pub fn authority(&self, usages: &Usages, before: Option<&Authority>) -> Arc<Authority> {
+        let policy = self.policy(usages);
+        let authority = match before {
+            Some(before) => before.succeeded_by(policy),
+            None => Authority::new(policy),
+        };
+        Arc::new(authority.expect("models are valid"))
+    }
+
+    fn policy(&self, usages: &Usages) -> Policy {
         let accounts = self.accounts.iter().enumerate().map(|(number, model)| {
             let name = match number {
                 0 => "$G".to_owned(),
@@ -234,13 +250,12 @@ impl Model {
             account.mappings = model.mappings.iter().map(mapping_of).collect();
             account
         });
-        let policy = Policy {
+        Policy {
             accounts: accounts.collect(),
             users: self.users.iter().map(user_of).collect(),
             no_auth_user: self.no_auth,
             ..Policy::default()
-        };
-        Arc::new(Authority::new(policy).expect("models are valid"))
+        }
     }
 }
 

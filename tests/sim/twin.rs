@@ -3,6 +3,7 @@
 //! since the world looks at a core after each of its steps: how many bytes of a
 //! connection are executed, and how many messages were delivered to it.
 
+mod answers;
 mod commands;
 mod reloads;
 
@@ -49,15 +50,39 @@ pub struct Standing {
     pub delivered: u64,
     /// Reloads that leave it in doubt for a while, in which it hears nothing.
     pub doubts: Vec<Tick>,
-    /// Times of requests that it may answer, by reply subject, and of answers.
-    pub asked: Vec<(String, Tick, Time)>,
-    pub answered: Vec<(String, Tick)>,
+    /// Times at which the rights of an older policy went on to decide what it
+    /// hears, until its turn came.
+    pub lasting: Vec<Lasting>,
+    /// Requests that it may answer, and answers.
+    pub asked: Vec<Leave>,
+    pub answered: Vec<Leave>,
     /// Older requests may not be answered any more.
     pub asked_since: Tick,
     /// +OK that it must get, and may get.
     pub oks: (u64, u64),
     /// Errors likewise, by text.
     pub errors: HashMap<String, (u64, u64)>,
+    /// Refused messages: as many errors must come, whatever mappings make of
+    /// their subjects.
+    pub refused_messages: (u64, u64),
+}
+
+/// A time in which the rights of an older policy go on.
+#[derive(Clone, Copy, Debug)]
+pub struct Lasting {
+    pub version: usize,
+    pub from: Tick,
+    /// `None`: it is not over.
+    pub until: Option<Tick>,
+}
+
+/// A request under a reply subject, or an answer to one.
+#[derive(Clone, Debug)]
+pub struct Leave {
+    pub reply: String,
+    pub tick: Tick,
+    pub now: Time,
+    pub is_certain: bool,
 }
 
 /// What became of a SUB.
@@ -85,9 +110,29 @@ pub struct Executed {
     pub account: usize,
     /// It was not in the input of a connection that just ended.
     pub is_certain: bool,
-    pub is_allowed: Allowed,
-    /// The subjects that it may have become; `None`: it is lost.
-    pub becomes: Vec<Option<String>>,
+    /// The subjects that it may have become, and whether it may be published
+    /// there; `None`: it is lost.
+    pub becomes: Vec<(Option<String>, Allowed)>,
+}
+
+impl Executed {
+    /// Whether it is allowed under the subject that it has become, if that is
+    /// known.
+    pub fn is_allowed(&self, became: Option<&str>) -> Allowed {
+        let is_it = |(subject, _): &&(Option<String>, Allowed)| {
+            became.is_none() || subject.as_deref() == became
+        };
+        let mut all = self
+            .becomes
+            .iter()
+            .filter(is_it)
+            .map(|&(_, allowed)| allowed);
+        let first = all.next().unwrap_or(Allowed::No);
+        match all.all(|other| other == first) {
+            true => first,
+            false => Allowed::Maybe,
+        }
+    }
 }
 
 /// The moment at which the server delivered a message to a connection.
@@ -96,6 +141,9 @@ pub struct Stamp {
     pub tick: Tick,
     pub now: Time,
     pub version: usize,
+    /// The policies whose rights decided about it: more than one if that changed
+    /// in this step.
+    pub filters: [usize; 2],
     /// Who the connection was: more than one if that changed in this step.
     pub who: Rc<[Bound]>,
 }
@@ -108,6 +156,8 @@ pub struct Seen {
     pub executed: u64,
     /// Messages that it was ever given.
     pub delivered: u64,
+    /// A reload has not reached it yet.
+    pub is_under_revision: bool,
 }
 
 impl Policies {
@@ -145,6 +195,16 @@ impl Policies {
 }
 
 impl Standing {
+    /// A message is refused under one of some subjects.
+    fn owe_refusal(&mut self, subjects: &[&str], is_certain: bool) {
+        for subject in subjects {
+            let text = format!("Permissions Violation for Publish to \"{subject}\"");
+            self.owe_error(&text, is_certain && subjects.len() == 1);
+        }
+        self.refused_messages.0 += u64::from(is_certain);
+        self.refused_messages.1 += 1;
+    }
+
     pub fn owe_error(&mut self, text: &str, is_certain: bool) {
         let owed = self.errors.entry(format!("'{text}'")).or_default();
         owed.0 += u64::from(is_certain);
@@ -190,6 +250,7 @@ impl History {
         }
         record.standing.delivered = seen.delivered;
         let before = record.standing.bound.clone();
+        let older = self.end_revision(seen, tick);
         self.execute_up_to(seen, tick, now);
         let record = &mut self.conns[seen.conn];
         let version = self.policies.version(core);
@@ -200,6 +261,7 @@ impl History {
                 tick,
                 now,
                 version,
+                filters: older.unwrap_or([version; 2]),
                 who: Rc::clone(&who),
             });
         }
@@ -215,8 +277,9 @@ impl History {
         Ok(())
     }
 
-    /// No account has more connections than it may, and always might; to be asked
-    /// while no reload is under way.
+    /// No account has more connections than it may; to be asked while no reload
+    /// is under way. Who says CONNECT once more is nobody until its password is
+    /// checked.
     pub fn check_fullness(&self, core: usize) -> Result<(), String> {
         let version = self.policies.version(core);
         let accounts = self.policies.models[version].accounts.iter().enumerate();
@@ -226,15 +289,12 @@ impl History {
             };
             let is_here = |record: &&Conn| {
                 let bound = record.standing.bound.as_ref();
-                !record.is_doomed && bound.is_some_and(|bound| bound.account == account)
+                !record.is_doomed
+                    && record.standing.checking.is_none()
+                    && bound.is_some_and(|bound| bound.account == account)
             };
-            let mut others = self.policies.models.iter();
-            let is_constant = others.all(|other| {
-                let other = other.accounts.get(account);
-                other.is_none_or(|other| other.connections_max == Some(max))
-            });
             let count = self.conns.iter().filter(is_here).count();
-            if is_constant && count > max as usize {
+            if count > max as usize {
                 return Err(format!("{count} connections in account {account} of {max}"));
             }
         }

@@ -101,7 +101,7 @@ impl World {
         if trace {
             println!("{model:#?}");
         }
-        let authority = model.authority(&usages);
+        let authority = model.authority(&usages, None);
         let mut history = History::default();
         history.policies.begin(model, profile.cores);
         let sizes = (profile.buffer_bytes, profile.turn_input);
@@ -129,7 +129,7 @@ impl World {
             link_bytes_max: 0,
             policy_dice,
             usages,
-            reloads: Reloads::new(profile.reloads),
+            reloads: Reloads::new(profile.reloads, authority),
             letters: Vec::new(),
             checker_free_at: 0,
             profile,

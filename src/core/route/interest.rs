@@ -23,7 +23,7 @@ use crate::base::short;
 use crate::base::slab::{NONE, Slab};
 use crate::base::text::Text;
 use crate::base::traffic::Traffic;
-use crate::subject::pattern::{Pattern, SEPARATOR};
+use crate::subject::pattern::{Pattern, has_empty_token};
 use crate::subject::trie::WildcardTrie;
 
 /// What other cores have to hear.
@@ -452,16 +452,6 @@ fn release_queue_name(
             .remove();
         names.remove(queue);
     }
-}
-
-/// Whether two dots meet or a subject begins or ends with one; such a subject
-/// reaches nobody.
-fn has_empty_token(subject: &[u8]) -> bool {
-    subject.first().is_none_or(|&byte| byte == SEPARATOR)
-        || subject.ends_with(&[SEPARATOR])
-        || subject
-            .windows(2)
-            .any(|pair| pair == [SEPARATOR, SEPARATOR])
 }
 
 /// Adds the receivers of one matching pattern to a route.

@@ -49,11 +49,16 @@ impl Shard {
         Some(to)
     }
 
-    /// Drops a message that a mapping sends nowhere.
+    /// Drops a message that a mapping sends nowhere: its subject is empty from
+    /// then on, for rights and for what is said of it (NATS 2.15).
     #[cold]
     pub(super) fn lose(&mut self, index: u32, message: &Publish<'_>) -> Outcome {
-        if self.admit(index, message) && !message.reply.is_empty() {
-            self.tell_no_responders(index, message.subject, message.reply);
+        let rights = usize::from(self.connections[index].rights);
+        let rights = self.config.authority.rights().get(rights);
+        if rights.is_some_and(|rights| !rights.may_publish(b"")) {
+            self.refuse_publish(index, b"Permissions Violation for Publish to ", b"");
+        } else if self.admit(index, message) && !message.reply.is_empty() {
+            self.tell_no_responders(index, b"", message.reply);
         }
         Outcome::Done
     }
@@ -170,3 +175,7 @@ pub(super) fn is_reserved_subject(subject: &[u8]) -> bool {
 fn is_reserved_reply(reply: &[u8]) -> bool {
     is_gateway_reply(reply) || reply.starts_with(b"_R_.") || begins_with_more(reply, b"$JS.ACK.")
 }
+
+#[cfg(test)]
+#[path = "admit_tests.rs"]
+mod tests;

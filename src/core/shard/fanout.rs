@@ -259,13 +259,6 @@ impl Shard {
             };
             at = to;
         }
-        // Rights are to the subject that a mapping has made of the publisher's.
-        if let Some(rights) = rights
-            && !self.interests[account.index()].permits(at, rights)
-            && !self.may_respond(index, at, message)
-        {
-            return Outcome::Done;
-        }
         let route = self.interests[account.index()].route_at(at);
         if (!route.remote.is_empty() || !route.queues.is_empty())
             && let Some(core) = self.full_link_of(account, at)
@@ -274,6 +267,14 @@ impl Shard {
             // It comes again.
             self.connections[index].traffic.uncount_in(message.size());
             return Outcome::Postponed;
+        }
+        // Rights are to the subject that a mapping has made of the publisher's;
+        // asked only once per message, since leave to answer is used up.
+        if let Some(rights) = rights
+            && !self.interests[account.index()].permits(at, rights)
+            && !self.may_respond(index, at, message)
+        {
+            return Outcome::Done;
         }
         if (checks || is_reserved(message)) && !self.admit(index, message) {
             return Outcome::Done;

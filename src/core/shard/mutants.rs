@@ -120,6 +120,14 @@ impl Shard {
             .is_some_and(|index| self.connections[index].closing.is_some())
     }
 
+    /// Whether the last settings have not reached a connection yet.
+    #[must_use]
+    pub fn is_under_revision(&self, key: ConnectionKey) -> bool {
+        self.connections
+            .find(key)
+            .is_some_and(|index| self.connections[index].revision != Revision::None)
+    }
+
     /// Why a connection's input waits, in words.
     #[must_use]
     pub fn hold_text(&self, key: ConnectionKey) -> String {

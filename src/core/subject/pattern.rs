@@ -62,6 +62,17 @@ pub fn is_literal(subject: &[u8]) -> bool {
     tokens(subject).all(|token| !token.is_empty() && token != b"*" && token != b">")
 }
 
+/// Whether two dots meet or a subject begins or ends with one; such a subject
+/// reaches nobody.
+#[must_use]
+pub fn has_empty_token(subject: &[u8]) -> bool {
+    subject.first().is_none_or(|&byte| byte == SEPARATOR)
+        || subject.ends_with(&[SEPARATOR])
+        || subject
+            .windows(2)
+            .any(|pair| pair == [SEPARATOR, SEPARATOR])
+}
+
 /// Whether a pattern matches a subject, decided token by token. The trie must
 /// agree with it; it is here for tests, checkers and cold paths.
 #[must_use]

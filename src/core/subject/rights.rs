@@ -5,7 +5,7 @@
 //! Queue groups are patterns too: `orders.> workers` speaks of members of the
 //! group `workers` only.
 
-use super::pattern::{Pattern, matches, overlap};
+use super::pattern::{Pattern, has_empty_token, matches, overlap};
 
 /// One pattern with the queue groups that it speaks of.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -128,9 +128,14 @@ impl Rights {
         })
     }
 
-    /// Whether messages may be published to a subject.
+    /// Whether messages may be published to a subject. No clause speaks of one
+    /// with an empty token, which a message has that a mapping sends nowhere
+    /// (NATS 2.15).
     #[must_use]
     pub fn may_publish(&self, subject: &[u8]) -> bool {
+        if has_empty_token(subject) {
+            return self.publish.allow.is_none();
+        }
         self.publish.permit(subject, None)
     }
 
@@ -192,6 +197,14 @@ mod tests {
         assert!(!rights.needs_filter(b"c.*", None));
         assert!(rights.denies_delivery(b"b.x", None));
         assert!(!rights.denies_delivery(b"c.x", None));
+    }
+
+    #[test]
+    fn no_clause_speaks_of_empty_tokens() {
+        for subject in [&b""[..], b"a..b", b".a", b"a."] {
+            assert!(!rights((&[">", "*"], &[]), (&[], &[])).may_publish(subject));
+            assert!(rights((&[], &[">", "*"]), (&[], &[])).may_publish(subject));
+        }
     }
 
     #[test]

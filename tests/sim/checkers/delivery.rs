@@ -147,14 +147,18 @@ fn nobody_answers(
         return Err(format!("503 for what was not accepted: {sent:?}"));
     };
     let mut becomes = executed.becomes.iter();
-    let is_of_it = becomes.any(|other| other.as_ref().unwrap_or(&sent.subject) == &subject);
+    let is_of_it = becomes.any(|(other, _)| other.as_deref().unwrap_or("") == subject);
     if sent.conn != conn || !is_of_it {
         // The answerer's own subscription may match the reply of another's
         // request that it passed on in vain.
         return Ok(());
     }
+    if sent.asks_server() {
+        return Err(format!("503 for what the server answers: {sent:?}"));
+    }
     let eligible = history.subs.iter().find(|sub| {
-        reaches(&sub.pattern, &subject)
+        !subject.is_empty()
+            && reaches(&sub.pattern, &subject)
             && rights::hold(history, sub, sent)
             && sub.confirmed.is_some_and(|confirmed| confirmed < sent.made)
             && sub.ended.is_none()

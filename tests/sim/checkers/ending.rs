@@ -43,6 +43,16 @@ fn answers(history: &History) -> Result<(), String> {
                 ));
             }
         }
+        let is_refusal =
+            |(text, _): &(&String, &u64)| text.starts_with("'Permissions Violation for Publish");
+        let got: u64 = conn.errors.iter().filter(is_refusal).map(|(_, n)| n).sum();
+        let (least, most) = conn.standing.refused_messages;
+        if got > most || (got < least && (conn.is_alive() || reads_all)) {
+            return Err(format!(
+                "connection {number} got {got} instead of {least} to {most} refusals: {:?}",
+                conn.errors
+            ));
+        }
         if let Some((text, _)) =
             (conn.errors.iter()).find(|(text, _)| !conn.standing.errors.contains_key(*text))
         {
@@ -73,9 +83,10 @@ fn answers(history: &History) -> Result<(), String> {
 
 /// Every request to the server itself was noted.
 fn requests(history: &History) -> Result<(), String> {
-    let lost = history.sent.iter().find(|sent| {
-        sent.subject.starts_with("$SYS.REQ.") && rights::is_published(sent) && !sent.is_noted
-    });
+    let lost = history
+        .sent
+        .iter()
+        .find(|sent| sent.asks_server() && rights::is_published(sent) && !sent.is_noted);
     lost.map_or(Ok(()), |lost| {
         Err(format!("the server did not hear {lost:?}"))
     })
@@ -237,15 +248,15 @@ fn nobody(history: &History) -> Result<(), String> {
             continue;
         };
         let listens = |sub: &Sub| {
-            let mut becomes = executed.becomes.iter().flatten();
-            becomes.any(|subject| reaches(&sub.pattern, subject))
+            let mut becomes = executed.becomes.iter();
+            becomes.any(|(to, _)| to.as_ref().is_some_and(|to| reaches(&sub.pattern, to)))
                 && (sub.conn != sent.conn || conn.options.echo)
                 && account_of(sub).is_none_or(|account| account == executed.account)
         };
         let must_hear = conn.options.no_responders
             && conn.is_alive()
             && rights::is_published(sent)
-            && !sent.subject.starts_with("$SYS.")
+            && !sent.asks_server()
             && hears_reply(history, sent);
         if must_hear && sent.unheard.is_empty() && !history.subs.iter().any(listens) {
             return Err(format!("no 503 for {sent:?}"));

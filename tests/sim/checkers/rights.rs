@@ -3,7 +3,7 @@
 use crate::history::{History, Sent, Sub, Tick};
 use crate::policy::Bound;
 use crate::protocol::Message;
-use crate::twin::{Acceptance, Allowed, Stamp};
+use crate::twin::{Acceptance, Allowed, Leave, Stamp};
 
 /// The moment at which a message was delivered that a connection gets now.
 pub fn take_stamp(history: &mut History, conn: usize) -> Result<Stamp, String> {
@@ -25,16 +25,17 @@ pub fn may_get(
         return Err(format!("{sub:?} got what was not accepted: {sent:?}"));
     };
     let complain = |what: &str| Err(format!("{what}: {sub:?} got {sent:?}, {stamp:?}"));
-    if executed.is_allowed == Allowed::No {
+    let becomes = Some(&*message.subject);
+    let is_it = |(subject, _): &(Option<String>, Allowed)| subject.as_deref() == becomes;
+    if !executed.becomes.iter().any(is_it) {
+        return complain(&format!("{} is not what it becomes", message.subject));
+    }
+    if executed.is_allowed(becomes) == Allowed::No {
         let standing = &history.conns[sent.conn].standing;
         let (asked, answered) = (&standing.asked, &standing.answered);
         return complain(&format!(
             "nobody may publish this, asked {asked:?} and answered {answered:?}"
         ));
-    }
-    let becomes = Some(&*message.subject);
-    if !(executed.becomes.iter()).any(|subject| subject.as_deref() == becomes) {
-        return complain(&format!("{} is not what it becomes", message.subject));
     }
     if sent.became.is_some() && sent.became.as_deref() != becomes {
         return complain(&format!("it became {} too", message.subject));
@@ -64,8 +65,10 @@ pub fn may_hear(
         return Err("the subscription is gone");
     }
     let hears = |who: &&Bound| {
-        let rights = history.policies.rights(stamp.version, who);
-        rights.is_none_or(|rights| !rights.subscribe.denies(subject, sub.queue.as_deref()))
+        stamp.filters.iter().any(|&version| {
+            let rights = history.policies.rights(version, who);
+            rights.is_none_or(|rights| !rights.subscribe.denies(subject, sub.queue.as_deref()))
+        })
     };
     match stamp.who.iter().find(hears) {
         Some(_) => Ok(()),
@@ -75,15 +78,19 @@ pub fn may_hear(
 
 /// Notes that a request may be answered by who got it.
 pub fn note_request(history: &mut History, conn: usize, reply: &str, stamp: &Stamp) {
-    let mut who = stamp.who.iter();
     let policies = &history.policies;
-    let answers = who.any(|who| {
+    let answers = |who: &Bound| {
         let rights = policies.rights(stamp.version, who);
         rights.is_some_and(|rights| rights.responses.is_some())
-    });
-    if answers && !reply.is_empty() {
-        let asked = &mut history.conns[conn].standing.asked;
-        asked.push((reply.into(), stamp.tick, stamp.now));
+    };
+    if stamp.who.iter().any(answers) && !reply.is_empty() {
+        let is_certain = stamp.who.iter().all(answers);
+        history.conns[conn].standing.asked.push(Leave {
+            reply: reply.into(),
+            tick: stamp.tick,
+            now: stamp.now,
+            is_certain,
+        });
     }
 }
 
@@ -93,7 +100,7 @@ pub fn subject_of(sent: &Sent) -> Option<&str> {
         return sent.became.as_deref();
     }
     match &*sent.executed.as_ref()?.becomes {
-        [Some(subject)] => Some(subject),
+        [(Some(subject), _)] => Some(subject),
         _ => None,
     }
 }
@@ -101,7 +108,10 @@ pub fn subject_of(sent: &Sent) -> Option<&str> {
 /// Whether a message is published for certain, and allowed.
 pub fn is_published(sent: &Sent) -> bool {
     let executed = sent.executed.as_ref();
-    executed.is_some_and(|executed| executed.is_certain && executed.is_allowed == Allowed::Yes)
+    executed.is_some_and(|executed| {
+        let is_allowed = executed.is_allowed(sent.became.as_deref());
+        executed.is_certain && is_allowed == Allowed::Yes
+    })
 }
 
 /// Whether publisher and receiver had their rights all the time in which a
@@ -123,7 +133,14 @@ pub fn hears(history: &History, sub: &Sub, sent: &Sent, subject: &str) -> bool {
         let over = calm.find(|&&calm| calm > doubt).copied();
         doubt <= end && over.is_none_or(|over| executed.tick <= over)
     };
-    let mut versions = policies.during(record.core, executed.tick, end);
+    let lasting = record.standing.lasting.iter();
+    let lasting = lasting.filter(|lasting| {
+        lasting.from <= end && lasting.until.is_none_or(|until| executed.tick <= until)
+    });
+    let lasting = lasting.map(|lasting| lasting.version);
+    let mut versions = policies
+        .during(record.core, executed.tick, end)
+        .chain(lasting);
     is_published(sent)
         && sub.acceptance == Acceptance::Accepted
         && who.account == executed.account

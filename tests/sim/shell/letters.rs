@@ -14,6 +14,8 @@ pub enum Letter {
     Reconfigure(usize, Box<Settings>),
     /// Say whether all connections are in order.
     AskRevising,
+    /// Close up to so many connections of an account.
+    CloseSurplus(AccountId, usize),
     /// A password was checked.
     Password {
         wire: usize,
@@ -33,6 +35,8 @@ pub enum Letter {
 pub struct Post {
     pub reconfigured: Option<usize>,
     pub is_revising: Option<bool>,
+    /// Connections that were closed for a lowered limit.
+    pub surplus: Option<Vec<usize>>,
     /// A connection's check: its number, and whether it ended the connection.
     pub checked: Option<(usize, u64, bool)>,
     pub checks: Vec<(usize, PasswordCheck)>,
@@ -43,13 +47,29 @@ pub struct Post {
 
 impl Core {
     pub(super) fn read_letter(&mut self, post: &mut Post) {
-        let (now, shard) = (self.now, &mut self.shard);
-        match self.letters.pop_front() {
+        let now = self.now;
+        let letter = self.letters.pop_front();
+        let shard = &mut self.shard;
+        match letter {
             Some(Letter::Reconfigure(version, settings)) => {
                 shard.reconfigure(now, *settings);
                 post.reconfigured = Some(version);
             }
             Some(Letter::AskRevising) => post.is_revising = Some(shard.is_revising()),
+            Some(Letter::CloseSurplus(account, count)) => {
+                let open = |core: &Self| -> Vec<usize> {
+                    let sockets = core.open_sockets();
+                    let open = sockets.filter(|&(_, key)| !core.shard.is_closing(key));
+                    open.map(|(wire, _)| wire).collect()
+                };
+                let before = open(self);
+                let closed = self.shard.close_surplus(now, Some(account), count);
+                let after = open(self);
+                let gone = before.into_iter().filter(|wire| !after.contains(wire));
+                let gone: Vec<usize> = gone.collect();
+                assert_eq!(closed, gone.len(), "it says how many it has closed");
+                post.surplus = Some(gone);
+            }
             Some(Letter::Password { wire, check, fits }) => {
                 shard.on_password_checked(now, &check, fits);
                 post.checked = Some((wire, check.number, shard.is_closing(check.key)));

@@ -1,10 +1,10 @@
 //! What the commands of a client must do.
 
 use crate::clock::Time;
-use crate::history::{Command, History, Sent, Tick};
+use crate::history::{Command, History, Tick};
 use crate::policy::mapping::destinations;
 use crate::policy::{Bound, Claim, Verdict};
-use crate::twin::{Acceptance, Allowed, Executed, Seen};
+use crate::twin::{Acceptance, Allowed, Executed, Leave, Seen};
 
 impl History {
     /// Takes note of the commands up to a number of bytes. Those of a connection
@@ -106,8 +106,7 @@ impl History {
             .map_or(0, |bound| bound.account);
         if model.accounts[account].connections_max.is_some() {
             record.standing.may_be_full = true;
-            let text = "maximum account active connections exceeded";
-            record.standing.owe_error(text, false);
+            record.standing.owe_error(ACCOUNT_FULL, false);
         }
         let is_certain = !is_closing && !record.standing.may_be_full;
         self.owe_ok(conn, is_certain);
@@ -208,74 +207,56 @@ impl History {
             return;
         };
         let rights = self.policies.rights(version, &bound);
-        let is_allowed = match rights {
-            Some(rights) if !rights.may_publish(&sent.subject) => match rights.responses {
-                Some(limits) => self.may_answer(sent, tick, now, limits),
+        let needs_leave = |subject: &str| rights.is_some_and(|r| !r.may_publish(subject));
+        let judge = |subject: &Option<String>| match (subject, rights) {
+            (Some(subject), Some(rights)) if needs_leave(subject) => match rights.responses {
+                Some(limits) => self.may_answer(conn, subject, (tick, now), limits),
                 None => Allowed::No,
             },
+            (None, Some(rights)) if !rights.may_publish_nowhere() => Allowed::No,
             _ => Allowed::Yes,
         };
-        let needs_leave = rights.is_some_and(|rights| !rights.may_publish(&sent.subject));
         let mappings = &self.policies.models[version].accounts[bound.account].mappings;
-        let becomes = destinations(mappings, &sent.subject);
-        let subject = sent.subject.clone();
-        self.sent[number].executed = Some(Executed {
+        let subjects = destinations(mappings, &sent.subject);
+        let judged = subjects.into_iter().map(|subject| {
+            let allowed = judge(&subject);
+            (subject, allowed)
+        });
+        let becomes: Vec<(Option<String>, Allowed)> = judged.collect();
+        let is_leave_certain = is_certain && becomes.len() == 1;
+        let leaves = becomes.iter().filter_map(|(subject, _)| subject.clone());
+        let leaves = leaves.filter(|subject| needs_leave(subject));
+        let leaves: Vec<Leave> = leaves
+            .map(|reply| Leave {
+                reply,
+                tick,
+                now,
+                is_certain: is_leave_certain,
+            })
+            .collect();
+        let executed = Executed {
             tick,
             account: bound.account,
             is_certain,
-            is_allowed,
             becomes,
-        });
+        };
+        let is_allowed = executed.is_allowed(None);
+        let refused = executed.becomes.iter();
+        let refused = refused.filter(|(_, allowed)| *allowed != Allowed::Yes);
+        let refused: Vec<&str> = refused.map(|(to, _)| to.as_deref().unwrap_or("")).collect();
         let standing = &mut self.conns[conn].standing;
-        if is_allowed != Allowed::Yes {
-            let text = format!("Permissions Violation for Publish to \"{subject}\"");
-            standing.owe_error(&text, is_certain && is_allowed == Allowed::No);
+        if !refused.is_empty() {
+            standing.owe_refusal(&refused, is_certain && is_allowed == Allowed::No);
         }
-        if needs_leave {
-            standing.answered.push((subject, tick));
-        }
+        standing.answered.extend(leaves);
+        self.sent[number].executed = Some(executed);
         if is_allowed != Allowed::No {
             self.owe_ok(conn, is_certain && is_allowed == Allowed::Yes);
         }
     }
-
-    /// Whether somebody may answer a request though it may not publish.
-    fn may_answer(&self, sent: &Sent, tick: Tick, now: Time, limits: (u32, u64)) -> Allowed {
-        let record = &self.conns[sent.conn];
-        let standing = &record.standing;
-        // What was delivered and not read yet may have renewed the leave.
-        let doubt = match record.got as u64 == standing.delivered {
-            true => Allowed::No,
-            false => Allowed::Maybe,
-        };
-        let mut asked = standing
-            .asked
-            .iter()
-            .filter(|(reply, at, _)| *reply == sent.subject && *at >= standing.asked_since);
-        let Some((_, asked_at, asked_time)) = asked.next_back() else {
-            return doubt;
-        };
-        if *asked_at == standing.asked_since {
-            return Allowed::Maybe;
-        }
-        let answers = |since: Tick| {
-            let answered = standing.answered.iter();
-            let answered = answered.filter(|(reply, at)| *reply == sent.subject && *at >= since);
-            answered.count() as u32
-        };
-        let (answers_max, expires_ns) = limits;
-        let is_over = |since| answers_max > 0 && answers(since) >= answers_max;
-        let is_late = expires_ns > 0 && now - asked_time > expires_ns;
-        match () {
-            () if *asked_at == tick => Allowed::Maybe,
-            () if is_over(asked_at + 1) || is_late => doubt,
-            // Nobody knows whether answers came before or after the request.
-            () if is_over(*asked_at) => Allowed::Maybe,
-            () => Allowed::Yes,
-        }
-    }
 }
 
+pub(super) const ACCOUNT_FULL: &str = "maximum account active connections exceeded";
 const SUBSCRIPTIONS_EXCEEDED: &str = "maximum subscriptions exceeded";
 
 /// The text for a subscription that is not allowed.

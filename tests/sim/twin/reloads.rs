@@ -2,8 +2,8 @@
 
 use crate::history::{History, Tick};
 use crate::policy::{Bound, Claim, Verdict};
-use crate::twin::Acceptance;
-use crate::twin::commands::violation;
+use crate::twin::commands::{ACCOUNT_FULL, violation};
+use crate::twin::{Acceptance, Lasting, Seen};
 
 /// What becomes of a connection.
 enum Fate {
@@ -40,7 +40,7 @@ impl History {
                 Fate::Judged(bound) => {
                     self.rebind(conn, bound, tick);
                     self.conns[conn].standing.doubts.push(tick);
-                    self.revoke(conn, tick);
+                    self.revoke(conn, tick, true);
                 }
                 Fate::Again => {
                     self.conns[conn].standing.check = None;
@@ -101,11 +101,34 @@ impl History {
         if responses(before) != responses(now) {
             record.standing.asked_since = tick;
         }
-        self.revoke(conn, tick);
+        if self.policies.rights(before, bound) != self.policies.rights(now, bound) {
+            record.standing.lasting.push(Lasting {
+                version: before,
+                from: tick,
+                until: None,
+            });
+        }
+    }
+
+    /// Looks whether the turn of a connection has come whose rights a reload has
+    /// changed; the policies by which it has heard in this step, if they are not
+    /// simply the one in force.
+    pub(super) fn end_revision(&mut self, seen: &Seen, tick: Tick) -> Option<[usize; 2]> {
+        let record = &mut self.conns[seen.conn];
+        let new = self.policies.version(record.core);
+        let lasting = record.standing.lasting.last_mut();
+        let lasting = lasting.filter(|lasting| lasting.until.is_none())?;
+        let old = lasting.version;
+        if seen.is_under_revision {
+            return Some([old; 2]);
+        }
+        lasting.until = Some(tick);
+        self.revoke(seen.conn, tick, !seen.is_closing);
+        Some([old, new])
     }
 
     /// Ends the subscriptions that are not allowed any more.
-    fn revoke(&mut self, conn: usize, tick: Tick) {
+    fn revoke(&mut self, conn: usize, tick: Tick, is_certain: bool) {
         let record = &mut self.conns[conn];
         let version = self.policies.version(record.core);
         let Some(bound) = &record.standing.bound else {
@@ -123,10 +146,27 @@ impl History {
             if is_there && !rights.subscribe.allows(&sub.pattern, queue) {
                 sub.removed = Some(tick);
                 let text = violation(&sub.pattern, queue) + &format!(" (sid \"{}\")", sub.sid);
-                let is_certain = sub.acceptance == Acceptance::Accepted && sub.max.is_none();
-                record.standing.owe_error(&text, is_certain);
+                let was_there = sub.acceptance == Acceptance::Accepted && sub.max.is_none();
+                record.standing.owe_error(&text, is_certain && was_there);
             }
         }
+    }
+
+    /// A core has closed connections for which a lowered limit leaves no room.
+    pub fn surplus_closed(&mut self, account: usize, conns: &[usize]) -> Result<(), String> {
+        let tick = self.next_tick();
+        for &conn in conns {
+            let standing = &mut self.conns[conn].standing;
+            let bound = standing.bound.take();
+            if bound.as_ref().is_none_or(|bound| bound.account != account) {
+                return Err(format!(
+                    "connection {conn} is closed as one of account {account}"
+                ));
+            }
+            standing.must_end = Some(tick);
+            standing.owe_error(ACCOUNT_FULL, true);
+        }
+        Ok(())
     }
 
     /// A core says that its connections are all in order again: whoever had to

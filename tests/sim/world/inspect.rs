@@ -26,6 +26,7 @@ impl World {
             is_closing: core.shard.is_closing(key),
             executed: self.net.wires[wire].received - core.shard.input_bytes(key) as u64,
             delivered: core.shard.delivered_messages(key),
+            is_under_revision: core.shard.is_under_revision(key),
         };
         let seen: Vec<Seen> = core.open_sockets().map(see).collect();
         self.history.observe(number, core.now(), &seen)?;

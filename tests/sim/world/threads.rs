@@ -1,6 +1,9 @@
 //! The threads beside the cores: the one that reloads, the one that checks
 //! passwords, the one that answers for the server. They write letters.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use trunkline_core::base::id::{AccountId, CoreId};
 use trunkline_core::session::authority::Authority;
 use trunkline_core::shard::ShardConfig;
@@ -18,21 +21,36 @@ const REVISION_POLL: Time = 5 * MILLISECOND;
 
 /// A reload, as `src/server/reload.rs` does it: all cores have to go over to
 /// the new policy and to have revised their connections before the next one.
-#[derive(Default)]
 pub struct Reloads {
     left: u64,
+    /// The newest policy.
+    authority: Arc<Authority>,
     pub(super) is_busy: bool,
     /// Cores that have not answered yet.
     waiting: usize,
     /// Some core is still revising.
     is_revising: bool,
+    surplus: Surplus,
+}
+
+/// Connections that lowered limits leave no room for: which account is looked
+/// at, which core, and how many it must close yet.
+#[derive(Default)]
+struct Surplus {
+    account: usize,
+    core: usize,
+    left: usize,
 }
 
 impl Reloads {
-    pub fn new(left: u64) -> Self {
+    pub fn new(left: u64, authority: Arc<Authority>) -> Self {
         Self {
             left,
-            ..Self::default()
+            authority,
+            is_busy: false,
+            waiting: 0,
+            is_revising: false,
+            surplus: Surplus::default(),
         }
     }
 }
@@ -65,7 +83,8 @@ impl World {
         let model = self.history.policies.last().changed(&mut self.policy_dice);
         let version = self.history.policies.models.len();
         self.note(|| format!("reload to policy {version}: {model:#?}"));
-        let authority = model.authority(&self.usages);
+        let authority = model.authority(&self.usages, Some(&self.reloads.authority));
+        self.reloads.authority = authority.clone();
         self.history.policies.models.push(model);
         self.reloads.is_busy = true;
         self.reloads.waiting = self.cores.len();
@@ -106,7 +125,56 @@ impl World {
             Some(_) if self.reloads.is_revising => {
                 self.clock.after(REVISION_POLL, Event::Reload);
             }
-            Some(_) => self.reloads.is_busy = false,
+            Some(_) => {
+                self.reloads.surplus = Surplus::default();
+                self.count_surplus();
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes connections of accounts that have too many, account by account;
+    /// with the last one the reload is over.
+    fn count_surplus(&mut self) {
+        let authority = self.reloads.authority.clone();
+        let accounts = &authority.policy().accounts;
+        while let Some(account) = accounts.get(self.reloads.surplus.account) {
+            let count = account.usage.connections.load(Ordering::Relaxed);
+            let limit = account.limits.connections_max.map_or(u64::MAX, u64::from);
+            self.reloads.surplus.left = count.saturating_sub(limit) as usize;
+            self.reloads.surplus.core = 0;
+            if self.reloads.surplus.left > 0 {
+                return self.close_surplus();
+            }
+            self.reloads.surplus.account += 1;
+        }
+        self.reloads.is_busy = false;
+    }
+
+    fn close_surplus(&mut self) {
+        let &Surplus {
+            account,
+            core,
+            left,
+        } = &self.reloads.surplus;
+        let delay = self.policy_dice.skewed(20 * MICROSECOND);
+        let account = AccountId(account as u16);
+        self.write(core, Letter::CloseSurplus(account, left), delay);
+    }
+
+    /// A core has closed what it had of a surplus; the next one goes on.
+    fn surplus_closed(&mut self, conns: &[usize]) -> Result<(), String> {
+        let account = self.reloads.surplus.account;
+        self.history.surplus_closed(account, conns)?;
+        let surplus = &mut self.reloads.surplus;
+        surplus.left -= conns.len();
+        surplus.core += 1;
+        match surplus.left > 0 && surplus.core < self.cores.len() {
+            true => self.close_surplus(),
+            false => {
+                surplus.account += 1;
+                self.count_surplus();
+            }
         }
         Ok(())
     }
@@ -123,6 +191,9 @@ impl World {
         }
         if post.is_revising.is_some() {
             self.take_answer(core, post.is_revising)?;
+        }
+        if let Some(conns) = &post.surplus {
+            self.surplus_closed(conns)?;
         }
         if let Some((conn, number, is_closing)) = post.checked {
             self.history.password_checked(conn, number, is_closing)?;
@@ -180,7 +251,7 @@ pub(super) fn config(
     id: usize,
     profile: &Profile,
     seed: u64,
-    authority: &std::sync::Arc<Authority>,
+    authority: &Arc<Authority>,
 ) -> ShardConfig {
     ShardConfig {
         core: CoreId(id as u8),
