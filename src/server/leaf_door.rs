@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
+use crate::background;
 use crate::options::join_host_port;
 use crate::options::leaf::LeafOptions;
 use crate::preflight;
@@ -23,9 +24,6 @@ const PACE: Duration = Duration::from_millis(20);
 
 /// After a failure to accept.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// How much less urgent than the cores it is.
-const NICENESS: i32 = 10;
 
 /// The listening socket.
 pub struct LeafDoor {
@@ -70,9 +68,7 @@ impl LeafDoor {
         std::thread::Builder::new()
             .name("leaf-door".to_owned())
             .spawn(move || {
-                // A limit on priorities is no reason not to answer.
-                let own = rustix::thread::gettid();
-                let _ = rustix::process::setpriority_process(Some(own), NICENESS);
+                background::step_back();
                 turn_away_all(&self.listener);
             })?;
         Ok(())

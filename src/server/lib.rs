@@ -5,6 +5,7 @@
 //! stays private, so that what nothing uses is noticed.
 
 mod admin;
+mod background;
 mod boot;
 mod cli;
 mod config;

@@ -42,7 +42,7 @@ fn the_unit_fits_the_server() {
         "LimitMEMLOCK=infinity",
         "SystemCallFilter=@system-service",
         // Pinning; it must follow the line that takes @resources away.
-        "SystemCallFilter=sched_setaffinity",
+        "SystemCallFilter=sched_setaffinity sched_setattr",
     ] {
         assert!(has(line), "{line}");
     }

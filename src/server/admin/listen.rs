@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use tracing::error;
 
 use super::{Admin, http};
+use crate::background;
 
 /// Connections at a time; further ones wait.
 const CONNECTIONS_MAX: usize = 64;
@@ -31,9 +32,6 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 
 /// How long a client may leave an answer in the kernel's hands.
 const SEND_TIMEOUT_MS: u32 = 10_000;
-
-/// How much less urgent than the cores it is.
-const NICENESS: i32 = 10;
 
 /// The first byte of a TLS handshake.
 const HANDSHAKE_RECORD: u8 = 0x16;
@@ -52,9 +50,7 @@ pub fn start(admin: Arc<Admin>, listener: TcpListener) -> std::io::Result<()> {
     std::thread::Builder::new()
         .name("monitoring".to_owned())
         .spawn(move || {
-            // A limit on priorities is no reason not to answer.
-            let own = rustix::thread::gettid();
-            let _ = rustix::process::setpriority_process(Some(own), NICENESS);
+            background::step_back();
             if let Err(failure) = runtime.block_on(serve(admin, listener)) {
                 error!("Monitoring has ended: {failure}");
             }
