@@ -2,7 +2,7 @@
 
 use crate::support::{GUARD, wait_for_descriptors, wait_until};
 use crate::websocket::{DEFLATE, Framed, PLAIN, answer, request, tcp};
-use std::io::{IoSlice, Read, Write};
+use std::io::{Read, Write};
 use std::time::Duration;
 use trunkline_core::wire::websocket::decoder::Piece;
 use trunkline_core::wire::websocket::deflate::Codec;
@@ -26,7 +26,7 @@ fn close_of(client: &Framed) -> Option<(u16, String)> {
 
 fn deflated(bytes: &[u8]) -> Vec<u8> {
     let mut into = Vec::new();
-    Codec::default().deflate(&[IoSlice::new(bytes)], &mut into);
+    Codec::default().deflate(std::iter::once(bytes), &mut into);
     into
 }
 

@@ -5,7 +5,7 @@ use crate::certificates::Authority;
 use crate::support::GUARD;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
-use std::io::{IoSlice, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use trunkline_core::wire::websocket::decoder::{Decoder, Input, Piece};
 use trunkline_core::wire::websocket::deflate::Codec;
@@ -117,7 +117,7 @@ impl Framed {
     pub fn send(&mut self, bytes: &[u8]) {
         if self.compresses {
             let mut deflated = Vec::new();
-            self.codec.deflate(&[IoSlice::new(bytes)], &mut deflated);
+            self.codec.deflate(std::iter::once(bytes), &mut deflated);
             self.frame(0xc2, &deflated);
         } else {
             self.frame(0x82, bytes);
@@ -311,7 +311,7 @@ fn a_bomb_does_not_go_off() {
     let before = server.resident_bytes();
     let mut bomb = Vec::new();
     let zeros = vec![0; 60 << 20];
-    Codec::default().deflate(&[IoSlice::new(&zeros)], &mut bomb);
+    Codec::default().deflate(std::iter::once(&zeros[..]), &mut bomb);
     for _ in 0..5 {
         let mut client = Framed::open(&server, DEFLATE);
         client.frame(0xc2, &bomb);

@@ -205,17 +205,23 @@ impl Shard {
             .authority
             .requires_credentials(opening.connection_type);
         if required && !self.bind_without_credentials(index) {
-            let limits = &self.config.limits;
-            let connection = &mut self.connections[index];
-            connection.awaiting_credentials = true;
-            let timeout_ns = match opening.connection_type {
-                ConnectionType::Websocket => limits.websocket_auth_timeout_ns,
-                _ => limits.auth_timeout_ns,
-            };
-            connection.auth_deadline = now.after_ns(timeout_ns);
+            self.await_credentials(index);
         }
         self.schedule(index);
         self.connections.key(index)
+    }
+
+    /// Gives a connection some time to say who it is; to be scheduled by the
+    /// caller.
+    pub(super) fn await_credentials(&mut self, index: u32) {
+        let limits = &self.config.limits;
+        let connection = &mut self.connections[index];
+        connection.awaiting_credentials = true;
+        let timeout_ns = match connection.connection_type {
+            ConnectionType::Websocket => limits.websocket_auth_timeout_ns,
+            _ => limits.auth_timeout_ns,
+        };
+        connection.auth_deadline = self.now.after_ns(timeout_ns);
     }
 
     /// Silence of a connection after which it gets a PING.

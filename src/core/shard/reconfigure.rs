@@ -191,7 +191,15 @@ impl Shard {
         } else if is_bound || connection.connected || !connection.subscriptions.is_empty() {
             self.connections[index].revision = Revision::Credentials;
         } else {
-            connection.awaiting_credentials = required;
+            // It has not said anything yet.
+            match required {
+                true if !connection.awaiting_credentials => {
+                    self.await_credentials(index);
+                    self.schedule(index);
+                }
+                true => {}
+                false => connection.awaiting_credentials = false,
+            }
             return;
         }
         self.silence(index);

@@ -149,3 +149,17 @@ fn a_revoked_subscription_hears_until_the_turn_of_its_connection() {
     shard.settle(NOW);
     assert_eq!(output(&mut shard, key), "");
 }
+
+#[test]
+fn who_has_said_nothing_has_to_once_that_is_demanded() {
+    let mut shard = shard(Vec::new());
+    let peer = "127.0.0.1:1".parse().expect("an address");
+    let key = shard.open(NOW, Opening::client(1, peer));
+    output(&mut shard, key);
+    reload(&mut shard, vec![user("a", "x")]);
+    shard.settle(NOW);
+    let late = NOW.after_ns(Limits::default().auth_timeout_ns);
+    assert!(shard.next_deadline() <= late);
+    shard.on_tick(late);
+    assert_eq!(output(&mut shard, key), "-ERR 'Authentication Timeout'\r\n");
+}

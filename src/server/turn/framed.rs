@@ -30,7 +30,7 @@ impl Framed {
     pub(super) fn new(upgrade: &Upgrade) -> Self {
         Self {
             decoder: Decoder::new(upgrade.masks, upgrade.compresses),
-            encoder: Encoder::new(upgrade.compresses),
+            encoder: Encoder::new(upgrade.compresses, upgrade.is_browser),
             close: None,
         }
     }

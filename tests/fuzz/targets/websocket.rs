@@ -204,7 +204,10 @@ fn close(payload: &[u8]) -> Seen {
 /// Encodes bytes as an outbox offers them, sent in parts, and decodes the frames.
 fn check_way_back(bytes: &[u8], compresses: bool, cuts: u8) {
     let mut rng = Rng::new(u64::from(cuts));
-    let (mut encoder, mut codec) = (Encoder::new(compresses), Codec::default());
+    let (mut encoder, mut codec) = (
+        Encoder::new(compresses, bytes.len() % 2 == 1),
+        Codec::default(),
+    );
     let mut sent = Vec::new();
     let mut gone = 0;
     // Pongs come in between, and are not more than their bound.

@@ -42,7 +42,7 @@ fn decode(decoder: &mut Decoder, codec: &mut Codec, bytes: &[u8]) -> (Vec<u8>, V
 
 fn deflated(codec: &mut Codec, message: &[u8]) -> Vec<u8> {
     let mut into = Vec::new();
-    codec.deflate(&[std::io::IoSlice::new(message)], &mut into);
+    codec.deflate(std::iter::once(message), &mut into);
     into
 }
 

@@ -7,8 +7,6 @@
 //! Bounds: what is inflated never exceeds `max_payload` (NATS 2.15), however
 //! small it came; buffers that grew beyond [`KEPT_BYTES_MAX`] are not kept.
 
-use std::io::IoSlice;
-
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 use super::close::Violation;
@@ -52,13 +50,13 @@ impl Codec {
     }
 
     /// Appends one deflated message.
-    pub fn deflate(&mut self, message: &[IoSlice<'_>], into: &mut Vec<u8>) {
+    pub fn deflate<'a>(&mut self, message: impl Iterator<Item = &'a [u8]>, into: &mut Vec<u8>) {
         let deflater = self
             .deflater
             .get_or_insert_with(|| Compress::new(Compression::fast(), false));
         deflater.reset();
         for slice in message {
-            let mut rest = &slice[..];
+            let mut rest = slice;
             while !rest.is_empty() {
                 let taken = step(deflater, rest, into, FlushCompress::None);
                 rest = &rest[taken..];
@@ -148,7 +146,7 @@ mod tests {
 
     fn deflated(codec: &mut Codec, message: &[u8]) -> Vec<u8> {
         let mut into = codec.take_buffer();
-        codec.deflate(&[IoSlice::new(message)], &mut into);
+        codec.deflate(std::iter::once(message), &mut into);
         let result = into.clone();
         codec.give_buffer(into);
         result

@@ -16,6 +16,9 @@ use super::deflate::Codec;
 /// What is smaller is not worth compressing (NATS 2.15).
 const COMPRESS_BYTES_MIN: usize = 64;
 
+/// Browsers do better with frames that stand for no more than this (NATS 2.15).
+const BROWSER_FRAME_BYTES_MAX: usize = 4096;
+
 /// Pongs that wait, in bytes; a peer that asks faster than it reads gets no
 /// more (RFC 6455, 5.5.3).
 const CONTROL_WAITING_BYTES_MAX: usize = 16 * (CONTROL_BYTES_MAX + 2);
@@ -24,6 +27,7 @@ const CONTROL_WAITING_BYTES_MAX: usize = 16 * (CONTROL_BYTES_MAX + 2);
 #[derive(Debug, Default)]
 pub struct Encoder {
     compresses: bool,
+    is_browser: bool,
     /// Control frames that wait for the end of the data frame under way.
     control: Vec<u8>,
     /// Goes ahead of the data: control frames, then a header.
@@ -41,9 +45,10 @@ pub struct Encoder {
 impl Encoder {
     /// A connection whose upgrade is done.
     #[must_use]
-    pub fn new(compresses: bool) -> Self {
+    pub fn new(compresses: bool, is_browser: bool) -> Self {
         Self {
             compresses,
+            is_browser,
             ..Self::default()
         }
     }
@@ -61,7 +66,8 @@ impl Encoder {
         }
     }
 
-    /// Begins the next frame, if none is under way, with all that waits.
+    /// Begins the next frame, if none is under way, with all that waits; for a
+    /// browser with the first part of it.
     pub fn prepare(&mut self, waiting: &[IoSlice<'_>], codec: &mut Codec) {
         if self.is_in_frame() {
             return;
@@ -69,14 +75,17 @@ impl Encoder {
         self.prefix.clear();
         self.prefix_sent = 0;
         self.prefix.append(&mut self.control);
-        let len: usize = waiting.iter().map(|slice| slice.len()).sum();
+        let mut len: usize = waiting.iter().map(|slice| slice.len()).sum();
         if len == 0 {
             return;
+        }
+        if self.is_browser {
+            len = len.min(BROWSER_FRAME_BYTES_MAX);
         }
         let binary = OpCode::Data(Data::Binary);
         if self.compresses && len > COMPRESS_BYTES_MIN {
             let mut deflated = codec.take_buffer();
-            codec.deflate(waiting, &mut deflated);
+            codec.deflate(first(waiting, len), &mut deflated);
             header(binary, true, deflated.len(), &mut self.prefix);
             self.deflated = deflated;
             self.covered = len;
@@ -105,11 +114,8 @@ impl Encoder {
         };
         push(&self.prefix[self.prefix_sent..]);
         push(&self.deflated[self.deflated_sent..]);
-        let mut left = self.plain_left;
-        for slice in waiting {
-            let len = left.min(slice.len());
-            left -= len;
-            push(&slice[..len]);
+        for slice in first(waiting, self.plain_left) {
+            push(slice);
         }
         &into[..count]
     }
@@ -151,6 +157,15 @@ impl Encoder {
         bytes.extend_from_slice(payload);
         Some(bytes)
     }
+}
+
+/// The first bytes of what waits.
+fn first<'a>(waiting: &'a [IoSlice<'_>], len: usize) -> impl Iterator<Item = &'a [u8]> {
+    waiting.iter().scan(len, |left, slice| {
+        let len = slice.len().min(*left);
+        *left -= len;
+        Some(&slice[..len])
+    })
 }
 
 fn header(opcode: OpCode, is_compressed: bool, len: usize, into: &mut Vec<u8>) {

@@ -10,13 +10,18 @@ use crate::base::rng::Rng;
 
 /// Sends `rounds` outboxes through an encoder over a socket that takes `step`
 /// bytes at once, pings in between, and decodes what came out.
-fn sent_and_received(compresses: bool, step: u64, seed: u64) -> (Vec<u8>, Vec<u8>, usize) {
+fn sent_and_received(
+    compresses: bool,
+    is_browser: bool,
+    step: u64,
+    seed: u64,
+) -> (Vec<u8>, Vec<u8>, usize) {
     let mut rng = Rng::new(seed);
-    let (mut encoder, mut codec) = (Encoder::new(compresses), Codec::default());
+    let (mut encoder, mut codec) = (Encoder::new(compresses, is_browser), Codec::default());
     let (mut outbox, mut all, mut wire) = (Vec::new(), Vec::new(), Vec::new());
     let mut pings = 0;
     for round in 0..60 {
-        let len = rng.below(400) as usize;
+        let len = rng.below(if is_browser && step > 50 { 12_000 } else { 400 }) as usize;
         let bytes: Vec<u8> = (0..len).map(|_| rng.below(20) as u8).collect();
         outbox.extend_from_slice(&bytes);
         all.extend_from_slice(&bytes);
@@ -66,9 +71,10 @@ fn sent_and_received(compresses: bool, step: u64, seed: u64) -> (Vec<u8>, Vec<u8
 
 #[test]
 fn what_is_sent_is_received_however_little_the_socket_takes() {
-    for compresses in [false, true] {
+    for (compresses, is_browser) in [(false, false), (true, false), (false, true), (true, true)] {
         for (seed, step) in [1, 2, 3, 7, 50, 1_000, 100_000].into_iter().enumerate() {
-            let (all, received, pongs) = sent_and_received(compresses, step, seed as u64);
+            let (all, received, pongs) =
+                sent_and_received(compresses, is_browser, step, seed as u64);
             assert!(all == received, "{compresses} {step}");
             assert!(pongs > 0);
         }
@@ -76,8 +82,23 @@ fn what_is_sent_is_received_however_little_the_socket_takes() {
 }
 
 #[test]
+fn browsers_get_small_frames() {
+    for (compresses, head) in [(false, &[0x82, 126, 0x10, 0x00][..]), (true, &[0xc2][..])] {
+        let (mut encoder, mut codec) = (Encoder::new(compresses, true), Codec::default());
+        let bytes = vec![b'a'; 5000];
+        let waiting = [IoSlice::new(&bytes[..3000]), IoSlice::new(&bytes[3000..])];
+        encoder.prepare(&waiting, &mut codec);
+        let mut slices = [IoSlice::new(&[]); 4];
+        let slices = encoder.slices(&waiting, &mut slices);
+        let wire: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
+        assert!(wire.starts_with(head));
+        assert_eq!(encoder.advance(wire.len(), &mut codec), 4096);
+    }
+}
+
+#[test]
 fn small_outboxes_are_not_compressed() {
-    let (mut encoder, mut codec) = (Encoder::new(true), Codec::default());
+    let (mut encoder, mut codec) = (Encoder::new(true, false), Codec::default());
     for (len, first) in [(64, 0x82), (65, 0xc2)] {
         let bytes = vec![b'a'; len];
         let waiting = [IoSlice::new(&bytes)];
@@ -92,7 +113,7 @@ fn small_outboxes_are_not_compressed() {
 
 #[test]
 fn a_close_frame_never_stands_inside_another_frame() {
-    let (mut encoder, mut codec) = (Encoder::new(false), Codec::default());
+    let (mut encoder, mut codec) = (Encoder::new(false, false), Codec::default());
     encoder.pong(b"x");
     assert_eq!(
         encoder.closing(b"\x03\xe8").expect("no frame under way"),
@@ -107,7 +128,7 @@ fn a_close_frame_never_stands_inside_another_frame() {
 
 #[test]
 fn waiting_pongs_are_bounded() {
-    let (mut encoder, mut codec) = (Encoder::new(false), Codec::default());
+    let (mut encoder, mut codec) = (Encoder::new(false, false), Codec::default());
     encoder.prepare(&[IoSlice::new(b"abc")], &mut codec);
     for _ in 0..1_000 {
         encoder.pong(&[0; 125]);

@@ -107,6 +107,8 @@ pub struct Upgrade {
     pub compresses: bool,
     /// The client masks its payloads.
     pub masks: bool,
+    /// It says that it is a browser, which gets small frames.
+    pub is_browser: bool,
     /// The client's address, as a proxy says.
     pub client_ip: Option<IpAddr>,
     /// Credentials in cookies.
@@ -237,6 +239,7 @@ fn judge(
         response: response(key, compresses, masks, rules),
         compresses,
         masks,
+        is_browser: fields.first("user-agent").starts_with("Mozilla/"),
         client_ip: fields
             .all("x-forwarded-for")
             .next()
