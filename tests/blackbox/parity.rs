@@ -45,6 +45,8 @@ const VOLATILE: &[&str] = &[
     "avg_fanout",
     // What an ended connection had not taken is a matter of microseconds.
     "pending_bytes",
+    // Requests for this page: it is asked for until the scene is as it should be.
+    "/connz",
 ];
 
 /// Orders by something that the servers may find a little different each time.
