@@ -15,7 +15,7 @@ use super::Shard;
 use super::report::ConnectionReport;
 use crate::base::id::AccountId;
 use crate::base::limits::SYSTEM_NOTES_MAX;
-use crate::session::connection::{CloseReason, Connection};
+use crate::session::connection::CloseReason;
 
 /// Where the owners of an account hear of failed log-ins.
 const REFUSED_IN_ACCOUNT: &[u8] = b"$SYS.ACCOUNT.CLIENT.AUTH.ERR";
@@ -195,8 +195,8 @@ impl Shard {
         let connection = &self.connections[index];
         let mut report = self.report_connection(connection);
         report.account = account;
-        if let Some(presented) = presented_user(connection) {
-            report.user = presented;
+        if let Some(presented) = connection.options.presented_name() {
+            report.user = presented.to_owned();
         }
         let is_signed = connection.identity.contains("/nkey:") && connection.is_announced;
         Box::new(Party { report, is_signed })
@@ -209,17 +209,5 @@ impl Shard {
         }
         let event = SystemEvent { fact, heard_at };
         self.effects.events.push_back(event);
-    }
-}
-
-/// Whom a client says to be; never a secret.
-fn presented_user(connection: &Connection) -> Option<String> {
-    let options = &connection.options;
-    if !options.nkey.is_empty() {
-        Some(options.shown_nkey().to_owned())
-    } else if !options.user.is_empty() {
-        Some(options.user.clone())
-    } else {
-        (!options.token.is_empty()).then(|| "[REDACTED]".to_owned())
     }
 }

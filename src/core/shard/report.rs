@@ -401,12 +401,7 @@ fn user_of(connection: &Connection) -> String {
     let name = identity
         .rsplit_once("/user:")
         .or(identity.rsplit_once("/nkey:"));
-    let options = &connection.options;
-    match name {
-        Some((_, name)) => name.to_owned(),
-        None if !options.nkey.is_empty() => options.shown_nkey().to_owned(),
-        None if !options.user.is_empty() => options.user.clone(),
-        None if !options.token.is_empty() => "[REDACTED]".to_owned(),
-        None => String::new(),
-    }
+    let presented = || connection.options.presented_name();
+    let name = name.map(|(_, name)| name).or_else(presented);
+    name.unwrap_or_default().to_owned()
 }

@@ -54,6 +54,18 @@ impl ConnectOptions {
         }
     }
 
+    /// The name, key or token that the client presents; never a secret.
+    #[must_use]
+    pub fn presented_name(&self) -> Option<&str> {
+        if !self.nkey.is_empty() {
+            Some(self.shown_nkey())
+        } else if !self.user.is_empty() {
+            Some(&self.user)
+        } else {
+            (!self.token.is_empty()).then_some("[REDACTED]")
+        }
+    }
+
     /// Its public key for log lines. What is none may be a seed that somebody
     /// took for one.
     #[must_use]
