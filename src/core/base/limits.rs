@@ -22,6 +22,9 @@ pub const TURN_INPUT_BYTES: usize = 512 << 10;
 /// its own, which the socket is then read into directly.
 pub const OWN_BUFFER_PAYLOAD_BYTES: usize = 16 << 10;
 
+/// Most room that such a buffer offers to one read.
+pub const LARGE_READ_BYTES: usize = 256 << 10;
+
 /// A message of at least this size, its subject not counted, is shared by the
 /// outboxes of its receivers instead of being copied into each. A piece of its
 /// own costs a send more than a copy of fewer bytes would.

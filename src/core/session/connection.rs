@@ -11,6 +11,7 @@ use hashbrown::HashTable;
 
 use super::authority::{Candidate, NO_RIGHTS_NEEDED, RightsId};
 use super::certificate::{CertificateNames, TlsFacts};
+use super::large::LargeMessage;
 use super::outbox::Outbox;
 use super::policy::{AccountUsage, ConnectionType};
 use super::responses::Responses;
@@ -142,18 +143,6 @@ pub enum Hold {
         /// When they are looked at.
         until: Nanos,
     },
-}
-
-/// A message whose control line has arrived and whose payload is so large
-/// that it is collected in a buffer of its own.
-#[derive(Debug)]
-pub struct LargeMessage {
-    /// Room for control line and payload, and perhaps more.
-    pub bytes: Vec<u8>,
-    /// Bytes of control line and payload.
-    pub len: usize,
-    /// Bytes that have arrived.
-    pub arrived: usize,
 }
 
 /// When the server last sent PING and what it knows of the peer's life.

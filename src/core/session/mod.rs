@@ -5,6 +5,7 @@ pub mod authority;
 pub mod certificate;
 pub mod connection;
 pub mod distinguished;
+pub mod large;
 pub mod outbox;
 pub mod policy;
 pub mod responses;

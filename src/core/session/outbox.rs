@@ -6,8 +6,8 @@
 //! busy one is sent in few pieces. Emptied blocks return to the core's pool,
 //! which keeps a bounded number of bytes and few of them while the core is
 //! idle. Blocks are zeroed once in their life and then only overwritten. A
-//! large message for several peers is not copied into their blocks: their
-//! outboxes share it.
+//! large message is not copied into their blocks: the outboxes of those who get
+//! it share it.
 //!
 //! Bound: the shard closes a connection whose pending bytes exceed
 //! `max_pending_bytes`. Not here: that decision, and the sending (shell).
@@ -15,7 +15,7 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::base::limits::{
     OUTBOX_BLOCK_BYTES, OUTBOX_LARGE_BLOCK_BYTES, OUTBOX_POOL_BYTES, OUTBOX_POOL_IDLE_BYTES,
@@ -43,6 +43,8 @@ pub struct BlockPool {
     classes: [Vec<Box<[u8]>>; CLASSES.len()],
     /// Blocks for single messages.
     huge: Vec<Box<[u8]>>,
+    /// Empty buffers for large messages that are shared.
+    shared: Vec<BytesMut>,
     bytes: usize,
 }
 
@@ -82,12 +84,43 @@ impl BlockPool {
         }
     }
 
+    /// An empty buffer with room for a message of `len` bytes, and not so much
+    /// more that a small message would pin a lot of memory.
+    pub fn take_shared(&mut self, len: usize) -> BytesMut {
+        let fits = |buffer: &BytesMut| (len..=len * 2).contains(&buffer.capacity());
+        match self.shared.iter().rposition(fits) {
+            Some(at) => {
+                let buffer = self.shared.swap_remove(at);
+                self.bytes -= buffer.capacity();
+                buffer
+            }
+            None => BytesMut::with_capacity(len),
+        }
+    }
+
+    /// Takes back a message that was shared, or a part of it; only the last one
+    /// who has it really gives it back.
+    pub fn give_shared(&mut self, message: Bytes) {
+        let Ok(mut buffer) = message.try_into_mut() else {
+            return;
+        };
+        buffer.clear();
+        // The room before a part comes back as well.
+        let _ = buffer.try_reclaim(buffer.capacity() + 1);
+        let len = buffer.capacity();
+        if len > 0 && self.bytes + len <= OUTBOX_POOL_BYTES {
+            self.bytes += len;
+            self.shared.push(buffer);
+        }
+    }
+
     /// Frees what an idle core does not need.
     pub fn trim(&mut self) {
         if self.bytes <= OUTBOX_POOL_IDLE_BYTES {
             return;
         }
         self.huge = Vec::new();
+        self.shared = Vec::new();
         let mut left = OUTBOX_POOL_IDLE_BYTES;
         for (list, len) in self.classes.iter_mut().zip(CLASSES) {
             list.truncate(left / len);
@@ -103,7 +136,7 @@ impl BlockPool {
 enum Piece {
     /// Bytes copied for this peer.
     Own(Block),
-    /// A large message that several peers get.
+    /// A large message, which other peers may get as well.
     Shared(Bytes),
 }
 
@@ -195,8 +228,10 @@ impl Outbox {
             }
             accepted -= left;
             self.sent = 0;
-            if let Some(Piece::Own(front)) = self.full.pop_front() {
-                pool.give(front.bytes);
+            match self.full.pop_front() {
+                Some(Piece::Own(front)) => pool.give(front.bytes),
+                Some(Piece::Shared(front)) => pool.give_shared(front),
+                None => {}
             }
         }
         self.sent += accepted;
@@ -288,7 +323,8 @@ mod tests {
         );
         let kept = |pool: &BlockPool| -> usize {
             let blocks = pool.classes.iter().flatten().chain(&pool.huge);
-            blocks.map(|block| block.len()).sum()
+            let own: usize = blocks.map(|block| block.len()).sum();
+            own + pool.shared.iter().map(BytesMut::capacity).sum::<usize>()
         };
         assert_eq!(kept(&pool), pool.bytes);
         assert!(pool.bytes > 0 && pool.bytes <= OUTBOX_POOL_BYTES);

@@ -4,8 +4,8 @@
 //! then copy three pieces per receiver into its outbox: `MSG subject ` from
 //! the route, the receiver's sid, and the rest of the publisher's own bytes
 //! (`[reply ]size\r\npayload\r\n`), which are delivered as they came. Nothing is
-//! formatted, allocated or counted atomically. Only a large message for several
-//! receivers is copied once into memory that their outboxes share.
+//! formatted, allocated or counted atomically. Only a large message lies in memory
+//! that the outboxes of its receivers share.
 //!
 //! Per interested core the message is written once into the batch for it; that
 //! core fans out to its own connections through the same function. One member
@@ -29,6 +29,7 @@ use crate::base::slab::{NONE, Slab};
 use crate::route::cache::{QueueRoute, Route, Target};
 use crate::route::subscription::Subscription;
 use crate::session::connection::{CloseReason, Connection};
+use crate::session::large::share_part;
 use crate::session::outbox::BlockPool;
 use crate::wire::parse::Publish;
 
@@ -58,7 +59,9 @@ struct Receivers<'a> {
     now: Nanos,
     /// Room for a message without its headers.
     stripped: &'a mut Vec<u8>,
-    /// The tail of a large message that several receivers get.
+    /// The large message that is being executed, if there is one.
+    large: &'a Bytes,
+    /// The tail of a large message, for all who get it.
     shared: Option<Bytes>,
 }
 
@@ -124,6 +127,7 @@ macro_rules! receivers {
             trace: $shard.config.trace.then_some($shard.config.limits.tracing),
             now: $shard.now,
             stripped: &mut $shard.scratch.stripped,
+            large: &$shard.scratch.large,
             shared: None,
         }
     };
@@ -191,15 +195,22 @@ impl Receivers<'_> {
         true
     }
 
-    /// Makes the receivers of a large message share one copy of it.
+    /// Makes the receivers of a large message share the buffer that it arrived
+    /// in or, if it has none of its own and they are several, one copy of it.
     #[inline]
     fn share_if_large(&mut self, message: &Delivery<'_>, receivers: usize) {
-        if message.tail.len() >= SHARED_TAIL_BYTES && receivers > 1 {
-            self.shared = Some(Bytes::copy_from_slice(message.tail));
+        if message.tail.len() >= SHARED_TAIL_BYTES {
+            self.share(message.tail, receivers);
         }
     }
 
-    #[cold]
+    #[inline(never)]
+    fn share(&mut self, tail: &[u8], receivers: usize) {
+        self.shared = share_part(self.large, tail)
+            .or_else(|| (receivers > 1).then(|| Bytes::copy_from_slice(tail)));
+    }
+
+    #[inline(never)]
     fn append_shared(&mut self, connection: u32, head: &[u8], sid: &[u8], size: usize) {
         let Some(tail) = self.shared.clone() else {
             return;

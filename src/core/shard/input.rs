@@ -8,11 +8,14 @@
 //! Input that has to wait (see [`Hold`]) is kept with the connection, at most
 //! one read of it, since the socket of a held connection is not read.
 
+use bytes::Bytes;
+
 use super::Shard;
 use crate::base::id::{ConnectionKey, Nanos};
 use crate::base::limits::{OWN_BUFFER_PAYLOAD_BYTES, STALL_READ_BYTES};
 use crate::base::traffic::Traffic;
-use crate::session::connection::{CloseReason, Hold, LargeMessage};
+use crate::session::connection::{CloseReason, Hold};
+use crate::session::large::LargeMessage;
 use crate::wire::parse::{Command, Grammar, Parsed, Violation, parse};
 
 /// What became of a command.
@@ -51,7 +54,7 @@ impl Shard {
     pub fn large_space(&mut self, key: ConnectionKey) -> Option<&mut [u8]> {
         let index = self.connections.find(key)?;
         let large = self.connections[index].large.as_mut()?;
-        Some(&mut large.bytes[large.arrived..large.len])
+        Some(large.space())
     }
 
     /// Notes that bytes have arrived in [`Self::large_space`].
@@ -63,8 +66,7 @@ impl Shard {
         let Some(large) = self.connections[index].large.as_mut() else {
             return;
         };
-        large.arrived += arrived;
-        assert!(large.arrived <= large.len, "read into the space");
+        large.fill(arrived);
         self.finish_large(index);
     }
 
@@ -76,11 +78,7 @@ impl Shard {
         };
         let mut bytes = bytes;
         if let Some(large) = self.connections[index].large.as_mut() {
-            let missing = large.len - large.arrived;
-            let (now_here, rest) = bytes.split_at(missing.min(bytes.len()));
-            large.bytes[large.arrived..large.arrived + now_here.len()].copy_from_slice(now_here);
-            large.arrived += now_here.len();
-            bytes = rest;
+            bytes = large.take(bytes);
             self.finish_large(index);
         }
         let connection = &mut self.connections[index];
@@ -235,46 +233,36 @@ impl Shard {
         }
     }
 
-    /// A new buffer is zeroed memory that the kernel hands out as it is
-    /// touched: announcing a payload costs a peer's bytes, not ours.
     fn begin_large(&mut self, index: u32, here: &[u8], len: usize) {
-        let spare = std::mem::take(&mut self.scratch.large);
-        let mut bytes = if spare.len() >= len {
-            spare
-        } else {
-            vec![0; len]
-        };
-        bytes[..here.len()].copy_from_slice(here);
-        self.connections[index].large = Some(Box::new(LargeMessage {
-            bytes,
-            len,
-            arrived: here.len(),
-        }));
+        let buffer = self.pool.take_shared(len);
+        let large = LargeMessage::new(buffer, here, len);
+        self.connections[index].large = Some(Box::new(large));
     }
 
     fn finish_large(&mut self, index: u32) {
         let grammar = self.grammar(index);
         let connection = &mut self.connections[index];
-        let Some(large) = connection.large.take() else {
+        let Some(large) = connection.large.take_if(|large| large.is_whole()) else {
             return;
         };
-        let here = &large.bytes[..large.arrived];
-        match parse(here, &grammar) {
+        let whole = large.freeze();
+        match parse(&whole, &grammar) {
             Ok(Parsed::Command(command, _)) => {
                 if self.config.trace {
-                    self.trace_in(index, &command, here);
+                    self.trace_in(index, &command, &whole);
                 }
                 let before = self.connections[index].traffic;
+                self.scratch.large = whole.clone();
                 if let Outcome::Postponed = self.execute(index, &command) {
-                    self.connections[index].input = here.to_vec();
+                    self.connections[index].input = whole.to_vec();
                 }
+                self.scratch.large = Bytes::new();
                 self.count_input(index, &before);
-                if large.bytes.len() > self.scratch.large.len() {
-                    self.scratch.large = large.bytes;
-                }
+                self.pool.give_shared(whole);
                 self.stall_if_ahead(index);
             }
-            Ok(_) => connection.large = Some(large),
+            // Its length is that of the message that was announced.
+            Ok(_) => unreachable!("a whole message is a command"),
             Err(violation) => self.violate(index, violation),
         }
     }

@@ -42,6 +42,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use ahash::RandomState;
+use bytes::Bytes;
 
 use crate::base::deadlines::Deadlines;
 use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
@@ -154,8 +155,8 @@ struct Scratch {
     picks: Vec<(CoreId, u32)>,
     /// Publishers of other cores to be held back.
     stalled: Vec<(u64, u32)>,
-    /// The buffer of the last large message, for the next one.
-    large: Vec<u8>,
+    /// The large message that is being executed, if there is one.
+    large: Bytes,
     /// Number of batches that were visible when draining began, per core.
     tails: Vec<usize>,
 }
@@ -294,7 +295,6 @@ impl Shard {
     pub fn trim(&mut self) {
         self.pool.trim();
         self.links.iter_mut().for_each(link::Link::trim);
-        self.scratch.large = Vec::new();
     }
 
     /// When the shard wants to be called next, if nothing happens before.

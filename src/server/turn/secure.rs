@@ -7,7 +7,7 @@
 //! buffers at most [`SESSION_BUFFER_BYTES`] of output; what does not fit stays
 //! in the shard's outbox, and what fits is counted there until it is out.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, BufRead, IoSlice, Read, Write};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -298,13 +298,7 @@ impl Core {
                 continue;
             }
             let plain = state.plaintext_bytes_to_read();
-            if plain > 0 {
-                let mut bytes = std::mem::take(&mut self.plain);
-                bytes.resize(plain, 0);
-                secure.session.reader().read_exact(&mut bytes)?;
-                self.take_plain(now, key, &mut bytes);
-                self.plain = bytes;
-            }
+            self.take_decrypted(now, key, plain)?;
             if state.peer_has_closed() {
                 self.shard.on_goodbye(now, key);
                 return Ok(());
@@ -318,6 +312,31 @@ impl Core {
                 };
             }
         }
+    }
+
+    /// Takes what a session has decrypted: where it lies, unless a layer has to
+    /// change it.
+    fn take_decrypted(&mut self, now: Nanos, key: ConnectionKey, mut len: usize) -> io::Result<()> {
+        while len > 0
+            && let Some(socket) = find(&mut self.sockets, key)
+            && let Some(layers) = &mut socket.layers
+            && let Some(secure) = &mut layers.secure
+        {
+            if layers.framed.is_some() {
+                let mut bytes = std::mem::take(&mut self.plain);
+                bytes.resize(len, 0);
+                secure.session.reader().read_exact(&mut bytes)?;
+                self.take_frames(now, key, &mut bytes);
+                self.plain = bytes;
+                return Ok(());
+            }
+            let bytes = secure.session.reader().into_first_chunk()?;
+            self.shard.on_bytes(now, key, bytes);
+            let taken = bytes.len();
+            secure.session.reader().consume(taken);
+            len -= taken;
+        }
+        Ok(())
     }
 
     /// The handshake is over: what is known of the peer's certificate goes to
