@@ -13,7 +13,7 @@ use trunkline_tests::{Client, Received, RunningServer, ServerUnderTest};
 const NKEY: &str = "UDVEU3DD4KOFECV66VIHWEZOYX4ZKR3WV27L464SIIPOU2IUI3JCYSJF";
 const NKEY_SEED: [u8; 32] = [7; 32];
 
-const CONFIG: &str = "server_name: one\nserver_tags: [\"a:b\"]\n\
+const CONFIG: &str = "server_name: one\nserver_tags: [\"a:b\"]\nserver_metadata: {rack: r1}\nfeature_flags: {js_ack_fc_v2: true}\n\
     accounts {\n\
     A { users: [ {user: a, password: a} ] }\n\
     B { users: [ {user: b, password: b}, {nkey: UDVEU3DD4KOFECV66VIHWEZOYX4ZKR3WV27L464SIIPOU2IUI3JCYSJF} ] }\n\
@@ -29,6 +29,7 @@ const SERVER_KEYS: &[&str] = &[
     "host",
     "id",
     "jetstream",
+    "metadata",
     "name",
     "seq",
     "tags",
@@ -99,6 +100,8 @@ fn one_of(client: &mut Client, subjects: &[&str]) -> (String, Value) {
         assert!(subjects.contains(&&*at), "{at} for {subjects:?}: {value}");
         assert_obeys(&value);
         assert_eq!(keys(&value["server"]), SERVER_KEYS);
+        assert_eq!(value["server"]["metadata"]["rack"], "r1");
+        assert_eq!(value["server"]["feature_flags"]["js_ack_fc_v2"], true);
         assert_eq!(value["server"]["name"], "one");
         assert_eq!(value["server"]["tags"][0], "a:b");
         return (at, value);

@@ -255,10 +255,19 @@ impl Interest {
         self.drop_if_unused(entry);
     }
 
-    /// The route of a subject, matched if need be; `hint` is the place of the
-    /// publisher's last route.
+    /// The route of a message that is mapped no more, matched if need be; `hint`
+    /// is the place of the last one.
     #[inline]
     pub fn route(&mut self, subject: &[u8], hint: u32) -> u32 {
+        let is_detour = self.routes.is_detour_from(hint, subject);
+        self.published_route(subject, if is_detour { NONE } else { hint })
+    }
+
+    /// The route of a message that a publisher has just sent: it may say that
+    /// the message is mapped (see [`Self::redirect`]), or be a detour. `hint`
+    /// is the place of the publisher's last route.
+    #[inline]
+    pub fn published_route(&mut self, subject: &[u8], hint: u32) -> u32 {
         match self.routes.find(subject, hint) {
             Lookup::Current(at) => at,
             Lookup::Unmatched(at) => self.match_route(subject, at),
@@ -316,7 +325,7 @@ impl Interest {
     }
 
     #[cold]
-    fn match_route(&mut self, subject: &[u8], at: u32) -> u32 {
+    pub(super) fn match_route(&mut self, subject: &[u8], at: u32) -> u32 {
         let route = self.routes.get_mut(at);
         if !has_empty_token(subject) {
             let (patterns, subscriptions) = (&self.patterns, &self.subscriptions);

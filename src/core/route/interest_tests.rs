@@ -1,9 +1,12 @@
 //! Tests of interest against a naive model: a list of subscriptions.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::base::rng::Rng;
 use crate::route::cache::Target;
 use crate::route::subscription::Sid;
+use crate::subject::mapping::SubjectMapping;
 use crate::subject::pattern::matches;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,6 +31,23 @@ const SUBJECTS: &[&str] = &[
 fn agrees_with_a_list() {
     let mut rng = Rng::new(3);
     let mut interest = Interest::new(1);
+    // The subjects that others are mapped to: receivers are those of the end,
+    // even if that is mapped itself.
+    let ends: BTreeMap<&[u8], &[u8]> = BTreeMap::from([
+        (&b"a.c"[..], &b"a.b"[..]),
+        (b"d", b"a.c"),
+        (b"c", b"c"),
+        (b"a.b.c", b"new"),
+    ]);
+    let mappings = ends.iter().map(|(from, to)| {
+        let [from, to] = [from, to].map(|text| std::str::from_utf8(text).expect("UTF-8"));
+        SubjectMapping::parse(from, &[(to, 100)]).expect("valid")
+    });
+    interest.set_rules(Rules {
+        mappings: mappings.collect(),
+        ..Rules::default()
+    });
+    let mut last_route = 0;
     let mut model: Vec<Model> = Vec::new();
     for _ in 0..30_000 {
         if rng.below(2) == 0 && model.len() < 60 {
@@ -44,7 +64,30 @@ fn agrees_with_a_list() {
             let gone = model.swap_remove(rng.below(model.len() as u64) as usize);
             interest.unsubscribe(gone.number, |_| {});
         }
-        check_route(&mut interest, &model, pick(&mut rng, SUBJECTS));
+        let subject = pick(&mut rng, SUBJECTS);
+        let at = interest.route(subject, last_route);
+        check_route(&interest, at, &model, subject);
+        let published = interest.published_route(subject, last_route);
+        let end = ends.get(subject).copied();
+        let (at, end) = match (interest.route_at(published).is_detour(), end) {
+            (true, Some(end)) => (published, end),
+            (false, Some(end)) => {
+                let to = interest
+                    .redirect(published, |_| 0)
+                    .expect("it goes somewhere");
+                assert!(interest.route_at(to).is_detour());
+                (to, end)
+            }
+            (is_detour, None) => {
+                assert!(!is_detour && interest.route_at(published).mapped.is_none());
+                (published, subject)
+            }
+        };
+        assert_eq!(interest.route_at(at).subject(), end);
+        check_route(&interest, at, &model, end);
+        if rng.below(2) == 0 {
+            last_route = at;
+        }
     }
     for gone in model {
         interest.unsubscribe(gone.number, |_| {});
@@ -53,8 +96,7 @@ fn agrees_with_a_list() {
     assert!(interest.queue_names.is_empty() && interest.wildcards.is_empty());
 }
 
-fn check_route(interest: &mut Interest, model: &[Model], subject: &[u8]) {
-    let at = interest.route(subject, 0);
+fn check_route(interest: &Interest, at: u32, model: &[Model], subject: &[u8]) {
     let reached = |queue: Option<&[u8]>| {
         let mut numbers: Vec<u32> = model
             .iter()

@@ -1,7 +1,7 @@
 //! What is asked of an account's routes besides who receives: rights, mappings,
 //! and one connection's own subscription.
 
-use super::cache::Target;
+use super::cache::{Lookup, Target};
 use super::interest::Interest;
 use super::rules::Rules;
 use crate::base::slab::NONE;
@@ -55,11 +55,17 @@ impl Interest {
             let subject = self.rules.draw(route.subject(), mapped, chosen, dice);
             return Some(self.route(&subject, NONE));
         };
-        if self.routes.is_current(choice.route, subject) {
+        let found_by = if is_certain { route.subject() } else { subject };
+        if self.routes.is_current(choice.route, found_by)
+            && self.routes.get(choice.route).is_detour() == is_certain
+        {
             return Some(choice.route);
         }
-        let subject = subject.clone();
-        let to = self.route(&subject, NONE);
+        let (from, subject) = (route.subject().to_vec(), subject.clone());
+        let to = match is_certain {
+            true => self.detour(&from, &subject),
+            false => self.route(&subject, NONE),
+        };
         // The look-up may have replaced the route that it started from.
         let choices = self
             .routes
@@ -71,6 +77,21 @@ impl Interest {
             choice.route = to;
         }
         Some(to)
+    }
+
+    /// The detour from a subject to the one that it is always mapped to.
+    fn detour(&mut self, from: &[u8], to: &[u8]) -> u32 {
+        match self.routes.find_detour(from, to) {
+            Lookup::Current(at) => at,
+            Lookup::Unmatched(at) => self.match_route(to, at),
+        }
+    }
+
+    /// Where the detour from a subject leads, if there is one at this place.
+    #[must_use]
+    pub fn end_of_detour(&self, at: u32, from: &[u8]) -> Option<&[u8]> {
+        let is_detour = self.routes.is_detour_from(at, from);
+        is_detour.then(|| self.routes.get(at).subject())
     }
 
     /// The plain subscription of one connection that matches a subject, if

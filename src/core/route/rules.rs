@@ -55,7 +55,7 @@ impl Rules {
         subscriptions: &Slab<Subscription>,
         queue_name: impl Fn(u32) -> &'a [u8],
     ) {
-        if !self.mappings.is_empty() {
+        if !self.mappings.is_empty() && !route.is_detour() {
             route.mapped = self.mapped(route.subject()).map(Box::new);
         }
         let mut plain = std::mem::take(&mut route.plain);

@@ -4,7 +4,7 @@
 use super::Shard;
 use super::fanout::Delivery;
 use super::input::Outcome;
-use crate::base::id::{AccountId, Nanos};
+use crate::base::id::Nanos;
 use crate::session::connection::Connection;
 use crate::subject::pattern::is_literal;
 use crate::wire::encode;
@@ -37,12 +37,16 @@ impl Shard {
     }
 
     /// The route that a message takes whose own subject is mapped; `None` if it
-    /// is lost.
+    /// is lost. The publisher remembers a detour, but no route that was drawn.
     #[inline(never)]
-    pub(super) fn redirect(&mut self, account: AccountId, at: u32) -> Option<u32> {
+    pub(super) fn redirect(&mut self, index: u32, at: u32) -> Option<u32> {
         let rng = &mut self.rng;
-        let interest = &mut self.interests[account.index()];
+        let connection = &mut self.connections[index];
+        let interest = &mut self.interests[connection.account.index()];
         let to = interest.redirect(at, |below| rng.below(below))?;
+        if interest.route_at(to).is_detour() {
+            connection.last_route = to;
+        }
         if let Some(trace) = &mut self.traces.current {
             trace.mapped_to = Some(interest.route_at(to).subject().to_vec());
         }

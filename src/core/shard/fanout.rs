@@ -259,13 +259,13 @@ impl Shard {
         let (account, checks) = (connection.account, connection.checks_messages);
         let rights = connection.restricts_publish.then_some(connection.rights);
         let interest = &mut self.interests[account.index()];
-        let at = interest.route(message.subject, connection.last_route);
+        let at = interest.published_route(message.subject, connection.last_route);
         connection.last_route = at;
         connection.heartbeat.last_input = now;
         connection.traffic.count_in(message.size());
         let mut at = at;
         if interest.route_at(at).mapped.is_some() {
-            let Some(to) = self.redirect(account, at) else {
+            let Some(to) = self.redirect(index, at) else {
                 return self.lose(index, message);
             };
             at = to;

@@ -236,11 +236,17 @@ impl Shard {
             awaited: Vec::new(),
             is_only,
         }));
+        let connection = &self.connections[index];
+        let interest = &self.interests[connection.account.index()];
+        let mapped_to = interest.end_of_detour(connection.last_route, message.subject);
+        let mapped_to = mapped_to.map(<[u8]>::to_vec);
         let outcome = self.publish_plainly(index, message);
         let published = self.traces.current.take();
         if matches!(outcome, Outcome::Done)
-            && let Some(published) = published
+            && let Some(mut published) = published
         {
+            // Nothing is redirected where the detour is known already.
+            published.mapped_to = published.mapped_to.take().or(mapped_to);
             self.traces.leave(TracePart::Published(*published));
         }
         outcome

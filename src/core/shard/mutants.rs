@@ -65,9 +65,12 @@ impl Shard {
 
     /// The route by which a message from another core is delivered.
     pub(super) fn spoilt_route(&mut self, account: AccountId, at: u32) -> u32 {
-        let route = self.interests[account.index()].route_at(at);
-        match route.mapped.is_some() && self.is_mutant(Mutant::MapTwice) {
-            true => self.redirect(account, at).unwrap_or(at),
+        let is_twice = self.is_mutant(Mutant::MapTwice);
+        let (interest, rng) = (&mut self.interests[account.index()], &mut self.rng);
+        match is_twice {
+            true => interest
+                .redirect(at, |below| rng.below(below))
+                .unwrap_or(at),
             false => at,
         }
     }

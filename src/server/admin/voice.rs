@@ -1,6 +1,7 @@
 //! How the server speaks in its own name: what every answer and event says of
 //! it, the numbers of events, and the way to the subscribers.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
@@ -60,23 +61,6 @@ impl Voice {
     }
 }
 
-/// Features that a configuration can switch, as they are without JetStream.
-#[derive(Clone, Copy, Serialize)]
-pub struct FeatureFlags {
-    js_ack_fc_v2: bool,
-    js_api_reply_v2: bool,
-    js_raft_delete_range: bool,
-    js_snapshot_sources: bool,
-}
-
-/// The defaults of NATS 2.15.
-const FEATURE_FLAGS: FeatureFlags = FeatureFlags {
-    js_ack_fc_v2: false,
-    js_api_reply_v2: false,
-    js_raft_delete_range: true,
-    js_snapshot_sources: false,
-};
-
 /// The server, as every answer and event says.
 #[derive(Clone, Serialize)]
 pub struct ServerLine {
@@ -86,7 +70,9 @@ pub struct ServerLine {
     ver: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tags: Vec<String>,
-    feature_flags: FeatureFlags,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, String>,
+    feature_flags: BTreeMap<String, bool>,
     jetstream: bool,
     flags: u64,
     seq: u64,
@@ -120,13 +106,15 @@ impl Message {
 impl Admin {
     /// What the next answer or event says of the server.
     pub fn server_line(&self) -> ServerLine {
+        let options = &self.settings().options;
         ServerLine {
             name: self.server.server_name.clone(),
             host: self.server.host.clone(),
             id: self.server.server_id.clone(),
             ver: NATS_VERSION,
-            tags: self.settings().options.tags.clone(),
-            feature_flags: FEATURE_FLAGS,
+            tags: options.tags.clone(),
+            metadata: options.metadata.clone(),
+            feature_flags: options.all_feature_flags(),
             jetstream: false,
             flags: 0,
             seq: self.system.voice.spoken.fetch_add(1, Ordering::Relaxed) + 1,
