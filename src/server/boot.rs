@@ -157,23 +157,7 @@ pub fn run(
     for _ in cpus {
         starts.recv()?;
     }
-    if let (Some(websocket), Some(bound)) = (&options.websocket, websocket_bound) {
-        let scheme = websocket.scheme();
-        let address = join_host_port(&websocket.host, bound.port());
-        info!("Listening for websocket clients on {scheme}://{address}");
-        if websocket.tls.is_none() {
-            warn!("Websocket not configured with TLS. DO NOT USE IN PRODUCTION!");
-        }
-    }
     let leaf_port = listeners.leaf.as_ref().map(LeafDoor::port);
-    if let (Some(leaf), Some(door)) = (&options.leaf, listeners.leaf) {
-        door.start(leaf)?;
-    }
-    let address = join_host_port(&options.host, port);
-    info!("Listening for client connections on {address}");
-    if options.tls.is_some() {
-        info!("TLS required for client connections");
-    }
     let admin = Arc::new(Admin {
         shared: Arc::clone(&shared),
         server: server.clone(),
@@ -195,6 +179,22 @@ pub fn run(
     admin::events::start(Arc::clone(&admin), happened)?;
     admin::message_trace::start(Arc::clone(&admin), trace_parts)?;
     let monitoring = start_monitoring(options, &admin)?;
+    if let (Some(websocket), Some(bound)) = (&options.websocket, websocket_bound) {
+        let scheme = websocket.scheme();
+        let address = join_host_port(&websocket.host, bound.port());
+        info!("Listening for websocket clients on {scheme}://{address}");
+        if websocket.tls.is_none() {
+            warn!("Websocket not configured with TLS. DO NOT USE IN PRODUCTION!");
+        }
+    }
+    if let (Some(leaf), Some(door)) = (&options.leaf, listeners.leaf) {
+        door.start(leaf)?;
+    }
+    let address = join_host_port(&options.host, port);
+    info!("Listening for client connections on {address}");
+    if options.tls.is_some() {
+        info!("TLS required for client connections");
+    }
     if let Some(path) = &options.pid_file {
         files::write_pid(path)?;
     }
