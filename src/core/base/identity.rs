@@ -1,8 +1,10 @@
 //! Keys in the text form of NATS (56 characters: base32 of a prefix byte, 32
-//! bytes and a CRC-16): the name of a server (`N…`), users that sign (`U…`).
+//! bytes and a CRC-16): the name of a server (`N…`), users that sign (`U…`),
+//! accounts (`A…`).
 
 const SERVER_PREFIX: u8 = 13 << 3;
 const USER_PREFIX: u8 = 20 << 3;
+const ACCOUNT_PREFIX: u8 = 0;
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// Turns 32 random bytes into a server id.
@@ -19,10 +21,20 @@ pub fn server_id(random: &[u8; 32]) -> String {
 /// The Ed25519 public key of a user key, if the text is one.
 #[must_use]
 pub fn user_key(text: &str) -> Option<[u8; 32]> {
+    public_key(USER_PREFIX, text)
+}
+
+/// Whether a text is the public key of an account.
+#[must_use]
+pub fn is_account_key(text: &str) -> bool {
+    public_key(ACCOUNT_PREFIX, text).is_some()
+}
+
+fn public_key(kind: u8, text: &str) -> Option<[u8; 32]> {
     let raw = from_base32(text)?;
     let (body, checksum) = raw.split_last_chunk::<2>()?;
     let (prefix, key) = body.split_first()?;
-    let is_sound = *prefix == USER_PREFIX && crc16(body) == u16::from_le_bytes(*checksum);
+    let is_sound = *prefix == kind && crc16(body) == u16::from_le_bytes(*checksum);
     key.try_into().ok().filter(|_| is_sound)
 }
 
@@ -83,6 +95,9 @@ mod tests {
         assert_eq!(user_key(&server_id(&[1; 32])), None);
         assert_eq!(user_key(""), None);
         assert_eq!(user_key("é"), None);
+        let account = "AC5GRL36RQV7MJ2GT6WQSCKDKJKYTK4T2LGLWJ2SEJKRDHFOQQWGGFQL";
+        assert!(is_account_key(account) && !is_account_key(key));
+        assert_eq!(user_key(account), None);
     }
 
     #[test]

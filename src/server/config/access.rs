@@ -1,6 +1,6 @@
 //! `authorization`, `accounts` and `mappings` of a file.
 
-use trunkline_core::base::identity::user_key;
+use trunkline_core::base::identity::{is_account_key, user_key};
 use trunkline_core::session::policy::{
     AccountLimits, ConnectionType, Identity, Mapping, MappingDestination, Secret,
 };
@@ -34,7 +34,8 @@ pub(super) fn authorization(
         findings.errors.extend(outcome.err());
     }
     let access = &requested.access;
-    let has_user = !access.user.is_empty() || !access.password.0.is_empty();
+    let has_user = !access.user.is_empty();
+    let has_password = !access.password.0.is_empty();
     let has_token = !access.token.0.is_empty();
     let has_others = has_users
         || access
@@ -42,10 +43,11 @@ pub(super) fn authorization(
             .iter()
             .any(|account| !account.users.is_empty());
     let problem = match (has_user, has_token, has_others) {
-        (true, true, _) => "Cannot have a user/pass and token",
+        _ if (has_user || has_password) && has_token => "Cannot have a user/pass and token",
         (true, _, true) => "Can not have a single user/pass and a users array",
         (_, true, true) => "Can not have a token and a users array",
-        (true, ..) if access.user.is_empty() => "authorization has a password but no user",
+        // Beside users it is a variable, or means nothing (NATS 2.15).
+        (false, _, false) if has_password => "authorization has a password but no user",
         _ => return check_names(access, item),
     };
     Err(ConfigError::at(&item.at, problem))
@@ -202,7 +204,8 @@ pub(super) fn accounts(
     let Value::Map(map) = &item.value else {
         return names_of_accounts(item, access);
     };
-    for entry in map.entries() {
+    // A variable among the accounts is none of them.
+    for entry in map.entries().iter().filter(|entry| !entry.used_as_variable) {
         if access.accounts.len() >= ACCOUNTS_MAX {
             return Err(ConfigError::at(&item.at, "too many accounts"));
         }
@@ -291,7 +294,9 @@ fn account(entry: &Entry, findings: &mut Findings) -> Result<RequestedAccount, C
             "imports" | "exports" if matches!(&item.value, Value::Array(list) if list.is_empty()) => {
                 Ok(())
             }
-            "nkey" | "imports" | "exports" | "jetstream" | "msg_trace" | "trace_dest" => {
+            // It names the account and nothing else (NATS 2.15).
+            "nkey" => account_key(item),
+            "imports" | "exports" | "jetstream" | "msg_trace" | "trace_dest" => {
                 Err(unsupported(&key, entry))
             }
             _ if entry.used_as_variable => Ok(()),
@@ -300,6 +305,17 @@ fn account(entry: &Entry, findings: &mut Findings) -> Result<RequestedAccount, C
         findings.errors.extend(outcome.err());
     }
     Ok(account)
+}
+
+fn account_key(item: &Item) -> Result<(), ConfigError> {
+    match &item.value {
+        Value::Text(key) if is_account_key(key) => Ok(()),
+        // It is not shown, since it may be a seed.
+        _ => {
+            let message = "Not a valid public nkey for an account";
+            Err(ConfigError::at(&item.at, message))
+        }
+    }
 }
 
 fn limits(item: &Item, findings: &mut Findings) -> Result<AccountLimits, ConfigError> {
