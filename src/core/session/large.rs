@@ -72,17 +72,16 @@ impl LargeMessage {
         self.arrived == self.len
     }
 
-    /// Bytes that have arrived.
+    /// What has arrived.
     #[must_use]
-    pub fn arrived(&self) -> usize {
-        self.arrived
+    pub fn arrived(&self) -> &[u8] {
+        &self.bytes[..self.arrived]
     }
 
     /// The message, for everybody who gets it.
     #[must_use]
-    pub fn freeze(mut self) -> Bytes {
-        debug_assert!(self.is_whole());
-        self.bytes.truncate(self.len);
+    pub fn freeze(self) -> Bytes {
+        debug_assert!(self.is_whole() && self.bytes.len() == self.len);
         self.bytes.freeze()
     }
 }
@@ -112,7 +111,7 @@ mod tests {
             arrived += 3_000;
             assert_eq!(large.take(&text[arrived..arrived + 500]), b"");
             arrived += 500;
-            assert_eq!(large.arrived(), arrived);
+            assert_eq!(large.arrived(), &text[..arrived]);
         }
         assert!(!large.is_whole());
         let mut rest = text[arrived..].to_vec();

@@ -288,6 +288,33 @@ mod tests {
     }
 
     #[test]
+    fn shared_buffers_come_back_from_the_last_who_has_them() {
+        let mut pool = BlockPool::default();
+        let mut outboxes = [Outbox::default(), Outbox::default()];
+        for round in 0..100u8 {
+            let mut buffer = pool.take_shared(20_000);
+            assert!(buffer.is_empty() && pool.bytes == 0, "one goes round");
+            buffer.resize(20_000, round);
+            let whole = buffer.freeze();
+            for outbox in &mut outboxes {
+                outbox.push_shared(whole.slice(10..), &mut pool);
+            }
+            pool.give_shared(whole);
+            for outbox in &mut outboxes {
+                assert!(pool.shared.is_empty(), "somebody still has it");
+                assert!(waiting(outbox).iter().all(|&byte| byte == round));
+                outbox.advance(19_990, &mut pool);
+            }
+            assert_eq!((pool.shared.len(), pool.bytes), (1, 20_000));
+        }
+        assert_eq!(
+            pool.take_shared(9_000).capacity(),
+            9_000,
+            "not the large one"
+        );
+    }
+
+    #[test]
     fn gives_back_what_was_put_in() {
         let mut rng = Rng::new(5);
         let mut pool = BlockPool::default();

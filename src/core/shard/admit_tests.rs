@@ -51,6 +51,18 @@ fn shard(core: u8) -> Shard {
     })
 }
 
+#[test]
+fn a_large_payload_that_ends_wrongly_is_refused_at_once() {
+    let mut shard = shard(0);
+    let key = connect(&mut shard, "any", "");
+    shard.on_bytes(NOW, key, b"PUB a 20000\r\n");
+    shard.on_bytes(NOW, key, &[b'x'; 20_000]);
+    assert_eq!(output(&mut shard, key), "");
+    shard.on_bytes(NOW, key, b"x");
+    let said = output(&mut shard, key);
+    assert_eq!(said, "-ERR 'Unknown Protocol Operation'\r\n");
+}
+
 fn connect(shard: &mut Shard, user: &str, then: &str) -> ConnectionKey {
     let peer = "127.0.0.1:1".parse().expect("an address");
     let key = shard.open(NOW, Opening::client(1, peer));

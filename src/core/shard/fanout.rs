@@ -206,8 +206,12 @@ impl Receivers<'_> {
 
     #[inline(never)]
     fn share(&mut self, tail: &[u8], receivers: usize) {
-        self.shared = share_part(self.large, tail)
-            .or_else(|| (receivers > 1).then(|| Bytes::copy_from_slice(tail)));
+        self.shared = share_part(self.large, tail);
+        if self.shared.is_none() && receivers > 1 {
+            let mut copy = self.pool.take_shared(tail.len());
+            copy.extend_from_slice(tail);
+            self.shared = Some(copy.freeze());
+        }
     }
 
     #[inline(never)]

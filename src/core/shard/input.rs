@@ -242,9 +242,17 @@ impl Shard {
     fn finish_large(&mut self, index: u32) {
         let grammar = self.grammar(index);
         let connection = &mut self.connections[index];
-        let Some(large) = connection.large.take_if(|large| large.is_whole()) else {
+        let Some(large) = connection.large.take() else {
             return;
         };
+        if !large.is_whole() {
+            // The payload may be seen to end wrongly one byte before.
+            match parse(large.arrived(), &grammar) {
+                Ok(_) => connection.large = Some(large),
+                Err(violation) => self.violate(index, violation),
+            }
+            return;
+        }
         let whole = large.freeze();
         match parse(&whole, &grammar) {
             Ok(Parsed::Command(command, _)) => {

@@ -221,13 +221,16 @@ impl Shard {
             self.refuse_publish(index, b"Permissions Violation for Publish to ", destination);
             return self.swallow(index, message);
         }
+        let interest = &self.interests[connection.account.index()];
+        // Nothing is redirected where the detour is known already.
+        let mapped_to = interest.end_of_detour(connection.last_route, message.subject);
         self.traces.current = Some(Box::new(Published {
             account: connection.account,
             at: self.now,
             client_id: connection.client_id,
             name: connection.options.name.clone(),
             subject: message.subject.to_vec(),
-            mapped_to: None,
+            mapped_to: mapped_to.map(<[u8]>::to_vec),
             error: String::new(),
             header: message.header().to_vec(),
             size: message.size(),
@@ -236,17 +239,11 @@ impl Shard {
             awaited: Vec::new(),
             is_only,
         }));
-        let connection = &self.connections[index];
-        let interest = &self.interests[connection.account.index()];
-        let mapped_to = interest.end_of_detour(connection.last_route, message.subject);
-        let mapped_to = mapped_to.map(<[u8]>::to_vec);
         let outcome = self.publish_plainly(index, message);
         let published = self.traces.current.take();
         if matches!(outcome, Outcome::Done)
-            && let Some(mut published) = published
+            && let Some(published) = published
         {
-            // Nothing is redirected where the detour is known already.
-            published.mapped_to = published.mapped_to.take().or(mapped_to);
             self.traces.leave(TracePart::Published(*published));
         }
         outcome

@@ -102,7 +102,10 @@ impl Shard {
     pub fn input_bytes(&self, key: ConnectionKey) -> usize {
         self.connections.find(key).map_or(0, |index| {
             let connection = &self.connections[index];
-            let large = connection.large.as_ref().map_or(0, |large| large.arrived());
+            let large = connection
+                .large
+                .as_ref()
+                .map_or(0, |large| large.arrived().len());
             connection.input.len() + large
         })
     }
