@@ -7,7 +7,7 @@ use trunkline_core::base::id::ConnectionKey;
 use trunkline_core::shard::Shard;
 
 use crate::harness::Bench;
-use crate::shards::{NOW, connect, flush, publish, shard};
+use crate::shards::{connect, flush, publish, shard};
 
 const READ_BYTES: usize = 64 << 10;
 
@@ -86,7 +86,7 @@ fn world(subscribers: usize, subscribe: &str) -> (Shard, ConnectionKey) {
 }
 
 fn turn(shard: &mut Shard, publisher: ConnectionKey, read: &[u8], is_delivered: bool) {
-    shard.on_bytes(NOW, publisher, read);
+    shard.on_bytes(publisher, read);
     let sent = flush(shard);
     assert_eq!(sent > 0, is_delivered, "delivered or not");
     assert!(shard.reads(publisher), "the publisher is not held");
@@ -124,7 +124,7 @@ fn many_publishers(bench: &mut Bench) {
         &[("ns/message", count)],
         || {
             for (publisher, message) in &publishers {
-                shard.on_bytes(NOW, *publisher, message);
+                shard.on_bytes(*publisher, message);
             }
             flush(&mut shard);
         },

@@ -7,11 +7,11 @@ use std::time::Instant;
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
 use trunkline_core::base::id::CoreId;
 use trunkline_core::base::limits::LINK_BATCHES_MAX;
-use trunkline_core::shard::Shard;
 use trunkline_core::shard::mesh::MeshBatch;
+use trunkline_core::shard::{Output, Shard};
 
 use crate::harness::Bench;
-use crate::shards::{NOW, Queue, connect, flush, publish, shard};
+use crate::shards::{Queue, end_turn, open, publish, shard};
 
 pub fn run(bench: &mut Bench) {
     one_thread(bench);
@@ -98,9 +98,10 @@ fn shards(bench: &mut Bench) {
     ] {
         let mut pair = Pair::new();
         for _ in 0..subscribers {
-            connect(&mut pair.shards[1], subscribe.as_bytes());
+            open(&mut pair.shards[1], subscribe.as_bytes());
+            pair.turn();
         }
-        let publisher = connect(&mut pair.shards[0], b"");
+        let publisher = open(&mut pair.shards[0], b"");
         pair.turn();
         pair.turn();
         let message = publish("a.b", len);
@@ -111,7 +112,7 @@ fn shards(bench: &mut Bench) {
         };
         let read = message.repeat(count);
         bench.run(name, &[("ns/message", count as u64)], || {
-            pair.shards[0].on_bytes(NOW, publisher, &read);
+            pair.shards[0].on_bytes(publisher, &read);
             assert!(pair.turn() > read.len() / 2, "delivered");
             assert!(pair.shards[0].reads(publisher), "the publisher is not held");
         });
@@ -138,14 +139,18 @@ impl Pair {
         let mut sent = 0;
         for core in [0, 1] {
             let peer = 1 - core;
-            self.shards[core].on_mesh(NOW, &mut self.inbound[core]);
-            sent += flush(&mut self.shards[core]);
-            while let Some(batch) = self.shards[core].take_done(CoreId(peer as u8)) {
-                self.shards[peer].on_return(NOW, CoreId(core as u8), batch);
-            }
-            while let Some(batch) = self.shards[core].take_batch(CoreId(peer as u8)) {
-                self.inbound[peer][core].0.push_back(batch);
-            }
+            self.shards[core].on_mesh(&mut self.inbound[core]);
+            let [first, second] = &mut self.shards;
+            let (shard, other) = match core {
+                0 => (first, second),
+                _ => (second, first),
+            };
+            let inbound = &mut self.inbound[peer][core].0;
+            sent += end_turn(shard, |output| match output {
+                Output::Return(_, batch) => other.on_return(CoreId(core as u8), batch),
+                Output::Control(_, batch) | Output::Batch(_, batch) => inbound.push_back(batch),
+                _ => {}
+            });
         }
         sent
     }

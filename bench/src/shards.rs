@@ -6,13 +6,14 @@ use std::io::IoSlice;
 
 use trunkline_core::base::id::{ConnectionKey, CoreId, Nanos};
 use trunkline_core::base::limits::{Limits, SEND_BLOCKS_MAX};
+use trunkline_core::base::moment::Moment;
 use trunkline_core::session::authority::Authority;
 use trunkline_core::shard::mesh::{Inbound, MeshBatch};
-use trunkline_core::shard::{Opening, Shard, ShardConfig};
+use trunkline_core::shard::{Opening, Output, Shard, ShardConfig};
 use trunkline_core::wire::info::ServerInfo;
 
 /// The moment at which everything happens.
-pub const NOW: Nanos = Nanos(1);
+const NOW: Nanos = Nanos(1);
 
 /// What all clients say.
 const CONNECT: &[u8] = b"CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true}\r\n";
@@ -51,22 +52,42 @@ pub fn shard(core: u8, cores: usize) -> Shard {
     })
 }
 
-/// Opens a connection that says CONNECT and more.
+/// Opens a connection that says CONNECT and more, on a server of one core.
 pub fn connect(shard: &mut Shard, more: &[u8]) -> ConnectionKey {
-    let number = shard.connection_count() as u64 + 1;
-    let opening = Opening::client(number, ([127, 0, 0, 1], 4000).into());
-    let key = shard.open(NOW, opening);
-    shard.on_bytes(NOW, key, &[CONNECT, more].concat());
+    let key = open(shard, more);
     flush(shard);
     key
 }
 
-/// Ends a turn: sends everything that waits; returns the bytes.
+/// The same without ending the turn.
+pub fn open(shard: &mut Shard, more: &[u8]) -> ConnectionKey {
+    shard.begin_turn(Moment::undated(NOW));
+    let number = shard.connection_count() as u64 + 1;
+    let opening = Opening::client(number, ([127, 0, 0, 1], 4000).into());
+    let key = shard.open(opening);
+    shard.on_bytes(key, &[CONNECT, more].concat());
+    key
+}
+
+/// Ends a turn of the only core: sends everything that waits; returns the bytes.
 pub fn flush(shard: &mut Shard) -> usize {
+    end_turn(shard, |_| panic!("there is no other core"))
+}
+
+/// Ends a turn: sends everything that waits and returns the bytes; what concerns
+/// other cores is passed on.
+pub fn end_turn(shard: &mut Shard, mut pass_on: impl FnMut(Output)) -> usize {
     let mut total = 0;
-    shard.settle(NOW);
-    while shard.next_resumed().is_some() {}
-    while let Some(key) = shard.next_dirty() {
+    while let Some(output) = shard.next_output() {
+        let key = match output {
+            Output::Send(key) => key,
+            Output::Closed(..) => panic!("no client misbehaves"),
+            Output::Resume(_) | Output::Ask(_) => continue,
+            Output::Control(..) | Output::Return(..) | Output::Batch(..) => {
+                pass_on(output);
+                continue;
+            }
+        };
         loop {
             let mut slices = [IoSlice::new(&[]); SEND_BLOCKS_MAX];
             let slices = black_box(shard.pending_slices(key, &mut slices));
@@ -74,11 +95,10 @@ pub fn flush(shard: &mut Shard) -> usize {
                 break;
             }
             let sent = slices.iter().map(|slice| slice.len()).sum();
-            shard.on_sent(NOW, key, sent, false);
+            shard.on_sent(key, sent, false);
             total += sent;
         }
     }
-    assert!(shard.next_closed().is_none(), "no client misbehaves");
     total
 }
 

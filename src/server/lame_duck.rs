@@ -65,10 +65,7 @@ pub fn run(
 fn close(shared: &Shared, count: usize) -> usize {
     let cores = shared.doorbells.len();
     let each = count.div_ceil(cores);
-    ask(shared, move |core| {
-        let now = core.now();
-        core.shard_mut().close_some(now, each)
-    })
+    ask(shared, move |core| core.shard_mut().close_some(each))
 }
 
 fn count(shared: &Shared) -> usize {

@@ -206,9 +206,9 @@ fn deliver(shared: &Shared, core: CoreId, answers: Vec<(PasswordCheck, bool)>) {
     let answers = Arc::new(answers);
     loop {
         let letter = Arc::clone(&answers);
-        let posted = shared.post(core, move |core, now| {
+        let posted = shared.post(core, move |core, _| {
             for (check, fits) in letter.iter() {
-                core.shard_mut().on_password_checked(now, check, *fits);
+                core.shard_mut().on_password_checked(check, *fits);
             }
         });
         if posted.is_ok() || shared.is_stopping.load(Ordering::Relaxed) {

@@ -159,9 +159,9 @@ impl Reloader {
     fn end_unpinned(&self) {
         let pins = Arc::new(Pins::of(&self.options));
         info!("Reloaded: {} pinned_certs", pins.clients.len());
-        let ended = self.shared.ask_all(move |core, now| {
+        let ended = self.shared.ask_all(move |core, _| {
             let accepts = |kind, tls: Option<&TlsFacts>| pins.accept(kind, tls);
-            core.shard_mut().close_unacceptable(now, accepts)
+            core.shard_mut().close_unacceptable(accepts)
         });
         let ended: usize = ended.iter().sum();
         if ended > 0 {
@@ -199,8 +199,8 @@ impl Reloader {
             }
             let answers = self
                 .shared
-                .ask_all(move |asked, now| match asked.id().index() == core {
-                    true => asked.shard_mut().close_surplus(now, account, left),
+                .ask_all(move |asked, _| match asked.id().index() == core {
+                    true => asked.shard_mut().close_surplus(account, left),
                     false => 0,
                 });
             left -= answers
@@ -222,9 +222,8 @@ impl Reloader {
         };
         let connections_max = self.options.max_connections.unwrap_or(usize::MAX);
         self.ask(move |core| {
-            let now = core.now();
             core.set_connections_max(connections_max);
-            core.shard_mut().reconfigure(now, settings.clone());
+            core.shard_mut().reconfigure(settings.clone());
             false
         });
         while self.ask(|core| core.shard_mut().is_revising()) {
@@ -235,8 +234,7 @@ impl Reloader {
     /// Tells clients what INFO says now.
     pub fn announce(&self) {
         self.ask(|core| {
-            let now = core.now();
-            core.shard_mut().announce_info(now);
+            core.shard_mut().announce_info();
             false
         });
     }

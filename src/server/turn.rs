@@ -29,8 +29,9 @@ use trunkline_core::base::core_set::CoreSet;
 use trunkline_core::base::deadlines::Deadlines;
 use trunkline_core::base::id::{ConnectionKey, CoreId, Nanos};
 use trunkline_core::base::limits::{RECEIVE_BUFFER_BYTES, SEND_BLOCKS_MAX, TURN_INPUT_BYTES};
+use trunkline_core::base::moment::{Moment, WallNanos};
 use trunkline_core::session::connection::CloseReason;
-use trunkline_core::shard::Shard;
+use trunkline_core::shard::{Ask, Output, Shard};
 use trunkline_core::wire::websocket::deflate::Codec;
 
 use crate::admin::events::Events;
@@ -94,7 +95,7 @@ pub struct Core {
     clock: Instant,
     outside: Outside,
     /// When to look at handshakes that are under way.
-    handshakes: Deadlines,
+    handshakes: Deadlines<ConnectionKey>,
     /// Time that this turn has spent on handshakes.
     handshake_ns: u64,
     /// Decrypted input.
@@ -158,7 +159,7 @@ impl Core {
         let mut park = Park::new(self.poller.descriptor()?)?;
         let mut events = 0;
         while !self.is_stopping() {
-            let now = self.now();
+            let now = self.begin_turn();
             self.meter.begin_turn(now);
             self.turn(now, events)?;
             if self.has_work() {
@@ -214,6 +215,15 @@ impl Core {
         self.shared.is_stopping.load(Ordering::Relaxed)
     }
 
+    /// Reads the clocks, once per turn.
+    fn begin_turn(&mut self) -> Nanos {
+        let mono = self.now();
+        let wall = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+        let wall = wall_nanos(wall.tv_sec, wall.tv_nsec);
+        self.shard.begin_turn(Moment { mono, wall });
+        mono
+    }
+
     /// The moment, on the clock of all cores.
     pub fn now(&self) -> Nanos {
         Nanos(self.clock.elapsed().as_nanos() as u64)
@@ -242,34 +252,44 @@ impl Core {
         self.take_handovers(now);
         self.serve_lobby(now);
         self.read_letter(now);
-        self.take_batches(now);
+        self.take_batches();
         self.read_sockets(now);
         self.end_late_handshakes(now);
         if self.shard.next_deadline() <= now {
-            self.shard.on_tick(now);
+            self.shard.on_tick();
         }
-        self.shard.settle(now);
-        while let Some(check) = self.shard.take_password_check() {
-            self.outside.passwords.check(self.id, check);
-        }
-        while let Some(request) = self.shard.take_request() {
-            // Beyond the bound of the channel requests stay unanswered.
-            let _ = self.outside.requests.try_send(request);
-        }
-        self.outside.events.drain(&mut self.shard);
-        while let Some(part) = self.shard.take_trace() {
-            // Beyond the bound of the channel messages go untraced.
-            let _ = self.outside.traces.try_send(part);
-        }
-        while let Some(key) = self.shard.next_resumed() {
-            self.queue_read(key);
-        }
-        self.push_control();
-        self.flush(now);
-        self.close_finished();
-        self.push_batches();
+        self.put_out();
         self.ring_doorbells();
         Ok(())
+    }
+
+    /// Carries out what the shard leaves, in its order.
+    fn put_out(&mut self) {
+        while let Some(output) = self.shard.next_output() {
+            match output {
+                Output::Control(core, batch) | Output::Batch(core, batch) => {
+                    self.push(core, batch);
+                }
+                Output::Send(key) => self.flush(key),
+                Output::Closed(key, reason) => self.close_socket(key, reason),
+                Output::Resume(key) => self.queue_read(key),
+                Output::Return(core, batch) => self.push_done(core, batch),
+                Output::Ask(ask) => self.ask(ask),
+            }
+        }
+    }
+
+    /// Passes on what is wanted of another thread.
+    fn ask(&mut self, ask: Ask) {
+        match ask {
+            Ask::Password(check) => self.outside.passwords.check(self.id, check),
+            // Beyond the bounds of the channels requests stay unanswered and
+            // messages untraced.
+            Ask::Request(request) => drop(self.outside.requests.try_send(request)),
+            Ask::Trace(part) => drop(self.outside.traces.try_send(part)),
+            Ask::Event(event) => self.outside.events.tell(event),
+            Ask::LostEvents(count) => self.outside.events.lose(count),
+        }
     }
 
     fn take_events(&mut self, now: Nanos, events: usize) -> std::io::Result<()> {
@@ -353,9 +373,9 @@ impl Core {
             let received = receive_into_two(&socket.fd, space, &mut self.buffer);
             if let Received::Bytes(len) = received {
                 let (large_len, rest_len) = (len.min(space_len), len.saturating_sub(space_len));
-                self.shard.on_large_bytes(now, key, large_len);
+                self.shard.on_large_bytes(key, large_len);
                 if rest_len > 0 {
-                    self.shard.on_bytes(now, key, &self.buffer[..rest_len]);
+                    self.shard.on_bytes(key, &self.buffer[..rest_len]);
                 }
             }
             (received, space_len + self.buffer.len())
@@ -368,7 +388,7 @@ impl Core {
             } else {
                 0
             };
-            self.shard.on_bytes(now, key, &self.buffer[..kept + len]);
+            self.shard.on_bytes(key, &self.buffer[..kept + len]);
             (received, room)
         };
         match received {
@@ -384,30 +404,27 @@ impl Core {
                 0
             }
             Received::End => {
-                self.shard.on_hangup(now, key, CloseReason::ClientClosed);
+                self.shard.on_hangup(key, CloseReason::ClientClosed);
                 0
             }
             Received::Failed => {
-                self.shard.on_hangup(now, key, CloseReason::ReadError);
+                self.shard.on_hangup(key, CloseReason::ReadError);
                 0
             }
         }
     }
 
-    /// Sends what waits, once per connection.
-    fn flush(&mut self, now: Nanos) {
-        while let Some(key) = self.shard.next_dirty() {
-            let Some(socket) = find(&mut self.sockets, key) else {
-                continue;
-            };
-            if socket.layers.is_some() && self.flush_layered(now, key) {
-                continue;
-            }
-            self.flush_plain(now, key);
+    /// Sends what waits for a connection.
+    fn flush(&mut self, key: ConnectionKey) {
+        let Some(socket) = find(&mut self.sockets, key) else {
+            return;
+        };
+        if socket.layers.is_none() || !self.flush_layered(key) {
+            self.flush_plain(key);
         }
     }
 
-    fn flush_plain(&mut self, now: Nanos, key: ConnectionKey) {
+    fn flush_plain(&mut self, key: ConnectionKey) {
         let Some(socket) = find(&mut self.sockets, key) else {
             return;
         };
@@ -420,46 +437,50 @@ impl Core {
             let offered: usize = slices.iter().map(|slice| slice.len()).sum();
             match send(&socket.fd, slices) {
                 Some(sent) => {
-                    self.shard.on_sent(now, key, sent, sent < offered);
+                    self.shard.on_sent(key, sent, sent < offered);
                     if sent < offered {
                         return;
                     }
                 }
-                None => return self.shard.on_hangup(now, key, CloseReason::WriteError),
+                None => return self.shard.on_hangup(key, CloseReason::WriteError),
             }
         }
     }
 
-    fn close_finished(&mut self) {
-        while let Some((key, reason)) = self.shard.next_closed() {
-            let slot = &mut self.sockets[key.index as usize];
-            let mut socket = slot.take().expect("a connection has a socket");
-            debug_assert_eq!(socket.key, key);
-            if let Some(layers) = &mut socket.layers {
-                if layers.lacks_tls() {
-                    self.meter.end_handshake(false);
-                }
-                say_goodbye(layers, &socket.fd, reason);
+    fn close_socket(&mut self, key: ConnectionKey, reason: CloseReason) {
+        let slot = &mut self.sockets[key.index as usize];
+        let mut socket = slot.take().expect("a connection has a socket");
+        debug_assert_eq!(socket.key, key);
+        if let Some(layers) = &mut socket.layers {
+            if layers.lacks_tls() {
+                self.meter.end_handshake(false);
             }
-            hang_up(&socket.fd, &mut self.buffer);
-            self.shared.doorbells[self.id.index()]
-                .connections
-                .fetch_sub(1, Ordering::Relaxed);
+            say_goodbye(layers, &socket.fd, reason);
         }
+        hang_up(&socket.fd, &mut self.buffer);
+        self.shared.doorbells[self.id.index()]
+            .connections
+            .fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Says goodbye to everybody, as far as the sockets take it at once.
     fn stop(mut self) {
-        let now = self.now();
-        self.shard.close_all(now);
-        self.flush(now);
-        self.close_finished();
+        self.shard.close_all();
+        self.put_out();
     }
 }
 
 fn find(sockets: &mut [Option<Socket>], key: ConnectionKey) -> Option<&mut Socket> {
     let socket = sockets.get_mut(key.index as usize)?.as_mut()?;
     (socket.key == key).then_some(socket)
+}
+
+/// Time since the epoch; a clock before that stands at it.
+fn wall_nanos(seconds: i64, nanoseconds: i64) -> WallNanos {
+    let whole = u64::try_from(seconds)
+        .unwrap_or(0)
+        .saturating_mul(1_000_000_000);
+    WallNanos(whole.saturating_add(u64::try_from(nanoseconds).unwrap_or(0)))
 }
 
 /// Ends a connection so that the peer gets the last bytes: closing a socket

@@ -13,11 +13,12 @@ use std::sync::Arc;
 
 use trunkline_core::base::id::{ConnectionKey, CoreId, Nanos};
 use trunkline_core::base::limits::{Limits, RECEIVE_BUFFER_BYTES, SEND_BLOCKS_MAX};
+use trunkline_core::base::moment::Moment;
 use trunkline_core::session::authority::Authority;
 use trunkline_core::session::connection::CloseReason;
 use trunkline_core::shard::mesh::{Inbound, MeshBatch};
 use trunkline_core::shard::reconfigure::Settings;
-use trunkline_core::shard::{Opening, Shard, ShardConfig};
+use trunkline_core::shard::{Opening, Output, Shard, ShardConfig};
 use trunkline_core::wire::info::ServerInfo;
 
 /// What a client says that wants neither `+OK` nor checks.
@@ -116,7 +117,7 @@ impl Shards {
     pub fn connect(&mut self, core: usize) -> usize {
         let number = self.peers.len() as u64 + 1;
         let opening = Opening::client(number, ([127, 0, 0, 1], 4000).into());
-        let key = self.cores[core].shard.open(self.now, opening);
+        let key = self.cores[core].shard.open(opening);
         self.peers.push(Peer {
             core,
             key,
@@ -142,7 +143,7 @@ impl Shards {
             authority: Arc::clone(authority),
             trace: false,
         };
-        self.cores[core].shard.reconfigure(self.now, settings);
+        self.cores[core].shard.reconfigure(settings);
     }
 
     /// A client.
@@ -168,7 +169,7 @@ impl Shards {
     pub fn hang_up(&mut self, number: usize) {
         let peer = &self.peers[number];
         let shard = &mut self.cores[peer.core].shard;
-        shard.on_hangup(self.now, peer.key, CloseReason::ClientClosed);
+        shard.on_hangup(peer.key, CloseReason::ClientClosed);
         self.run();
     }
 
@@ -186,7 +187,7 @@ impl Shards {
     /// Bytes of input that a shard keeps for a client between two reads, announced payloads included.
     pub fn kept_input_bytes(&mut self, number: usize) -> usize {
         let peer = &self.peers[number];
-        let (key, now) = (peer.key, self.now);
+        let key = peer.key;
         if !peer.is_open {
             return 0;
         }
@@ -195,7 +196,7 @@ impl Shards {
             return space.len();
         }
         let kept = shard.restore_input(key, &mut self.buffer);
-        shard.on_bytes(now, key, &self.buffer[..kept]);
+        shard.on_bytes(key, &self.buffer[..kept]);
         self.run();
         kept
     }
@@ -226,73 +227,67 @@ impl Shards {
     }
 
     fn turn(&mut self, number: usize) {
-        let now = self.now;
         let core = &mut self.cores[number];
+        core.shard.begin_turn(Moment::undated(self.now));
         for (from, queue) in core.returned.iter_mut().enumerate() {
             while let Some(batch) = queue.pop() {
-                core.shard.on_return(now, CoreId(from as u8), batch);
+                core.shard.on_return(CoreId(from as u8), batch);
             }
         }
-        core.shard.on_mesh(now, &mut core.inbound);
+        core.shard.on_mesh(&mut core.inbound);
         for peer in self.peers.iter_mut().filter(|peer| peer.core == number) {
             if !peer.unread.is_empty() && core.shard.reads(peer.key) {
-                read(now, &mut core.shard, peer, &mut self.buffer);
+                read(&mut core.shard, peer, &mut self.buffer);
             }
         }
-        core.shard.settle(now);
-        while core.shard.next_resumed().is_some() {}
-        self.flush(number);
-        let core = &mut self.cores[number];
-        while let Some((key, _)) = core.shard.next_closed() {
-            let peer = find(&mut self.peers, number, key);
-            peer.is_open = false;
-            peer.unread.clear();
+        while let Some(output) = self.cores[number].shard.next_output() {
+            match output {
+                Output::Control(to, batch) | Output::Batch(to, batch) => {
+                    self.cores[to.index()].inbound[number].0.push_back(batch);
+                }
+                Output::Return(to, batch) => {
+                    self.cores[to.index()].returned[number].0.push_back(batch);
+                }
+                Output::Send(key) => self.flush(number, key),
+                Output::Closed(key, _) => {
+                    let peer = find(&mut self.peers, number, key);
+                    peer.is_open = false;
+                    peer.unread.clear();
+                }
+                Output::Resume(_) | Output::Ask(_) => {}
+            }
         }
-        self.push_batches(number);
     }
 
-    fn flush(&mut self, number: usize) {
+    fn flush(&mut self, number: usize, key: ConnectionKey) {
         let shard = &mut self.cores[number].shard;
-        while let Some(key) = shard.next_dirty() {
-            let peer = find(&mut self.peers, number, key);
-            loop {
-                let mut slices = [IoSlice::new(&[]); SEND_BLOCKS_MAX];
-                let slices = shard.pending_slices(key, &mut slices);
-                if slices.is_empty() {
-                    break;
+        let peer = find(&mut self.peers, number, key);
+        loop {
+            let mut slices = [IoSlice::new(&[]); SEND_BLOCKS_MAX];
+            let slices = shard.pending_slices(key, &mut slices);
+            if slices.is_empty() {
+                return;
+            }
+            let len: usize = slices.iter().map(|slice| slice.len()).sum();
+            peer.output_bytes += len as u64;
+            if self.keeps_output {
+                for slice in slices {
+                    peer.output.extend_from_slice(slice);
                 }
-                let len: usize = slices.iter().map(|slice| slice.len()).sum();
-                peer.output_bytes += len as u64;
-                if self.keeps_output {
-                    for slice in slices {
-                        peer.output.extend_from_slice(slice);
-                    }
-                }
-                shard.on_sent(self.now, key, len, false);
             }
-        }
-    }
-
-    fn push_batches(&mut self, number: usize) {
-        for other in (0..self.cores.len()).filter(|&other| other != number) {
-            while let Some(batch) = self.cores[number].shard.take_done(CoreId(other as u8)) {
-                self.cores[other].returned[number].0.push_back(batch);
-            }
-            while let Some(batch) = self.cores[number].shard.take_batch(CoreId(other as u8)) {
-                self.cores[other].inbound[number].0.push_back(batch);
-            }
+            shard.on_sent(key, len, false);
         }
     }
 }
 
 /// One read of a client's socket.
-fn read(now: Nanos, shard: &mut Shard, peer: &mut Peer, buffer: &mut [u8]) {
+fn read(shard: &mut Shard, peer: &mut Peer, buffer: &mut [u8]) {
     if let Some(space) = shard.large_space(peer.key) {
         let len = space.len().min(peer.unread.len());
         for (to, from) in space.iter_mut().zip(peer.unread.drain(..len)) {
             *to = from;
         }
-        shard.on_large_bytes(now, peer.key, len);
+        shard.on_large_bytes(peer.key, len);
         return;
     }
     let kept = shard.restore_input(peer.key, buffer);
@@ -300,7 +295,7 @@ fn read(now: Nanos, shard: &mut Shard, peer: &mut Peer, buffer: &mut [u8]) {
     for (to, from) in buffer[kept..].iter_mut().zip(peer.unread.drain(..len)) {
         *to = from;
     }
-    shard.on_bytes(now, peer.key, &buffer[..kept + len]);
+    shard.on_bytes(peer.key, &buffer[..kept + len]);
 }
 
 fn find(peers: &mut [Peer], core: usize, key: ConnectionKey) -> &mut Peer {

@@ -13,8 +13,6 @@ pub enum Fault {
     ForgetInterest,
     /// Messages are delivered before the interest of other rings is applied.
     NoTails,
-    /// Interest reaches the cores one after the other, with the messages.
-    AnnounceLate,
     /// A core is not woken although a batch was pushed.
     LoseBell,
     /// A core is not woken although it waits for a return.
@@ -30,7 +28,7 @@ const ALL: &[(Fault, u64)] = &[
     (Fault::DropWhenFull, 1),
     (Fault::ForgetInterest, 1),
     (Fault::NoTails, 76),
-    (Fault::AnnounceLate, 98),
+    (Fault::Core(Mutant::AnnounceLate), 98),
     (Fault::LoseBell, 5),
     (Fault::ForgetReturnBell, 15),
     (Fault::ReorderFifo, 1),

@@ -13,9 +13,10 @@ use std::rc::Rc;
 
 use trunkline_core::base::id::{ConnectionKey, CoreId, Nanos};
 use trunkline_core::base::limits::SEND_BLOCKS_MAX;
+use trunkline_core::base::moment::{Moment, WallNanos};
 use trunkline_core::session::connection::CloseReason;
-use trunkline_core::shard::mesh::Inbound;
-use trunkline_core::shard::{Opening, Shard};
+use trunkline_core::shard::mesh::{Inbound, MeshBatch};
+use trunkline_core::shard::{Opening, Output, Shard};
 
 use crate::clock::Time;
 use crate::fabric::{End, Fabric, Lane};
@@ -23,6 +24,9 @@ use crate::mutants::Fault;
 use crate::net::{Net, Ready, Received};
 use crate::policy::keys;
 pub use letters::{Letter, Post};
+
+/// The wall clock when time begins.
+const WALL_EPOCH_NS: u64 = 1_700_000_000_000_000_000;
 
 /// A client's socket with what is known of it.
 struct Socket {
@@ -42,6 +46,8 @@ pub struct Consequences {
     pub sent: Vec<usize>,
     /// Sockets whose kernel buffer has room again.
     pub drained: Vec<usize>,
+    /// It was the first output of a turn: what was held went on.
+    pub is_first: bool,
     /// What concerns other threads.
     pub post: Post,
 }
@@ -51,12 +57,8 @@ pub struct Consequences {
 pub enum Step {
     Batches,
     Sockets,
+    /// The next output of the turn, the first one included.
     Output,
-    /// The changes of interest for this core are next.
-    Announce(usize),
-    Flush,
-    /// The batch for this core is next.
-    Push(usize),
     Bells,
     /// The turn is over, the next one begins with events and handovers.
     End,
@@ -84,6 +86,8 @@ pub struct Core {
     /// The time that the turn goes by.
     now: Nanos,
     fault: Option<Fault>,
+    /// No output of the turn has been taken yet.
+    is_settling: bool,
     /// Counts bells, to lose some of them.
     bells: u64,
 }
@@ -113,6 +117,7 @@ impl Core {
             to_ring: BTreeSet::new(),
             now: Nanos(0),
             fault,
+            is_settling: false,
             bells: 0,
         }
     }
@@ -151,6 +156,10 @@ impl Core {
         self.step = match self.step {
             Step::End => {
                 self.now = Nanos(now);
+                self.shard.begin_turn(Moment {
+                    mono: self.now,
+                    wall: WallNanos(WALL_EPOCH_NS + now),
+                });
                 self.take_events(net, &mut done.post.opened);
                 self.read_letter(&mut done.post);
                 Step::Batches
@@ -161,32 +170,23 @@ impl Core {
             }
             Step::Sockets => {
                 self.read_sockets(net, &mut done);
+                if self.shard.next_deadline() <= self.now {
+                    self.shard.on_tick();
+                }
+                self.is_settling = true;
                 Step::Output
             }
-            Step::Output => {
-                self.output();
-                self.post(&mut done.post);
-                Step::Announce(0)
-            }
-            Step::Announce(core) => {
-                self.push_control(core);
-                match core + 1 {
-                    next if next < self.inbound.len() => Step::Announce(next),
-                    _ => Step::Flush,
+            Step::Output => match self.shard.next_output() {
+                Some(output) => {
+                    self.put_out(output, net, &mut done);
+                    done.is_first = std::mem::take(&mut self.is_settling);
+                    Step::Output
                 }
-            }
-            Step::Flush => {
-                self.flush(net, &mut done);
-                self.close_finished(net, &mut done);
-                Step::Push(0)
-            }
-            Step::Push(core) => {
-                self.push_batches(core);
-                match core + 1 {
-                    next if next < self.inbound.len() => Step::Push(next),
-                    _ => Step::Bells,
+                None => {
+                    done.is_first = std::mem::take(&mut self.is_settling);
+                    Step::Bells
                 }
-            }
+            },
             Step::Bells => {
                 self.ring_doorbells(&mut done);
                 Step::End
@@ -235,7 +235,7 @@ impl Core {
         let address = std::net::Ipv4Addr::from_bits(0x7f00_0000 + wire as u32);
         let mut opening = Opening::client(wire as u64, (address, 1).into());
         opening.nonce = keys::nonce(wire).0;
-        let key = self.shard.open(self.now, opening);
+        let key = self.shard.open(opening);
         let slot = key.index as usize;
         if self.sockets.len() <= slot {
             self.sockets.resize_with(slot + 1, || None);
@@ -257,10 +257,10 @@ impl Core {
         }
         for (core, ring) in self.returned.iter_mut().enumerate() {
             while let Some(batch) = ring.pop() {
-                self.shard.on_return(self.now, CoreId(core as u8), batch);
+                self.shard.on_return(CoreId(core as u8), batch);
             }
         }
-        self.shard.on_mesh(self.now, &mut self.inbound);
+        self.shard.on_mesh(&mut self.inbound);
     }
 
     fn read_sockets(&mut self, net: &mut Net, done: &mut Consequences) {
@@ -289,7 +289,7 @@ impl Core {
             let room = space.len();
             let received = net.receive(wire, space);
             if let Received::Bytes(len) = received {
-                self.shard.on_large_bytes(self.now, key, len);
+                self.shard.on_large_bytes(key, len);
             }
             (received, room)
         } else {
@@ -301,8 +301,7 @@ impl Core {
             } else {
                 0
             };
-            self.shard
-                .on_bytes(self.now, key, &self.buffer[..kept + len]);
+            self.shard.on_bytes(key, &self.buffer[..kept + len]);
             (received, room)
         };
         match received {
@@ -317,95 +316,71 @@ impl Core {
                 0
             }
             Received::End => {
-                self.shard
-                    .on_hangup(self.now, key, CloseReason::ClientClosed);
+                self.shard.on_hangup(key, CloseReason::ClientClosed);
                 0
             }
             Received::Failed => {
-                self.shard.on_hangup(self.now, key, CloseReason::ReadError);
+                self.shard.on_hangup(key, CloseReason::ReadError);
                 0
             }
         }
     }
 
-    fn output(&mut self) {
-        if self.shard.next_deadline() <= self.now {
-            self.shard.on_tick(self.now);
-        }
-        self.shard.settle(self.now);
-        while let Some(key) = self.shard.next_resumed() {
-            self.queue_read(key);
-        }
-    }
-
-    fn close_finished(&mut self, net: &mut Net, done: &mut Consequences) {
-        while let Some((key, _)) = self.shard.next_closed() {
-            let slot = &mut self.sockets[key.index as usize];
-            let socket = slot.take().expect("a connection has a socket");
-            assert_eq!(socket.key, key);
-            net.wires[socket.wire].server_closed = true;
-            let unread = net.wires[socket.wire].arrived.len();
-            net.wires[socket.wire].arrived.consume(unread);
-            done.sent.push(socket.wire);
-            done.drained.push(socket.wire);
+    fn put_out(&mut self, output: Output, net: &mut Net, done: &mut Consequences) {
+        match output {
+            Output::Control(core, batch) | Output::Batch(core, batch) => {
+                self.push(core.index(), Lane::Forth, batch, true);
+            }
+            Output::Return(core, batch) => {
+                let rings = batch.wants_return() && self.fault != Some(Fault::ForgetReturnBell);
+                self.push(core.index(), Lane::Back, batch, rings);
+            }
+            Output::Send(key) => self.flush(key, net, done),
+            Output::Closed(key, _) => self.close_socket(key, net, done),
+            Output::Resume(key) => self.queue_read(key),
+            Output::Ask(ask) => self.post(ask, &mut done.post),
         }
     }
 
-    fn flush(&mut self, net: &mut Net, done: &mut Consequences) {
-        while let Some(key) = self.shard.next_dirty() {
-            let Some(socket) = find(&mut self.sockets, key) else {
-                continue;
+    fn close_socket(&mut self, key: ConnectionKey, net: &mut Net, done: &mut Consequences) {
+        let slot = &mut self.sockets[key.index as usize];
+        let socket = slot.take().expect("a connection has a socket");
+        assert_eq!(socket.key, key);
+        net.wires[socket.wire].server_closed = true;
+        let unread = net.wires[socket.wire].arrived.len();
+        net.wires[socket.wire].arrived.consume(unread);
+        done.sent.push(socket.wire);
+        done.drained.push(socket.wire);
+    }
+
+    fn flush(&mut self, key: ConnectionKey, net: &mut Net, done: &mut Consequences) {
+        let Some(socket) = find(&mut self.sockets, key) else {
+            return;
+        };
+        loop {
+            let mut slices = [IoSlice::new(&[]); SEND_BLOCKS_MAX];
+            let slices = self.shard.pending_slices(key, &mut slices);
+            if slices.is_empty() {
+                return;
+            }
+            let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+            let Some(sent) = net.send(socket.wire, slices) else {
+                return self.shard.on_hangup(key, CloseReason::WriteError);
             };
-            loop {
-                let mut slices = [IoSlice::new(&[]); SEND_BLOCKS_MAX];
-                let slices = self.shard.pending_slices(key, &mut slices);
-                if slices.is_empty() {
-                    break;
-                }
-                let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-                match net.send(socket.wire, slices) {
-                    Some(sent) => {
-                        done.sent.push(socket.wire);
-                        self.shard.on_sent(self.now, key, sent, sent < offered);
-                        if sent < offered {
-                            break;
-                        }
-                    }
-                    None => {
-                        self.shard.on_hangup(self.now, key, CloseReason::WriteError);
-                        break;
-                    }
-                }
+            done.sent.push(socket.wire);
+            self.shard.on_sent(key, sent, sent < offered);
+            if sent < offered {
+                return;
             }
         }
     }
 
-    fn push_control(&mut self, core: usize) {
-        if core == self.id || self.fault == Some(Fault::AnnounceLate) {
-            return;
+    fn push(&mut self, to: usize, lane: Lane, batch: MeshBatch, rings: bool) {
+        assert_ne!(to, self.id, "a core says nothing to itself");
+        if rings {
+            self.to_ring.insert(to);
         }
-        if let Some(batch) = self.shard.take_control(CoreId(core as u8)) {
-            self.to_ring.insert(core);
-            let mut fabric = self.fabric.borrow_mut();
-            fabric.push(self.id, core, Lane::Forth, batch);
-        }
-    }
-
-    fn push_batches(&mut self, core: usize) {
-        if core == self.id {
-            return;
-        }
-        let mut fabric = self.fabric.borrow_mut();
-        while let Some(batch) = self.shard.take_done(CoreId(core as u8)) {
-            if batch.wants_return() && self.fault != Some(Fault::ForgetReturnBell) {
-                self.to_ring.insert(core);
-            }
-            fabric.push(self.id, core, Lane::Back, batch);
-        }
-        while let Some(batch) = self.shard.take_batch(CoreId(core as u8)) {
-            self.to_ring.insert(core);
-            fabric.push(self.id, core, Lane::Forth, batch);
-        }
+        self.fabric.borrow_mut().push(self.id, to, lane, batch);
     }
 
     fn ring_doorbells(&mut self, done: &mut Consequences) {

@@ -282,10 +282,10 @@ impl World {
             }
             let post = std::mem::take(&mut done.post);
             self.take_answers(number, &post)?;
-            self.observe(number, step)?;
+            self.observe(number, step, &done)?;
             self.take_wishes(number, post)?;
             self.take_consequences(number, &done);
-            if step == Step::Flush {
+            if step == Step::Bells {
                 self.check_bounds(number)?;
             }
             if step == Step::Bells && self.dice.one_in(40) {
@@ -298,7 +298,7 @@ impl World {
                 break;
             }
             let step = self.cores[number].step;
-            let is_torn = matches!(step, Step::Sockets | Step::Announce(_) | Step::Push(_))
+            let is_torn = matches!(step, Step::Sockets | Step::Output)
                 && number == self.profile.torn_core
                 && self.dice.percent(self.profile.torn_percent);
             let interruption = if is_torn {

@@ -1,26 +1,35 @@
-//! Moments at which connections want to be looked at.
+//! Moments at which something wants to be looked at: a connection, a stream, a
+//! consumer; each owner has its own kind of key.
 //!
 //! A heap with lazy deletion: an entry that no longer counts is dropped by the
-//! caller when it comes up. A connection keeps at most one live entry, so the
-//! heap holds few more entries than there are connections; a timing wheel was
-//! not needed, since deadlines are touched per connection and minute, never
-//! per message.
+//! caller when it comes up. Every owner keeps at most one live entry, so the
+//! heap holds few more entries than there are owners; a timing wheel was not
+//! needed, since deadlines are touched per connection and minute, never per
+//! message.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::id::{ConnectionKey, Nanos};
+use super::id::Nanos;
 
 /// Pending deadlines, the earliest first.
-#[derive(Debug, Default)]
-pub struct Deadlines {
-    heap: BinaryHeap<Reverse<(u64, u64)>>,
+#[derive(Debug)]
+pub struct Deadlines<K> {
+    heap: BinaryHeap<Reverse<(Nanos, K)>>,
 }
 
-impl Deadlines {
-    /// Notes that a connection wants attention at a moment.
-    pub fn insert(&mut self, at: Nanos, connection: ConnectionKey) {
-        self.heap.push(Reverse((at.0, connection.to_bits())));
+impl<K: Ord> Default for Deadlines<K> {
+    fn default() -> Self {
+        Self {
+            heap: BinaryHeap::new(),
+        }
+    }
+}
+
+impl<K: Ord + Copy> Deadlines<K> {
+    /// Notes that the owner of a key wants attention at a moment.
+    pub fn insert(&mut self, at: Nanos, key: K) {
+        self.heap.push(Reverse((at, key)));
     }
 
     /// The earliest moment noted, stale entries included.
@@ -28,23 +37,24 @@ impl Deadlines {
     pub fn next(&self) -> Nanos {
         self.heap
             .peek()
-            .map_or(Nanos::NEVER, |&Reverse((at, _))| Nanos(at))
+            .map_or(Nanos::NEVER, |&Reverse((at, _))| at)
     }
 
     /// Takes the earliest entry that is due.
-    pub fn pop_due(&mut self, now: Nanos) -> Option<(Nanos, ConnectionKey)> {
-        let &Reverse((at, bits)) = self.heap.peek()?;
-        if at > now.0 {
+    pub fn pop_due(&mut self, now: Nanos) -> Option<(Nanos, K)> {
+        let &Reverse((at, key)) = self.heap.peek()?;
+        if at > now {
             return None;
         }
         self.heap.pop();
-        Some((Nanos(at), ConnectionKey::from_bits(bits)))
+        Some((at, key))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::id::ConnectionKey;
 
     #[test]
     fn due_entries_come_in_order() {

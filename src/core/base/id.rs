@@ -61,7 +61,7 @@ impl ConnectionKind {
 
 /// A connection of one shard: a slot and the generation that occupies it, so
 /// that a late event for a closed connection can never reach its successor.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConnectionKey {
     /// Slot in the shard's table.
     pub index: u32,

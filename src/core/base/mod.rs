@@ -5,6 +5,7 @@ pub mod deadlines;
 pub mod id;
 pub mod identity;
 pub mod limits;
+pub mod moment;
 pub mod rng;
 pub mod short;
 pub mod slab;

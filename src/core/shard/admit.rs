@@ -19,7 +19,7 @@ impl Shard {
         let route = self.interests[connection.account.index()].route_at(at);
         let subject = route.subject();
         let responses = connection.responses.as_mut();
-        let now = self.now;
+        let now = self.clock.mono;
         #[cfg(feature = "mutants")]
         let now = match self.mutant == Some(super::mutants::Mutant::AnswerForEver) {
             true => Nanos(0),

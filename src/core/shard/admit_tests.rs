@@ -12,7 +12,6 @@ use crate::shard::mesh::{Inbound, MeshBatch};
 use crate::shard::{Opening, Shard, ShardConfig};
 use crate::wire::info::ServerInfo;
 
-const NOW: Nanos = Nanos(1);
 
 /// Batches of the other core.
 struct Queue(VecDeque<MeshBatch>);
@@ -55,41 +54,41 @@ fn shard(core: u8) -> Shard {
 fn a_large_payload_that_ends_wrongly_is_refused_at_once() {
     let mut shard = shard(0);
     let key = connect(&mut shard, "any", "");
-    shard.on_bytes(NOW, key, b"PUB a 20000\r\n");
-    shard.on_bytes(NOW, key, &[b'x'; 20_000]);
+    shard.on_bytes(key, b"PUB a 20000\r\n");
+    shard.on_bytes(key, &[b'x'; 20_000]);
     assert_eq!(output(&mut shard, key), "");
-    shard.on_bytes(NOW, key, b"x");
+    shard.on_bytes(key, b"x");
     let said = output(&mut shard, key);
     assert_eq!(said, "-ERR 'Unknown Protocol Operation'\r\n");
 }
 
 fn connect(shard: &mut Shard, user: &str, then: &str) -> ConnectionKey {
     let peer = "127.0.0.1:1".parse().expect("an address");
-    let key = shard.open(NOW, Opening::client(1, peer));
+    let key = shard.open(Opening::client(1, peer));
     let text =
         format!("CONNECT {{\"verbose\":false,\"user\":\"{user}\",\"pass\":\"x\"}}\r\n{then}");
-    shard.on_bytes(NOW, key, text.as_bytes());
+    shard.on_bytes(key, text.as_bytes());
     output(shard, key);
     key
 }
 
 /// What waits for a connection; it is sent.
 fn output(shard: &mut Shard, key: ConnectionKey) -> String {
-    shard.settle(NOW);
+    shard.settle();
     let mut slices = [IoSlice::new(&[]); SEND_BLOCKS_MAX];
     let slices = shard.pending_slices(key, &mut slices);
     let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
-    shard.on_sent(NOW, key, bytes.len(), false);
+    shard.on_sent(key, bytes.len(), false);
     String::from_utf8(bytes).expect("text")
 }
 
 /// Brings everything from one core to the other and back.
 fn exchange(shard: &mut Shard, other: &mut Shard, under_way: Vec<MeshBatch>) {
     let mut queues = [Queue(under_way.into()), Queue(VecDeque::new())];
-    queues[0].0.extend(shard.take_batch(CoreId(1)));
-    other.on_mesh(NOW, &mut queues);
-    while let Some(batch) = other.take_done(CoreId(0)) {
-        shard.on_return(NOW, CoreId(1), batch);
+    queues[0].0.extend(shard.links[1].take());
+    other.on_mesh(&mut queues);
+    while let Some(batch) = other.links[0].done.pop_front() {
+        shard.on_return(CoreId(1), batch);
     }
 }
 
@@ -97,25 +96,25 @@ fn exchange(shard: &mut Shard, other: &mut Shard, under_way: Vec<MeshBatch>) {
 fn an_answer_that_waits_for_a_link_counts_once() {
     let (mut shard, mut other) = (shard(0), shard(1));
     let listener = connect(&mut other, "any", "SUB r 1\r\nSUB fill 2\r\n");
-    let announced = other.take_batch(CoreId(0)).expect("its interest");
+    let announced = other.links[0].take().expect("its interest");
     let queues = [VecDeque::new(), VecDeque::from([announced])];
-    shard.on_mesh(NOW, &mut queues.map(Queue));
+    shard.on_mesh(&mut queues.map(Queue));
     let responder = connect(&mut shard, "responder", "SUB service 1\r\n");
     let asker = connect(&mut shard, "any", "PUB service r 0\r\n\r\n");
     let mut under_way = Vec::new();
     for _ in 0..LINK_BATCHES_MAX {
-        shard.on_bytes(NOW, asker, b"PUB fill 0\r\n\r\n");
-        under_way.extend(shard.take_batch(CoreId(1)));
+        shard.on_bytes(asker, b"PUB fill 0\r\n\r\n");
+        under_way.extend(shard.links[1].take());
     }
     output(&mut shard, responder);
-    shard.on_bytes(NOW, responder, b"PUB r 2\r\nhi\r\n");
+    shard.on_bytes(responder, b"PUB r 2\r\nhi\r\n");
     assert!(!shard.reads(responder), "the link has no room");
     exchange(&mut shard, &mut other, under_way);
     assert_eq!(output(&mut shard, responder), "", "it is allowed");
     exchange(&mut shard, &mut other, Vec::new());
     let heard = output(&mut other, listener);
     assert!(heard.contains("MSG r 1 2\r\nhi\r\n"), "{heard}");
-    shard.on_bytes(NOW, responder, b"PUB r 2\r\nhi\r\n");
+    shard.on_bytes(responder, b"PUB r 2\r\nhi\r\n");
     let refused = "-ERR 'Permissions Violation for Publish to \"r\"'\r\n";
     assert_eq!(output(&mut shard, responder), refused, "one answer only");
 }

@@ -1,7 +1,7 @@
 //! From credentials to a user with an account and rights.
 //!
 //! A password whose hash takes long to compute is checked by the shell, on
-//! another thread ([`Shard::take_password_check`]); what the client sends
+//! another thread ([`super::Ask::Password`]); what the client sends
 //! meanwhile waits. The number of checks under way is bounded, in all and by
 //! source: who comes beyond is refused. Who has failed too often waits too.
 
@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use tracing::warn;
 
 use super::Shard;
-use crate::base::id::{AccountId, ConnectionKey, Nanos};
+use crate::base::id::{AccountId, ConnectionKey};
 use crate::base::limits::PASSWORD_CHECKS_MAX;
 use crate::session::authority::{Attempt, Candidate, NO_RIGHTS_NEEDED, Verdict};
 use crate::session::connection::{CloseReason, Hold};
@@ -36,14 +36,8 @@ pub struct PasswordCheck {
 }
 
 impl Shard {
-    /// The next password to check; answered by [`Self::on_password_checked`].
-    pub fn take_password_check(&mut self) -> Option<PasswordCheck> {
-        self.effects.password_checks.pop_front()
-    }
-
     /// Takes the result of a check.
-    pub fn on_password_checked(&mut self, now: Nanos, check: &PasswordCheck, fits: bool) {
-        self.now = now;
+    pub fn on_password_checked(&mut self, check: &PasswordCheck, fits: bool) {
         self.checks_under_way = self.checks_under_way.saturating_sub(1);
         self.tries.end_check(check.source);
         let is_this = |candidate: &mut Candidate| candidate.check == check.number;
@@ -56,7 +50,7 @@ impl Shard {
         let (Some(index), Some(candidate)) = (index, candidate) else {
             if !fits {
                 // Who does not wait for the answer has tried all the same.
-                self.tries.fail(now, check.source);
+                self.tries.fail(self.clock.mono, check.source);
             }
             return;
         };
@@ -81,7 +75,7 @@ impl Shard {
     /// Looks at the credentials of CONNECT, now or when it is their turn.
     pub(super) fn try_credentials(&mut self, index: u32) {
         let source = Source::of(&self.connections[index].peer);
-        match self.tries.admit(self.now, source) {
+        match self.tries.admit(self.clock.mono, source) {
             Admission::Now => self.authenticate(index),
             Admission::At(until) => {
                 self.connections[index].hold = Hold::Throttled { until };
@@ -247,7 +241,7 @@ impl Shard {
     fn fail_try(&mut self, index: u32) {
         self.note_failed_try(index);
         let peer = self.connections[index].peer;
-        match self.tries.fail(self.now, Source::of(&peer)) {
+        match self.tries.fail(self.clock.mono, Source::of(&peer)) {
             Failure::Usual => self.refuse_credentials(index),
             Failure::Unsaid => self.turn_away(index),
             Failure::Frequent(count) => {

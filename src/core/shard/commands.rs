@@ -50,7 +50,7 @@ impl Shard {
     }
 
     fn connect(&mut self, index: u32, json: &[u8]) {
-        let now = self.now;
+        let now = self.clock.mono;
         let connection = &mut self.connections[index];
         let is_first = !connection.connected;
         connection.auth_deadline = Nanos::NEVER;
@@ -106,7 +106,7 @@ impl Shard {
     /// subscriptions are live and its messages are out. What the client sends
     /// meanwhile waits.
     fn ping(&mut self, index: u32) -> Outcome {
-        self.connections[index].heartbeat.last_input = self.now;
+        self.connections[index].heartbeat.last_input = self.clock.mono;
         if std::mem::take(&mut self.connections[index].has_unconfirmed) {
             let cores_left = self.begin_barrier(index);
             #[cfg(feature = "mutants")]
@@ -139,7 +139,7 @@ impl Shard {
     fn pong(&mut self, index: u32) {
         let heartbeat = &mut self.connections[index].heartbeat;
         if heartbeat.outstanding > 0 {
-            heartbeat.round_trip_ns = self.now.since_ns(heartbeat.sent_at).max(1);
+            heartbeat.round_trip_ns = self.clock.mono.since_ns(heartbeat.sent_at).max(1);
         }
         heartbeat.outstanding = 0;
     }
@@ -154,7 +154,7 @@ impl Shard {
         if self.wait_for_any_link(index) {
             return Outcome::Postponed;
         }
-        self.connections[index].heartbeat.last_input = self.now;
+        self.connections[index].heartbeat.last_input = self.clock.mono;
         let limits = &self.config.limits;
         let connection = &self.connections[index];
         let rights = self.config.authority.rights();
@@ -229,7 +229,7 @@ impl Shard {
         if self.wait_for_any_link(index) {
             return Outcome::Postponed;
         }
-        self.connections[index].heartbeat.last_input = self.now;
+        self.connections[index].heartbeat.last_input = self.clock.mono;
         #[cfg(feature = "mutants")]
         let max =
             max + u64::from(max > 0 && self.is_mutant(super::mutants::Mutant::UnsubscribeLate));

@@ -157,8 +157,8 @@ impl Opening {
 
 impl Shard {
     /// Takes over a connection and greets it with INFO.
-    pub fn open(&mut self, now: Nanos, opening: Opening) -> ConnectionKey {
-        self.now = now;
+    pub fn open(&mut self, opening: Opening) -> ConnectionKey {
+        let now = self.clock.mono;
         let index = self.connections.insert(|generation| {
             Connection::new(
                 generation,
@@ -221,7 +221,7 @@ impl Shard {
             ConnectionType::Websocket => limits.websocket_auth_timeout_ns,
             _ => limits.auth_timeout_ns,
         };
-        connection.auth_deadline = self.now.after_ns(timeout_ns);
+        connection.auth_deadline = self.clock.mono.after_ns(timeout_ns);
     }
 
     /// Silence of a connection after which it gets a PING.
@@ -234,8 +234,7 @@ impl Shard {
     }
 
     /// Notes that the peer has closed the connection or that its socket failed.
-    pub fn on_hangup(&mut self, now: Nanos, key: ConnectionKey, reason: CloseReason) {
-        self.now = now;
+    pub fn on_hangup(&mut self, key: ConnectionKey, reason: CloseReason) {
         if let Some(index) = self.connections.find(key) {
             self.close(index, reason);
             self.abandon_outbox(index);
@@ -243,8 +242,7 @@ impl Shard {
     }
 
     /// Notes how many bytes a socket has accepted and whether it refuses more.
-    pub fn on_sent(&mut self, now: Nanos, key: ConnectionKey, accepted: usize, is_blocked: bool) {
-        self.now = now;
+    pub fn on_sent(&mut self, key: ConnectionKey, accepted: usize, is_blocked: bool) {
         let Some(index) = self.connections.find(key) else {
             return;
         };
@@ -312,8 +310,7 @@ impl Shard {
     }
 
     /// Closes every connection, as the server stops.
-    pub fn close_all(&mut self, now: Nanos) {
-        self.now = now;
+    pub fn close_all(&mut self) {
         let keys: Vec<ConnectionKey> = self.connections.keys().collect();
         for key in keys {
             if let Some(index) = self.connections.find(key) {
@@ -324,8 +321,7 @@ impl Shard {
 
     /// Sends INFO to every client that wants to hear of changes (CONNECT's
     /// `protocol` 1) and has had its first PONG.
-    pub fn announce_info(&mut self, now: Nanos) {
-        self.now = now;
+    pub fn announce_info(&mut self) {
         let keys: Vec<ConnectionKey> = self.connections.keys().collect();
         for key in keys {
             let connection = &self.connections[key.index];
@@ -338,8 +334,7 @@ impl Shard {
 
     /// Closes some connections because the server goes away; returns how many
     /// are left.
-    pub fn close_some(&mut self, now: Nanos, count: usize) -> usize {
-        self.now = now;
+    pub fn close_some(&mut self, count: usize) -> usize {
         let open = |key: &ConnectionKey| self.connections[key.index].closing.is_none();
         let mut keys: Vec<ConnectionKey> = self.connections.keys().filter(open).collect();
         for _ in 0..count.min(keys.len()) {
@@ -363,7 +358,7 @@ impl Shard {
         self.remember_closed(index, reason);
         self.drop_subscriptions(index);
         self.leave(index, reason);
-        let deadline = self.now.after_ns(CLOSE_LINGER_NS);
+        let deadline = self.clock.mono.after_ns(CLOSE_LINGER_NS);
         let connection = &mut self.connections[index];
         connection.closing = Some(reason);
         connection.hold = Hold::None;

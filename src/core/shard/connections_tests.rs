@@ -3,7 +3,7 @@
 use std::io::IoSlice;
 
 use super::{Opening, Shard};
-use crate::base::id::{CoreId, Nanos};
+use crate::base::id::CoreId;
 use crate::base::limits::{Limits, SEND_BLOCKS_MAX};
 use crate::session::authority::Authority;
 use crate::session::connection::CloseReason;
@@ -26,14 +26,14 @@ fn shard() -> Shard {
 fn a_connection_ends_once_however_the_shell_goes_on_flushing() {
     let mut shard = shard();
     let peer = "127.0.0.1:1".parse().expect("an address");
-    let key = shard.open(Nanos(1), Opening::client(1, peer));
-    shard.on_hangup(Nanos(2), key, CloseReason::ClientClosed);
+    let key = shard.open(Opening::client(1, peer));
+    shard.on_hangup(key, CloseReason::ClientClosed);
     // It was dirty before; a layer below may have sent bytes of its own.
     assert_eq!(shard.next_dirty(), Some(key));
     let mut slices = [IoSlice::new(&[]); SEND_BLOCKS_MAX];
     assert!(shard.pending_slices(key, &mut slices).is_empty());
-    shard.on_sent(Nanos(3), key, 0, false);
-    shard.on_sent(Nanos(3), key, 0, true);
+    shard.on_sent(key, 0, false);
+    shard.on_sent(key, 0, true);
     assert_eq!(shard.next_closed(), Some((key, CloseReason::ClientClosed)));
     assert_eq!(shard.next_closed(), None);
 }

@@ -2,12 +2,12 @@
 //! gone, who was refused, how many connections an account has (NATS 2.15).
 //!
 //! The shard notes facts, and only those that somebody listens to; the shell
-//! drains them ([`Shard::take_event`]), puts them into words and publishes them
+//! takes them ([`super::Ask::Event`]), puts them into words and publishes them
 //! ([`Shard::publish_as_server`]). Without a listener a fact costs a look at an
 //! empty table.
 //!
 //! Bounds: `SYSTEM_NOTES_MAX` per turn; what comes beyond is dropped and counted
-//! ([`Shard::take_lost_events`]).
+//! ([`super::Ask::LostEvents`]).
 
 use std::sync::atomic::Ordering;
 
@@ -57,16 +57,6 @@ pub struct Party {
 }
 
 impl Shard {
-    /// The next event, oldest first.
-    pub fn take_event(&mut self) -> Option<SystemEvent> {
-        self.effects.events.pop_front()
-    }
-
-    /// How many events were dropped since this was last asked.
-    pub fn take_lost_events(&mut self) -> u64 {
-        std::mem::take(&mut self.effects.lost_events)
-    }
-
     /// Whether somebody on any core listens to a subject of an account.
     pub fn is_heard(&mut self, account: AccountId, subject: &[u8]) -> bool {
         let interest = self.interests.get_mut(account.index());
@@ -99,7 +89,7 @@ impl Shard {
         {
             self.note_connections(account);
         }
-        let now = self.now;
+        let now = self.clock.mono;
         self.note_about(index, account, "DISCONNECT", |mut party| {
             party.report.ended = Some((now, reason));
             Fact::Disconnected(party)
@@ -129,7 +119,7 @@ impl Shard {
 
     fn note_refusal_at(&mut self, index: u32, heard_in: AccountId, subject: Vec<u8>) {
         let mut party = self.party(index, self.account_told(index));
-        party.report.ended = Some((self.now, CloseReason::AuthenticationFailure));
+        party.report.ended = Some((self.clock.mono, CloseReason::AuthenticationFailure));
         self.note_event(Fact::Refused(party), vec![(heard_in, subject)]);
     }
 

@@ -125,7 +125,7 @@ macro_rules! receivers {
                 delivered: 0,
             },
             trace: $shard.config.trace.then_some($shard.config.limits.tracing),
-            now: $shard.now,
+            now: $shard.clock.mono,
             stripped: &mut $shard.scratch.stripped,
             large: &$shard.scratch.large,
             shared: None,
@@ -258,7 +258,7 @@ impl Shard {
 
     #[inline]
     pub(super) fn publish_plainly(&mut self, index: u32, message: &Publish<'_>) -> Outcome {
-        let now = self.now;
+        let now = self.clock.mono;
         let connection = &mut self.connections[index];
         let (account, checks) = (connection.account, connection.checks_messages);
         let rights = connection.restricts_publish.then_some(connection.rights);

@@ -11,7 +11,7 @@
 use bytes::Bytes;
 
 use super::Shard;
-use crate::base::id::{ConnectionKey, Nanos};
+use crate::base::id::ConnectionKey;
 use crate::base::limits::{OWN_BUFFER_PAYLOAD_BYTES, STALL_READ_BYTES};
 use crate::base::traffic::Traffic;
 use crate::session::connection::{CloseReason, Hold};
@@ -58,8 +58,7 @@ impl Shard {
     }
 
     /// Notes that bytes have arrived in [`Self::large_space`].
-    pub fn on_large_bytes(&mut self, now: Nanos, key: ConnectionKey, arrived: usize) {
-        self.now = now;
+    pub fn on_large_bytes(&mut self, key: ConnectionKey, arrived: usize) {
         let Some(index) = self.connections.find(key) else {
             return;
         };
@@ -71,8 +70,7 @@ impl Shard {
     }
 
     /// Takes bytes from a socket.
-    pub fn on_bytes(&mut self, now: Nanos, key: ConnectionKey, bytes: &[u8]) {
-        self.now = now;
+    pub fn on_bytes(&mut self, key: ConnectionKey, bytes: &[u8]) {
         let Some(index) = self.connections.find(key) else {
             return;
         };
@@ -107,11 +105,9 @@ impl Shard {
         self.effects.released.push(key);
     }
 
-    /// Goes on with the connections that were held. To be called before the
-    /// turn's output is drained; it is not done at once, so that no command is
-    /// executed in the middle of another one.
-    pub fn settle(&mut self, now: Nanos) {
-        self.now = now;
+    /// Goes on with the connections that were held. It is not done at once, so
+    /// that no command is executed in the middle of another one.
+    pub(super) fn settle(&mut self) {
         if self.is_revising() {
             self.revise_some();
         }

@@ -5,15 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::Shard;
-use crate::base::id::{ConnectionKey, Nanos};
+use crate::base::id::ConnectionKey;
 use crate::session::certificate::TlsFacts;
 use crate::session::connection::CloseReason;
 use crate::session::policy::ConnectionType;
 
 impl Shard {
     /// Notes that the peer has taken its leave: it still gets what waits for it.
-    pub fn on_goodbye(&mut self, now: Nanos, key: ConnectionKey) {
-        self.now = now;
+    pub fn on_goodbye(&mut self, key: ConnectionKey) {
         if let Some(index) = self.connections.find(key) {
             self.close(index, CloseReason::ClientClosed);
         }
@@ -49,10 +48,8 @@ impl Shard {
     /// many these were.
     pub fn close_unacceptable(
         &mut self,
-        now: Nanos,
         is_acceptable: impl Fn(ConnectionType, Option<&TlsFacts>) -> bool,
     ) -> usize {
-        self.now = now;
         let open = |key: &ConnectionKey| self.connections[key.index].closing.is_none();
         let mut keys: Vec<ConnectionKey> = self.connections.keys().filter(open).collect();
         keys.retain(|key| {

@@ -10,8 +10,8 @@ use crate::wire::encode;
 
 impl Shard {
     /// Does everything that is due.
-    pub fn on_tick(&mut self, now: Nanos) {
-        self.now = now;
+    pub fn on_tick(&mut self) {
+        let now = self.clock.mono;
         while let Some((at, key)) = self.deadlines.pop_due(now) {
             let Some(index) = self.connections.find(key) else {
                 continue;
@@ -41,7 +41,10 @@ impl Shard {
 
     /// The socket must have accepted what waits now by the write deadline.
     pub(super) fn set_write_mark(&mut self, index: u32) {
-        let deadline = self.now.after_ns(self.config.limits.write_deadline_ns);
+        let deadline = self
+            .clock
+            .mono
+            .after_ns(self.config.limits.write_deadline_ns);
         let connection = &mut self.connections[index];
         connection.write_mark_from = connection.sent_bytes;
         connection.write_mark_bytes = connection.sent_bytes + connection.outbox.pending_bytes();
@@ -50,7 +53,7 @@ impl Shard {
     }
 
     fn check_deadlines(&mut self, index: u32) {
-        let now = self.now;
+        let now = self.clock.mono;
         if self.connections[index].write_deadline <= now {
             self.check_writes(index);
         }
@@ -104,7 +107,7 @@ impl Shard {
     /// The PING timer of the reference server: quiet while the peer talks,
     /// unless the round trip has not been measured for long.
     fn heartbeat(&mut self, index: u32) {
-        let now = self.now;
+        let now = self.clock.mono;
         let connection = &mut self.connections[index];
         if connection.candidate.is_some() || matches!(connection.hold, Hold::Throttled { .. }) {
             // A client that waits for an answer to CONNECT expects nothing else.

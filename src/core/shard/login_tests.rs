@@ -11,6 +11,7 @@ use crate::base::limits::{
     FAILED_TRIES_FREE, FAILED_TRY_PAUSE_NS, Limits, PASSWORD_CHECKS_SOURCE_MAX, SEND_BLOCKS_MAX,
     SYSTEM_NOTES_MAX,
 };
+use crate::base::moment::Moment;
 use crate::session::authority::Authority;
 use crate::session::policy::{Account, Policy, User};
 use crate::wire::info::ServerInfo;
@@ -55,24 +56,22 @@ impl World {
     fn open(&mut self, address: [u8; 4]) -> ConnectionKey {
         self.opened += 1;
         let peer = SocketAddr::from((address, 1));
-        let key = self
-            .shard
-            .open(self.now, Opening::client(self.opened, peer));
+        let key = self.shard.open(Opening::client(self.opened, peer));
         self.output(key);
         key
     }
 
     fn output(&mut self, key: ConnectionKey) -> String {
-        self.shard.settle(self.now);
+        self.shard.settle();
         let mut slices = [IoSlice::new(&[]); SEND_BLOCKS_MAX];
         let slices = self.shard.pending_slices(key, &mut slices);
         let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
-        self.shard.on_sent(self.now, key, bytes.len(), false);
+        self.shard.on_sent(key, bytes.len(), false);
         String::from_utf8(bytes).expect("text")
     }
 
     fn say(&mut self, key: ConnectionKey, text: &str) -> String {
-        self.shard.on_bytes(self.now, key, text.as_bytes());
+        self.shard.on_bytes(key, text.as_bytes());
         self.output(key)
     }
 
@@ -86,7 +85,7 @@ impl World {
     }
 
     fn events(&mut self) -> Vec<SystemEvent> {
-        std::iter::from_fn(|| self.shard.take_event()).collect()
+        std::iter::from_fn(|| self.shard.effects.events.pop_front()).collect()
     }
 }
 
@@ -133,8 +132,8 @@ fn events_of_one_turn_are_bounded_and_those_beyond_are_counted() {
         world.log_in(HERE, "a", "a");
     }
     assert_eq!(world.events().len(), SYSTEM_NOTES_MAX);
-    assert_eq!(world.shard.take_lost_events(), 5);
-    assert_eq!(world.shard.take_lost_events(), 0);
+    assert_eq!(std::mem::take(&mut world.shard.effects.lost_events), 5);
+    assert_eq!(std::mem::take(&mut world.shard.effects.lost_events), 0);
 }
 
 #[test]
@@ -148,11 +147,13 @@ fn whoever_fails_too_often_waits_for_its_turn() {
     assert_eq!(said + &world.say(good, "PING\r\n"), "");
     assert_eq!(world.log_in(THERE, "a", "a").1, "", "others do not wait");
     world.now = world.now.after_ns(FAILED_TRY_PAUSE_NS);
-    world.shard.on_tick(world.now);
+    world.shard.begin_turn(Moment::undated(world.now));
+    world.shard.on_tick();
     assert_eq!(world.output(good), "PONG\r\n");
     assert_eq!(world.output(bad), "");
     world.now = world.now.after_ns(FAILED_TRY_PAUSE_NS);
-    world.shard.on_tick(world.now);
+    world.shard.begin_turn(Moment::undated(world.now));
+    world.shard.on_tick();
     assert_eq!(world.output(bad), REFUSED);
     world.shard.check_invariants();
 }
@@ -165,12 +166,13 @@ fn password_checks_of_one_source_are_bounded() {
     }
     assert_eq!(world.log_in(HERE, "h", "U*U").1, REFUSED);
     let (there, _) = world.log_in(THERE, "h", "U*U");
-    let checks: Vec<_> = std::iter::from_fn(|| world.shard.take_password_check()).collect();
+    let checks: Vec<_> =
+        std::iter::from_fn(|| world.shard.effects.password_checks.pop_front()).collect();
     assert_eq!(checks.len(), PASSWORD_CHECKS_SOURCE_MAX as usize + 1);
     for check in &checks {
-        world.shard.on_password_checked(world.now, check, true);
+        world.shard.on_password_checked(check, true);
     }
     assert_eq!(world.say(there, "PING\r\n"), "PONG\r\n");
     assert_eq!(world.log_in(HERE, "h", "U*U").1, "");
-    assert!(world.shard.take_password_check().is_some());
+    assert!(world.shard.effects.password_checks.pop_front().is_some());
 }

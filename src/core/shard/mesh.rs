@@ -9,7 +9,7 @@
 //!
 //! Causality across three cores takes both ends. The sender pushes changes of
 //! interest to *all* cores before anything else of the turn leaves
-//! ([`Shard::take_control`]). The receiver ([`Shard::on_mesh`]) notes how many
+//! ([`super::output`]). The receiver ([`Shard::on_mesh`]) notes how many
 //! batches each link shows, then applies the control parts of all visible
 //! batches, then delivers the messages of those that were noted. A message that
 //! was caused by a change of interest can have been noted only if that change
@@ -23,7 +23,7 @@
 use super::Shard;
 use super::frame::{Control, Frame, Reader, put_stall};
 pub use super::link::MeshBatch;
-use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
+use crate::base::id::{AccountId, ConnectionKey, CoreId};
 use crate::session::connection::Hold;
 
 /// The receiving end of a queue of batches from one core: a lock-free ring in
@@ -36,29 +36,9 @@ pub trait Inbound {
 }
 
 impl Shard {
-    /// The changes of interest for a core. To be pushed to all cores before
-    /// anything of this turn leaves in another way, to a socket or as messages
-    /// to another core: whoever learns of the change by those must not reach a
-    /// core that has not heard of it.
-    pub fn take_control(&mut self, to: CoreId) -> Option<MeshBatch> {
-        self.links[to.index()].take_control()
-    }
-
-    /// The batch for a core, if there is something to say and room for it in
-    /// the link. It must be delivered, in order.
-    pub fn take_batch(&mut self, to: CoreId) -> Option<MeshBatch> {
-        self.links[to.index()].take()
-    }
-
-    /// A batch of a core that is dealt with and must be returned to it.
-    pub fn take_done(&mut self, from: CoreId) -> Option<MeshBatch> {
-        self.links[from.index()].done.pop_front()
-    }
-
     /// Deals with everything that other cores have sent. Entry `n` of `inbound`
     /// is the queue from core `n`; the own one is never looked at.
-    pub fn on_mesh<I: Inbound>(&mut self, now: Nanos, inbound: &mut [I]) {
-        self.now = now;
+    pub fn on_mesh<I: Inbound>(&mut self, inbound: &mut [I]) {
         let own = self.config.core.index();
         let peers = (0..inbound.len()).filter(|&core| core != own);
         let mut tails = std::mem::take(&mut self.scratch.tails);
@@ -120,8 +100,7 @@ impl Shard {
 
     /// Takes back a batch that its receiver has dealt with: whoever waited for
     /// that goes on.
-    pub fn on_return(&mut self, now: Nanos, from: CoreId, batch: MeshBatch) {
-        self.now = now;
+    pub fn on_return(&mut self, from: CoreId, batch: MeshBatch) {
         self.links[from.index()].take_back(batch);
         while let Some(key) = self.links[from.index()].next_passed() {
             self.pass_barrier(key);

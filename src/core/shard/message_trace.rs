@@ -6,7 +6,7 @@
 //! own connections got it; every core that it was handed to writes down the
 //! same. Messages between two cores keep their order, so the n-th traced message
 //! that one has sent is the n-th that the other has received: a pair of cores and
-//! a number name a part. The shell drains the parts ([`Shard::take_trace`]),
+//! a number name a part. The shell takes the parts ([`super::Ask::Trace`]),
 //! joins them and publishes the account.
 //!
 //! Not here: `traceparent`, whose destination is a setting of an account.
@@ -127,6 +127,11 @@ impl Traces {
         *count - 1
     }
 
+    /// The oldest part that waits.
+    pub fn next_part(&mut self) -> Option<TracePart> {
+        self.parts.pop_front()
+    }
+
     /// Leaves a part for the shell.
     pub fn leave(&mut self, part: TracePart) {
         if self.parts.len() < SYSTEM_NOTES_MAX {
@@ -196,11 +201,6 @@ pub fn headers(block: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 }
 
 impl Shard {
-    /// The next part for the shell.
-    pub fn take_trace(&mut self) -> Option<TracePart> {
-        self.traces.parts.pop_front()
-    }
-
     /// Publishes a message that may want a trace.
     #[cold]
     pub(super) fn publish_traced(&mut self, index: u32, message: &Publish<'_>) -> Outcome {
@@ -226,7 +226,7 @@ impl Shard {
         let mapped_to = interest.end_of_detour(connection.last_route, message.subject);
         self.traces.current = Some(Box::new(Published {
             account: connection.account,
-            at: self.now,
+            at: self.clock.mono,
             client_id: connection.client_id,
             name: connection.options.name.clone(),
             subject: message.subject.to_vec(),
@@ -252,7 +252,7 @@ impl Shard {
     /// Counts a message that nobody gets.
     fn swallow(&mut self, index: u32, message: &Publish<'_>) -> Outcome {
         let connection = &mut self.connections[index];
-        connection.heartbeat.last_input = self.now;
+        connection.heartbeat.last_input = self.clock.mono;
         connection.traffic.count_in(message.size());
         Outcome::Done
     }

@@ -28,6 +28,7 @@ pub mod mesh;
 pub mod message_trace;
 #[cfg(feature = "mutants")]
 pub mod mutants;
+pub mod output;
 pub mod question;
 pub mod reconfigure;
 mod remote;
@@ -47,6 +48,7 @@ use bytes::Bytes;
 use crate::base::deadlines::Deadlines;
 use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
 use crate::base::limits::Limits;
+use crate::base::moment::Moment;
 use crate::base::rng::Rng;
 use crate::base::slab::NONE;
 use crate::route::interest::Interest;
@@ -58,6 +60,8 @@ use crate::session::tries::Tries;
 use crate::wire::info::ServerInfo;
 
 pub use connections::{Connections, Opening};
+use output::Stage;
+pub use output::{Ask, Output};
 
 /// What a shard is made from.
 #[derive(Clone)]
@@ -85,7 +89,7 @@ pub struct Shard {
     interests: Vec<Interest>,
     links: Vec<link::Link>,
     pool: BlockPool,
-    deadlines: Deadlines,
+    deadlines: Deadlines<ConnectionKey>,
     /// Passwords that the shell is checking.
     checks_under_way: usize,
     /// Where failed log-in tries come from.
@@ -110,7 +114,8 @@ pub struct Shard {
     traces: message_trace::Traces,
     /// Place of the route of the last message from another core.
     last_mesh_route: u32,
-    now: Nanos,
+    clock: Moment,
+    stage: Stage,
     effects: Effects,
     scratch: Scratch,
     #[cfg(feature = "mutants")]
@@ -186,7 +191,8 @@ impl Shard {
             rng,
             traces: message_trace::Traces::default(),
             last_mesh_route: NONE,
-            now: Nanos(0),
+            clock: Moment::default(),
+            stage: Stage::default(),
             effects: Effects::default(),
             scratch: Scratch::default(),
             #[cfg(feature = "mutants")]
@@ -195,6 +201,13 @@ impl Shard {
         shard.ensure_account(AccountId::SYSTEM);
         shard.apply_rules();
         shard
+    }
+
+    /// A turn begins at this moment: what happens in it happens then.
+    pub fn begin_turn(&mut self, now: Moment) {
+        debug_assert!(self.stage == Stage::Input, "a turn ends before the next");
+        debug_assert!(now.mono >= self.clock.mono, "time does not go back");
+        self.clock = now;
     }
 
     /// Connections of this core, those that are just closing included.
@@ -211,7 +224,7 @@ impl Shard {
 
     /// The next connection that has something to send and whose socket has not
     /// refused bytes.
-    pub fn next_dirty(&mut self) -> Option<ConnectionKey> {
+    fn next_dirty(&mut self) -> Option<ConnectionKey> {
         while let Some(index) = self.effects.dirty.pop() {
             let Some(connection) = self.connections.get_mut(index) else {
                 continue;
@@ -233,14 +246,9 @@ impl Shard {
         None
     }
 
-    /// The next connection whose socket must be read again.
-    pub fn next_resumed(&mut self) -> Option<ConnectionKey> {
-        self.effects.resumed.pop()
-    }
-
     /// The next connection that is over, and why: its socket must be closed.
     /// The key is void afterwards.
-    pub fn next_closed(&mut self) -> Option<(ConnectionKey, CloseReason)> {
+    fn next_closed(&mut self) -> Option<(ConnectionKey, CloseReason)> {
         let key = self.effects.closed.pop()?;
         let connection = &self.connections[key.index];
         let reason = connection.closing;

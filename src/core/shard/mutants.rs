@@ -14,6 +14,8 @@ use crate::session::connection::{Hold, Revision};
 /// A fault inside the core.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mutant {
+    /// Interest reaches the cores one after the other, with the messages.
+    AnnounceLate,
     /// PING is answered before the other cores have confirmed the interest.
     SkipBarrier,
     /// A message for a queue group goes to a member here and one elsewhere.

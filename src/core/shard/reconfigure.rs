@@ -17,7 +17,7 @@ use std::sync::Arc;
 use tracing::info;
 
 use super::Shard;
-use crate::base::id::{AccountId, ConnectionKey, Nanos};
+use crate::base::id::{AccountId, ConnectionKey};
 use crate::base::limits::{Limits, REVISED_SUBSCRIPTIONS_PER_TURN, REVISIONS_PER_TURN};
 use crate::route::interest::Interest;
 use crate::route::rules::{NO_FILTER, NOTHING_PASSES, Rules};
@@ -50,8 +50,7 @@ struct Heir {
 impl Shard {
     /// Goes on with other settings. [`Self::is_revising`] tells when they have
     /// reached every connection.
-    pub fn reconfigure(&mut self, now: Nanos, settings: Settings) {
-        self.now = now;
+    pub fn reconfigure(&mut self, settings: Settings) {
         let older = self.config.authority.clone();
         let config = super::ShardConfig {
             core: self.config.core,
@@ -372,8 +371,7 @@ impl Shard {
 
     /// Closes up to `count` connections that a lowered limit leaves no room
     /// for, in random order: those of one account, or any.
-    pub fn close_surplus(&mut self, now: Nanos, account: Option<AccountId>, count: usize) -> usize {
-        self.now = now;
+    pub fn close_surplus(&mut self, account: Option<AccountId>, count: usize) -> usize {
         let (text, reason) = match account {
             Some(_) => (
                 "maximum account active connections exceeded",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Settings;
 use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
 use crate::base::limits::{Limits, SEND_BLOCKS_MAX};
+use crate::base::moment::Moment;
 use crate::session::authority::Authority;
 use crate::session::policy::{Permissions, Policy, SubjectRights, User};
 use crate::shard::{Opening, Shard, ShardConfig};
@@ -47,16 +48,16 @@ fn reload(shard: &mut Shard, users: Vec<User>) {
         authority: authority(users),
         trace: false,
     };
-    shard.reconfigure(NOW, settings);
+    shard.reconfigure(settings);
 }
 
 fn connect(shard: &mut Shard, name: &str, password: &str) -> ConnectionKey {
     let peer = "127.0.0.1:1".parse().expect("an address");
-    let key = shard.open(NOW, Opening::client(1, peer));
+    let key = shard.open(Opening::client(1, peer));
     let line = format!(
         "CONNECT {{\"verbose\":false,\"pedantic\":false,\"user\":\"{name}\",\"pass\":\"{password}\"}}\r\n"
     );
-    shard.on_bytes(NOW, key, line.as_bytes());
+    shard.on_bytes(key, line.as_bytes());
     key
 }
 
@@ -68,7 +69,7 @@ fn output(shard: &mut Shard, key: ConnectionKey) -> String {
         .iter()
         .flat_map(|slice| slice.iter().copied())
         .collect();
-    shard.on_sent(NOW, key, bytes.len(), false);
+    shard.on_sent(key, bytes.len(), false);
     String::from_utf8(bytes).expect("text")
 }
 
@@ -77,12 +78,12 @@ fn who_closes_is_left_alone_by_two_reloads() {
     let users = || vec![user("a", "x"), user("b", "x"), user("c", "x")];
     let mut shard = shard(users());
     let key = connect(&mut shard, "c", "x");
-    shard.on_bytes(NOW, key, b"NONSENSE\r\n");
+    shard.on_bytes(key, b"NONSENSE\r\n");
     assert!(!shard.reads(key), "its last words wait to be sent");
     reload(&mut shard, users()[..2].to_vec());
-    shard.settle(NOW);
+    shard.settle();
     reload(&mut shard, users()[..1].to_vec());
-    shard.settle(NOW);
+    shard.settle();
     assert!(!shard.is_revising());
 }
 
@@ -90,19 +91,23 @@ fn who_closes_is_left_alone_by_two_reloads() {
 fn a_password_check_begins_anew_with_a_reload() {
     let mut shard = shard(vec![user("a", HASH)]);
     let key = connect(&mut shard, "a", "right");
-    let old = shard.take_password_check().expect("a check");
-    shard.on_bytes(NOW, key, b"PING\r\n");
+    let old = shard.effects.password_checks.pop_front().expect("a check");
+    shard.on_bytes(key, b"PING\r\n");
     reload(&mut shard, vec![user("a", "$2a$05$other")]);
-    shard.settle(NOW);
-    let new = shard.take_password_check().expect("another check");
+    shard.settle();
+    let new = shard
+        .effects
+        .password_checks
+        .pop_front()
+        .expect("another check");
     assert_eq!(new.hash, "$2a$05$other");
     assert_ne!(new.number, old.number);
     output(&mut shard, key);
-    shard.on_password_checked(NOW, &old, true);
-    shard.settle(NOW);
+    shard.on_password_checked(&old, true);
+    shard.settle();
     assert_eq!(output(&mut shard, key), "", "the old check says nothing");
-    shard.on_password_checked(NOW, &new, true);
-    shard.settle(NOW);
+    shard.on_password_checked(&new, true);
+    shard.settle();
     assert!(output(&mut shard, key).starts_with("PONG\r\n"));
     assert!(shard.reads(key));
 }
@@ -113,13 +118,17 @@ fn a_password_check_of_somebody_known_begins_anew_too() {
     let mut shard = shard(users());
     let key = connect(&mut shard, "b", "x");
     let again = b"CONNECT {\"user\":\"a\",\"pass\":\"right\"}\r\nPING\r\n";
-    shard.on_bytes(NOW, key, again);
-    assert!(shard.take_password_check().is_some());
+    shard.on_bytes(key, again);
+    assert!(shard.effects.password_checks.pop_front().is_some());
     reload(&mut shard, users());
-    shard.settle(NOW);
-    let check = shard.take_password_check().expect("another check");
-    shard.on_password_checked(NOW, &check, true);
-    shard.settle(NOW);
+    shard.settle();
+    let check = shard
+        .effects
+        .password_checks
+        .pop_front()
+        .expect("another check");
+    shard.on_password_checked(&check, true);
+    shard.settle();
     assert!(output(&mut shard, key).contains("PONG\r\n"));
 }
 
@@ -128,7 +137,7 @@ fn a_revoked_subscription_hears_until_the_turn_of_its_connection() {
     let mut shard = shard(vec![user("a", "x"), user("b", "x")]);
     let key = connect(&mut shard, "a", "x");
     let publisher = connect(&mut shard, "b", "x");
-    shard.on_bytes(NOW, key, b"SUB s 1\r\n");
+    shard.on_bytes(key, b"SUB s 1\r\n");
     output(&mut shard, key);
     let mut bound = user("a", "x");
     bound.permissions = Some(Arc::new(Permissions {
@@ -139,14 +148,14 @@ fn a_revoked_subscription_hears_until_the_turn_of_its_connection() {
         ..Permissions::default()
     }));
     reload(&mut shard, vec![bound, user("b", "x")]);
-    shard.on_bytes(NOW, publisher, b"PUB s 2\r\nhi\r\n");
-    shard.settle(NOW);
+    shard.on_bytes(publisher, b"PUB s 2\r\nhi\r\n");
+    shard.settle();
     let expected = "MSG s 1 2\r\nhi\r\n\
         -ERR 'Permissions Violation for Subscription to \"s\" (sid \"1\")'\r\n";
     assert_eq!(output(&mut shard, key), expected);
     assert!(!shard.is_revising(), "the reload is over");
-    shard.on_bytes(NOW, publisher, b"PUB s 2\r\nhi\r\n");
-    shard.settle(NOW);
+    shard.on_bytes(publisher, b"PUB s 2\r\nhi\r\n");
+    shard.settle();
     assert_eq!(output(&mut shard, key), "");
 }
 
@@ -154,12 +163,13 @@ fn a_revoked_subscription_hears_until_the_turn_of_its_connection() {
 fn who_has_said_nothing_has_to_once_that_is_demanded() {
     let mut shard = shard(Vec::new());
     let peer = "127.0.0.1:1".parse().expect("an address");
-    let key = shard.open(NOW, Opening::client(1, peer));
+    let key = shard.open(Opening::client(1, peer));
     output(&mut shard, key);
     reload(&mut shard, vec![user("a", "x")]);
-    shard.settle(NOW);
+    shard.settle();
     let late = NOW.after_ns(Limits::default().auth_timeout_ns);
     assert!(shard.next_deadline() <= late);
-    shard.on_tick(late);
+    shard.begin_turn(Moment::undated(late));
+    shard.on_tick();
     assert_eq!(output(&mut shard, key), "-ERR 'Authentication Timeout'\r\n");
 }

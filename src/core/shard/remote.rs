@@ -2,14 +2,12 @@
 //! `LDM` of the system account).
 
 use super::Shard;
-use crate::base::id::Nanos;
 use crate::session::connection::CloseReason;
 
 impl Shard {
     /// Closes the connection of this number without a word; false if it is not
     /// one of this shard.
-    pub fn kick(&mut self, now: Nanos, client_id: u64) -> bool {
-        self.now = now;
+    pub fn kick(&mut self, client_id: u64) -> bool {
         let found = self.find_client(client_id);
         if let Some(index) = found {
             self.close(index, CloseReason::Kicked);
@@ -19,8 +17,7 @@ impl Shard {
 
     /// Tells one client that it should look for another server; `None` if it is
     /// not one of this shard, false if it would not understand.
-    pub fn send_lame_duck(&mut self, now: Nanos, client_id: u64) -> Option<bool> {
-        self.now = now;
+    pub fn send_lame_duck(&mut self, client_id: u64) -> Option<bool> {
         let index = self.find_client(client_id)?;
         let connection = &self.connections[index];
         let understands = connection.options.protocol >= 1 && connection.first_pong_sent;

@@ -386,7 +386,7 @@ impl Shard {
         let mut report = self.report_connection(connection);
         let buckets = 0..CLOSED_SUBSCRIPTIONS_MAX;
         report.subscriptions = self.report_subscriptions(connection, buckets, &mut 0);
-        report.ended = Some((self.now, reason));
+        report.ended = Some((self.clock.mono, reason));
         while self.closed.len() >= closed_max {
             self.closed.pop_front();
             self.closed_forgotten += 1;

@@ -40,7 +40,7 @@ impl Shard {
 
     /// Stops reading from a publisher for a bounded time.
     pub(super) fn stall(&mut self, index: u32) {
-        let until = self.now.after_ns(STALL_MAX_NS);
+        let until = self.clock.mono.after_ns(STALL_MAX_NS);
         self.connections[index].hold = Hold::Stalled { until };
         self.connections[index].stalls += 1;
         self.counts.stalls += 1;

@@ -2,7 +2,7 @@
 //! requests to it, and messages that the shell publishes.
 //!
 //! A request is noted where it is published, on the core of its publisher, and
-//! drained by the shell like output ([`Shard::take_request`]); the shell answers
+//! taken by the shell like output ([`super::Ask::Request`]); the shell answers
 //! with [`Shard::publish_as_server`], on any core.
 //!
 //! Bounds: what the shell does not drain in the turn is dropped, oldest kept.
@@ -10,7 +10,7 @@
 use super::Shard;
 use super::fanout::Delivery;
 use super::question::Question;
-use crate::base::id::{AccountId, Nanos};
+use crate::base::id::AccountId;
 use crate::base::limits::SYSTEM_NOTES_MAX;
 use crate::base::slab::NONE;
 use crate::wire::encode;
@@ -68,11 +68,6 @@ impl Shard {
         true
     }
 
-    /// The next request to the server, oldest first.
-    pub fn take_request(&mut self) -> Option<SystemRequest> {
-        self.effects.requests.pop_front()
-    }
-
     /// Subscriptions of this core that a subject of an account reaches: all, or
     /// those of one queue group.
     pub fn count_wanting(
@@ -89,14 +84,12 @@ impl Shard {
     /// block or empty.
     pub fn publish_as_server(
         &mut self,
-        now: Nanos,
         account: AccountId,
         subject: &[u8],
         reply: &[u8],
         header: &[u8],
         payload: &[u8],
     ) {
-        self.now = now;
         let mut tail = std::mem::take(&mut self.scratch.tail);
         tail.clear();
         if !reply.is_empty() {

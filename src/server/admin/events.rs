@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 use trunkline_core::base::id::AccountId;
-use trunkline_core::shard::Shard;
 use trunkline_core::shard::events::{Fact, SystemEvent};
 
 use super::Admin;
@@ -72,15 +71,16 @@ pub fn channel() -> (Events, Inbox) {
 }
 
 impl Events {
-    /// Takes over what a shard has noted.
-    pub fn drain(&self, shard: &mut Shard) {
-        let mut lost = shard.take_lost_events();
-        while let Some(event) = shard.take_event() {
-            lost += u64::from(self.facts.try_send(event).is_err());
+    /// Has an event told, if there is room for it.
+    pub fn tell(&self, event: SystemEvent) {
+        if self.facts.try_send(event).is_err() {
+            self.lose(1);
         }
-        if lost > 0 {
-            self.lost.fetch_add(lost, Ordering::Relaxed);
-        }
+    }
+
+    /// Notes that events were dropped.
+    pub fn lose(&self, count: u64) {
+        self.lost.fetch_add(count, Ordering::Relaxed);
     }
 }
 

@@ -136,10 +136,9 @@ impl Admin {
         loop {
             let (done, is_done) = mpsc::channel::<()>();
             let letter = std::sync::Arc::clone(&messages);
-            let posted = self.shared.post(CoreId(0), move |core, now| {
+            let posted = self.shared.post(CoreId(0), move |core, _| {
                 for message in letter.iter() {
                     core.shard_mut().publish_as_server(
-                        now,
                         message.account,
                         &message.subject,
                         b"",

@@ -3,7 +3,7 @@
 
 use std::io::{self, IoSlice};
 
-use trunkline_core::base::id::{ConnectionKey, Nanos};
+use trunkline_core::base::id::ConnectionKey;
 use trunkline_core::base::limits::SEND_BLOCKS_MAX;
 use trunkline_core::session::connection::CloseReason;
 use trunkline_core::wire::websocket::close::close_payload;
@@ -38,7 +38,7 @@ impl Framed {
 
 impl Core {
     /// Takes frames and gives what is in them to the shard.
-    pub(super) fn take_frames(&mut self, now: Nanos, key: ConnectionKey, bytes: &mut [u8]) {
+    pub(super) fn take_frames(&mut self, key: ConnectionKey, bytes: &mut [u8]) {
         let max_payload = self.shard.max_payload(key);
         let mut input = Input::new(bytes);
         while let Some(framed) = framed_mut(&mut self.sockets, key) {
@@ -48,22 +48,22 @@ impl Core {
             {
                 None => break,
                 Some(Piece::Payload(range)) => {
-                    self.shard.on_bytes(now, key, input.payload(range));
+                    self.shard.on_bytes(key, input.payload(range));
                 }
-                Some(Piece::Inflated) => self.shard.on_bytes(now, key, self.codec.inflated()),
+                Some(Piece::Inflated) => self.shard.on_bytes(key, self.codec.inflated()),
                 Some(Piece::Ping(payload)) => {
                     framed.encoder.pong(&payload);
                     self.shard.request_flush(key);
                 }
                 Some(Piece::Close(answer)) => {
                     framed.close = Some(answer);
-                    self.shard.on_goodbye(now, key);
+                    self.shard.on_goodbye(key);
                 }
                 Some(Piece::Violation(violation)) => {
                     framed.close = Some(close_payload(violation.code, &violation.text));
                     let label = self.shard.label(key);
                     error!("{label} - read error: {}", violation.text);
-                    self.shard.on_hangup(now, key, CloseReason::ReadError);
+                    self.shard.on_hangup(key, CloseReason::ReadError);
                 }
             }
         }
@@ -71,7 +71,7 @@ impl Core {
 
     /// Sends what waits for a connection over WebSocket, one frame after the
     /// other.
-    pub(super) fn flush_framed(&mut self, now: Nanos, key: ConnectionKey) {
+    pub(super) fn flush_framed(&mut self, key: ConnectionKey) {
         loop {
             let Some(socket) = find(&mut self.sockets, key) else {
                 return;
@@ -104,12 +104,12 @@ impl Core {
                     // Less waits only if the shard has given up the connection.
                     let gone = framed.encoder.advance(sent, &mut self.codec);
                     let gone = gone.min(waiting_len);
-                    self.shard.on_sent(now, key, gone, is_blocked);
+                    self.shard.on_sent(key, gone, is_blocked);
                     if is_blocked || offered == 0 {
                         return;
                     }
                 }
-                Err(_) => return self.shard.on_hangup(now, key, CloseReason::WriteError),
+                Err(_) => return self.shard.on_hangup(key, CloseReason::WriteError),
             }
         }
     }

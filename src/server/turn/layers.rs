@@ -94,7 +94,7 @@ impl Core {
             if layers.due() > now {
                 self.note_handshake(key);
             } else if proxied.is_some_and(|proxied| proxied.deadline <= now) {
-                self.refuse_proxy(now, key, "timeout reading PROXY protocol header");
+                self.refuse_proxy(key, "timeout reading PROXY protocol header");
             } else {
                 self.end_late_secure(now, key);
                 self.note_handshake(key);
@@ -121,11 +121,11 @@ impl Core {
                 return 0;
             }
             Received::End => {
-                self.take_end(now, key, "EOF");
+                self.take_end(key, "EOF");
                 return 0;
             }
             Received::Failed => {
-                self.take_end(now, key, "connection reset by peer");
+                self.take_end(key, "connection reset by peer");
                 return 0;
             }
         };
@@ -143,15 +143,15 @@ impl Core {
     }
 
     /// The client has closed, or its socket failed.
-    fn take_end(&mut self, now: Nanos, key: ConnectionKey, how: &'static str) {
+    fn take_end(&mut self, key: ConnectionKey, how: &'static str) {
         let layers = find(&mut self.sockets, key).and_then(|socket| socket.layers.as_ref());
         if layers.is_some_and(|layers| layers.proxied.is_some()) {
-            return self.refuse_proxy(now, key, how);
+            return self.refuse_proxy(key, how);
         }
         let secure = layers.and_then(|layers| layers.secure.as_ref());
         match secure.is_some_and(Secure::is_awaited) {
-            true => self.fail_handshake(now, key, &std::io::Error::other(how)),
-            false => self.shard.on_hangup(now, key, CloseReason::ClientClosed),
+            true => self.fail_handshake(key, &std::io::Error::other(how)),
+            false => self.shard.on_hangup(key, CloseReason::ClientClosed),
         }
     }
 
@@ -160,17 +160,17 @@ impl Core {
         let layers = find(&mut self.sockets, key).and_then(|socket| socket.layers.as_mut());
         match layers {
             Some(layers) if layers.proxied.is_some() => self.take_proxied(now, key, bytes),
-            Some(layers) if layers.secure.is_some() => self.take_encrypted(now, key, bytes),
-            _ => self.take_plain(now, key, bytes),
+            Some(layers) if layers.secure.is_some() => self.take_encrypted(key, bytes),
+            _ => self.take_plain(key, bytes),
         }
     }
 
     /// Takes bytes that are not encrypted, or not any more.
-    pub(super) fn take_plain(&mut self, now: Nanos, key: ConnectionKey, bytes: &mut [u8]) {
+    pub(super) fn take_plain(&mut self, key: ConnectionKey, bytes: &mut [u8]) {
         let layers = find(&mut self.sockets, key).and_then(|socket| socket.layers.as_ref());
         match layers.is_some_and(|layers| layers.framed.is_some()) {
-            true => self.take_frames(now, key, bytes),
-            false => self.shard.on_bytes(now, key, bytes),
+            true => self.take_frames(key, bytes),
+            false => self.shard.on_bytes(key, bytes),
         }
     }
 
@@ -191,7 +191,7 @@ impl Core {
             Ok(None) => return,
             Ok(Some(ProxyHeader::Absent)) => (0, None),
             Ok(Some(ProxyHeader::Present(len, client))) => (len, client),
-            Err(failure) => return self.refuse_proxy(now, key, &failure.to_string()),
+            Err(failure) => return self.refuse_proxy(key, &failure.to_string()),
         };
         let mut rest = std::mem::take(&mut proxied.bytes);
         layers.proxied = None;
@@ -206,22 +206,21 @@ impl Core {
         }
     }
 
-    fn refuse_proxy(&mut self, now: Nanos, key: ConnectionKey, reason: &str) {
+    fn refuse_proxy(&mut self, key: ConnectionKey, reason: &str) {
         warn!(
             "Error reading PROXY protocol header from {}: {reason}",
             self.shard.label(key)
         );
-        self.shard
-            .on_hangup(now, key, CloseReason::ProtocolViolation);
+        self.shard.on_hangup(key, CloseReason::ProtocolViolation);
     }
 
     /// Sends what waits for a connection with layers; false if none of them
     /// changes what is sent.
-    pub(super) fn flush_layered(&mut self, now: Nanos, key: ConnectionKey) -> bool {
+    pub(super) fn flush_layered(&mut self, key: ConnectionKey) -> bool {
         let layers = find(&mut self.sockets, key).and_then(|socket| socket.layers.as_ref());
         match layers {
-            Some(layers) if layers.framed.is_some() => self.flush_framed(now, key),
-            Some(layers) if layers.secure.is_some() => self.flush_secure(now, key),
+            Some(layers) if layers.framed.is_some() => self.flush_framed(key),
+            Some(layers) if layers.secure.is_some() => self.flush_secure(key),
             _ => return false,
         }
         true

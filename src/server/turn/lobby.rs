@@ -253,7 +253,7 @@ impl Core {
             let Some(slot) = self.lobby.readable.pop_front() else {
                 break;
             };
-            self.serve_guest(now, slot);
+            self.serve_guest(slot);
         }
         while self.lobby.next_deadline() <= now {
             let Some((at, slot)) = self.lobby.deadlines.pop_front() else {
@@ -267,7 +267,7 @@ impl Core {
         }
     }
 
-    fn serve_guest(&mut self, now: Nanos, slot: usize) {
+    fn serve_guest(&mut self, slot: usize) {
         let Some(guest) = &mut self.lobby.guests[slot] else {
             return;
         };
@@ -298,12 +298,12 @@ impl Core {
                 guest.answer(&refusal.response);
                 self.dismiss(slot);
             }
-            Progress::Answered(Ok(upgrade)) => self.promote(now, slot, upgrade),
+            Progress::Answered(Ok(upgrade)) => self.promote(slot, upgrade),
         }
     }
 
     /// Makes a guest a client.
-    fn promote(&mut self, now: Nanos, slot: usize, upgrade: Upgrade) {
+    fn promote(&mut self, slot: usize, upgrade: Upgrade) {
         let tls_facts = match &self.lobby.guests[slot] {
             Some(Guest {
                 setup,
@@ -341,7 +341,7 @@ impl Core {
             forwarded_for: upgrade.client_ip,
             ..Opening::client(accepted.client_id, accepted.peer)
         };
-        let key = self.shard.open(now, with_nonce(opening));
+        let key = self.shard.open(with_nonce(opening));
         let tls = guest.setup.tls.clone();
         let layers = Layers {
             proxied: None,
@@ -352,6 +352,6 @@ impl Core {
             framed: Some(framed),
         };
         let changed = self.poller.change_socket(&accepted.fd, key.to_bits());
-        self.settle_in(now, key, accepted.fd, layers.boxed(), changed);
+        self.settle_in(key, accepted.fd, layers.boxed(), changed);
     }
 }

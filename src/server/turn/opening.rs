@@ -103,16 +103,15 @@ impl Core {
             hides_address: listening.proxy_protocol,
             ..Opening::client(accepted.client_id, accepted.peer)
         };
-        let key = self.shard.open(now, with_nonce(opening));
+        let key = self.shard.open(with_nonce(opening));
         let added = self.poller.add_socket(&accepted.fd, key.to_bits());
-        self.settle_in(now, key, accepted.fd, layers.boxed(), added);
+        self.settle_in(key, accepted.fd, layers.boxed(), added);
     }
 
     /// Gives a connection of the shard its socket, which has been added to the
     /// poller, or not.
     pub(super) fn settle_in(
         &mut self,
-        now: Nanos,
         key: ConnectionKey,
         fd: OwnedFd,
         layers: Option<Box<Layers>>,
@@ -120,7 +119,7 @@ impl Core {
     ) {
         if let Err(failure) = added {
             error!("Cannot wait for a client's socket: {failure}");
-            self.shard.on_hangup(now, key, CloseReason::ReadError);
+            self.shard.on_hangup(key, CloseReason::ReadError);
         }
         let slot = key.index as usize;
         if self.sockets.len() <= slot {

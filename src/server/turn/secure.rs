@@ -225,21 +225,20 @@ impl Core {
             Phase::Waiting { until } if until <= now => {
                 secure.phase = Phase::Greeting;
                 secure.is_first = false;
-                self.flush_secure(now, key);
+                self.flush_secure(key);
             }
             Phase::Waiting { .. } | Phase::Greeting | Phase::Handshake => {
                 debug!("{} - TLS handshake timeout", self.shard.label(key));
                 // It is not looked at again.
                 secure.deadline = Nanos::NEVER;
-                self.shard
-                    .on_hangup(now, key, CloseReason::TlsHandshakeFailure);
+                self.shard.on_hangup(key, CloseReason::TlsHandshakeFailure);
             }
             Phase::Open | Phase::Undecided => {}
         }
     }
 
     /// Takes bytes that are encrypted, or begin to be.
-    pub(super) fn take_encrypted(&mut self, now: Nanos, key: ConnectionKey, bytes: &mut [u8]) {
+    pub(super) fn take_encrypted(&mut self, key: ConnectionKey, bytes: &mut [u8]) {
         let Some(socket) = find(&mut self.sockets, key) else {
             return;
         };
@@ -249,7 +248,7 @@ impl Core {
         if secure.phase == Phase::Undecided && bytes[0] != HANDSHAKE_RECORD {
             socket.layers = None;
             self.meter.handshakes_under_way -= 1;
-            return self.shard.on_bytes(now, key, bytes);
+            return self.shard.on_bytes(key, bytes);
         }
         if secure.phase != Phase::Open {
             secure.phase = Phase::Handshake;
@@ -261,20 +260,15 @@ impl Core {
                 self.shard.label(key)
             );
             let reason = CloseReason::TlsHandshakeFailure;
-            return self.shard.on_hangup(now, key, reason);
+            return self.shard.on_hangup(key, reason);
         }
-        if let Err(failure) = self.take_records(now, key, bytes) {
-            self.fail_handshake(now, key, &failure);
+        if let Err(failure) = self.take_records(key, bytes) {
+            self.fail_handshake(key, &failure);
         }
     }
 
     /// Decrypts records and gives what is in them to the shard.
-    fn take_records(
-        &mut self,
-        now: Nanos,
-        key: ConnectionKey,
-        mut records: &[u8],
-    ) -> io::Result<()> {
+    fn take_records(&mut self, key: ConnectionKey, mut records: &[u8]) -> io::Result<()> {
         loop {
             let Some(socket) = find(&mut self.sockets, key) else {
                 return Ok(());
@@ -294,13 +288,13 @@ impl Core {
                 }
             };
             if secure.phase == Phase::Handshake && !secure.session.is_handshaking() {
-                self.finish_handshake(now, key)?;
+                self.finish_handshake(key)?;
                 continue;
             }
             let plain = state.plaintext_bytes_to_read();
-            self.take_decrypted(now, key, plain)?;
+            self.take_decrypted(key, plain)?;
             if state.peer_has_closed() {
-                self.shard.on_goodbye(now, key);
+                self.shard.on_goodbye(key);
                 return Ok(());
             }
             if records.is_empty() {
@@ -316,7 +310,7 @@ impl Core {
 
     /// Takes what a session has decrypted: where it lies, unless a layer has to
     /// change it.
-    fn take_decrypted(&mut self, now: Nanos, key: ConnectionKey, mut len: usize) -> io::Result<()> {
+    fn take_decrypted(&mut self, key: ConnectionKey, mut len: usize) -> io::Result<()> {
         while len > 0
             && let Some(socket) = find(&mut self.sockets, key)
             && let Some(layers) = &mut socket.layers
@@ -326,12 +320,12 @@ impl Core {
                 let mut bytes = std::mem::take(&mut self.plain);
                 bytes.resize(len, 0);
                 secure.session.reader().read_exact(&mut bytes)?;
-                self.take_frames(now, key, &mut bytes);
+                self.take_frames(key, &mut bytes);
                 self.plain = bytes;
                 return Ok(());
             }
             let bytes = secure.session.reader().into_first_chunk()?;
-            self.shard.on_bytes(now, key, bytes);
+            self.shard.on_bytes(key, bytes);
             let taken = bytes.len();
             secure.session.reader().consume(taken);
             len -= taken;
@@ -341,7 +335,7 @@ impl Core {
 
     /// The handshake is over: what is known of the peer's certificate goes to
     /// the shard, and its output may leave.
-    fn finish_handshake(&mut self, now: Nanos, key: ConnectionKey) -> io::Result<()> {
+    fn finish_handshake(&mut self, key: ConnectionKey) -> io::Result<()> {
         let Some(secure) = secure_mut(&mut self.sockets, key) else {
             return Ok(());
         };
@@ -349,11 +343,11 @@ impl Core {
         secure.phase = Phase::Open;
         self.meter.end_handshake(true);
         self.shard.on_secured(key, facts);
-        self.flush_secure(now, key);
+        self.flush_secure(key);
         Ok(())
     }
 
-    pub(super) fn fail_handshake(&mut self, now: Nanos, key: ConnectionKey, failure: &io::Error) {
+    pub(super) fn fail_handshake(&mut self, key: ConnectionKey, failure: &io::Error) {
         let is_open =
             secure_mut(&mut self.sockets, key).is_some_and(|secure| secure.phase == Phase::Open);
         let reason = if is_open {
@@ -362,11 +356,11 @@ impl Core {
             error!("{} - TLS handshake error: {failure}", self.shard.label(key));
             CloseReason::TlsHandshakeFailure
         };
-        self.shard.on_hangup(now, key, reason);
+        self.shard.on_hangup(key, reason);
     }
 
     /// Sends what waits for a connection with TLS.
-    pub(super) fn flush_secure(&mut self, now: Nanos, key: ConnectionKey) {
+    pub(super) fn flush_secure(&mut self, key: ConnectionKey) {
         loop {
             let Some(socket) = find(&mut self.sockets, key) else {
                 return;
@@ -383,7 +377,7 @@ impl Core {
             if secure.phase != Phase::Open {
                 if offered > 0 {
                     let sent = send(&socket.fd, slices);
-                    self.shard.on_sent(now, key, sent.unwrap_or(0), false);
+                    self.shard.on_sent(key, sent.unwrap_or(0), false);
                 }
                 let allow_plain = secure.setup.options.allow_plain;
                 secure.phase = match allow_plain {
@@ -396,13 +390,13 @@ impl Core {
                 Ok((sent, is_blocked)) => {
                     // Less waits only if the shard has given up the connection.
                     let sent = sent.min(offered);
-                    self.shard.on_sent(now, key, sent, is_blocked);
+                    self.shard.on_sent(key, sent, is_blocked);
                     if is_blocked || sent == 0 {
                         return;
                     }
                 }
                 Err(_) => {
-                    self.shard.on_hangup(now, key, CloseReason::WriteError);
+                    self.shard.on_hangup(key, CloseReason::WriteError);
                     return;
                 }
             }

@@ -2,6 +2,7 @@
 //! them: one per turn.
 
 use trunkline_core::base::id::AccountId;
+use trunkline_core::shard::Ask;
 use trunkline_core::shard::authenticate::PasswordCheck;
 use trunkline_core::shard::reconfigure::Settings;
 use trunkline_core::shard::system::SystemRequest;
@@ -47,12 +48,11 @@ pub struct Post {
 
 impl Core {
     pub(super) fn read_letter(&mut self, post: &mut Post) {
-        let now = self.now;
         let letter = self.letters.pop_front();
         let shard = &mut self.shard;
         match letter {
             Some(Letter::Reconfigure(version, settings)) => {
-                shard.reconfigure(now, *settings);
+                shard.reconfigure(*settings);
                 post.reconfigured = Some(version);
             }
             Some(Letter::AskRevising) => post.is_revising = Some(shard.is_revising()),
@@ -63,7 +63,7 @@ impl Core {
                     open.map(|(wire, _)| wire).collect()
                 };
                 let before = open(self);
-                let closed = self.shard.close_surplus(now, Some(account), count);
+                let closed = self.shard.close_surplus(Some(account), count);
                 let after = open(self);
                 let gone = before.into_iter().filter(|wire| !after.contains(wire));
                 let gone: Vec<usize> = gone.collect();
@@ -71,30 +71,31 @@ impl Core {
                 post.surplus = Some(gone);
             }
             Some(Letter::Password { wire, check, fits }) => {
-                shard.on_password_checked(now, &check, fits);
+                shard.on_password_checked(&check, fits);
                 post.checked = Some((wire, check.number, shard.is_closing(check.key)));
             }
             Some(Letter::Say {
                 account,
                 subject,
                 payload,
-            }) => shard.publish_as_server(now, account, &subject, b"", b"", &payload),
+            }) => shard.publish_as_server(account, &subject, b"", b"", &payload),
             None => {}
         }
     }
 
-    /// Takes what the core wants of other threads.
-    pub(super) fn post(&mut self, post: &mut Post) {
-        while let Some(check) = self.shard.take_password_check() {
-            let mut sockets = self.open_sockets();
-            // One that has just ended has no socket any more.
-            if let Some((wire, _)) = sockets.find(|&(_, key)| key == check.key) {
-                drop(sockets);
-                post.checks.push((wire, check));
+    /// Passes on what the core wants of other threads.
+    pub(super) fn post(&mut self, ask: Ask, post: &mut Post) {
+        match ask {
+            Ask::Password(check) => {
+                let mut sockets = self.open_sockets();
+                // One that has just ended has no socket any more.
+                if let Some((wire, _)) = sockets.find(|&(_, key)| key == check.key) {
+                    drop(sockets);
+                    post.checks.push((wire, check));
+                }
             }
-        }
-        while let Some(request) = self.shard.take_request() {
-            post.requests.push(request);
+            Ask::Request(request) => post.requests.push(request),
+            Ask::Event(_) | Ask::LostEvents(_) | Ask::Trace(_) => {}
         }
     }
 }

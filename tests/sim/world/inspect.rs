@@ -11,13 +11,19 @@ use trunkline_core::session::policy::AccountUsage;
 use super::World;
 use crate::history::Sent;
 use crate::net::Ending;
-use crate::shell::Step;
+use crate::shell::{Consequences, Step};
 use crate::twin::Seen;
 
 impl World {
     /// Notes what a step has done to the connections of a core.
-    pub(super) fn observe(&mut self, number: usize, step: Step) -> Result<(), String> {
-        if matches!(step, Step::Announce(_) | Step::Push(_) | Step::Bells) {
+    pub(super) fn observe(
+        &mut self,
+        number: usize,
+        step: Step,
+        done: &Consequences,
+    ) -> Result<(), String> {
+        let is_quiet = step == Step::Output && !done.is_first && done.sent.is_empty();
+        if is_quiet || step == Step::Bells {
             return Ok(());
         }
         let core = &self.cores[number];

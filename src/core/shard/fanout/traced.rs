@@ -169,7 +169,7 @@ impl Shard {
         let (pattern, queue) = interest.name_of(target.subscription);
         let connection = &self.connections[target.connection];
         walk.egresses.push(Egress {
-            at: self.now,
+            at: self.clock.mono,
             client_id: connection.client_id,
             name: connection.options.name.clone(),
             subscription: String::from_utf8_lossy(pattern).into_owned(),

@@ -73,18 +73,12 @@ impl Admin {
     }
 
     fn kick(&self, client_id: u64) -> Result<(), String> {
-        let kicked = self.ask_each(move |core| {
-            let now = core.now();
-            core.shard_mut().kick(now, client_id).then_some(())
-        });
+        let kicked = self.ask_each(move |core| core.shard_mut().kick(client_id).then_some(()));
         kicked.ok_or_else(|| "no such client or leafnode id".to_owned())
     }
 
     fn send_away(&self, client_id: u64) -> Result<(), String> {
-        let told = self.ask_each(move |core| {
-            let now = core.now();
-            core.shard_mut().send_lame_duck(now, client_id)
-        });
+        let told = self.ask_each(move |core| core.shard_mut().send_lame_duck(client_id));
         match told {
             Some(true) => Ok(()),
             Some(false) => Err(

@@ -1,0 +1,163 @@
+//! What a turn leaves for the shell, in the only lawful order.
+//!
+//! A shell gives the shard everything that has happened and then takes
+//! [`Shard::next_output`] until nothing is left; it carries out each output before
+//! it asks for the next one. That order is the law that causality between cores
+//! rests on, so it is written here alone:
+//!
+//! 1. what was held goes on, so that nothing new is decided while output leaves;
+//! 2. changes of interest to *all* other cores, before anything that they caused
+//!    can be learnt of in another way, from a socket or from another core;
+//! 3. sends, so that what batches of other cores have caused is out
+//! 4. before those batches return to their senders, which is what a client's PONG
+//!    tells of;
+//! 5. batches for other cores, and what other threads are asked.
+//!
+//! Invariant: within a turn the stages only go forward. What sending causes (a
+//! receiver that is cut, a publisher that may go on) leaves with the batches or in
+//! the next turn.
+
+use super::Shard;
+use super::authenticate::PasswordCheck;
+use super::events::SystemEvent;
+use super::mesh::MeshBatch;
+use super::message_trace::TracePart;
+use super::system::SystemRequest;
+use crate::base::id::{ConnectionKey, CoreId};
+use crate::session::connection::CloseReason;
+
+/// Something that the shell has to do.
+pub enum Output {
+    /// Changes of interest for another core. It must be delivered, in order with
+    /// the batches for that core.
+    Control(CoreId, MeshBatch),
+    /// A connection has something to send and its socket has not refused bytes:
+    /// see [`Shard::pending_slices`] and [`Shard::on_sent`].
+    Send(ConnectionKey),
+    /// A connection is over: its socket must be closed. The key is void.
+    Closed(ConnectionKey, CloseReason),
+    /// A connection is held no longer: its socket must be read again.
+    Resume(ConnectionKey),
+    /// A batch of another core is dealt with and returns to it.
+    Return(CoreId, MeshBatch),
+    /// A batch for another core. It must be delivered, in order.
+    Batch(CoreId, MeshBatch),
+    /// Something is wanted of another thread.
+    Ask(Ask),
+}
+
+/// What is wanted of other threads.
+pub enum Ask {
+    /// A password is to be compared with its hash; answered by
+    /// [`Shard::on_password_checked`].
+    Password(PasswordCheck),
+    /// A request to the server is to be answered.
+    Request(SystemRequest),
+    /// An event is to be told.
+    Event(SystemEvent),
+    /// So many events were dropped, since there was no room for them.
+    LostEvents(u64),
+    /// A part of the way of a message.
+    Trace(TracePart),
+}
+
+/// How far the output of a turn has been taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Stage {
+    /// Input is still being taken.
+    #[default]
+    Input,
+    /// The changes of interest for this core, by its number, are next.
+    Control(u8),
+    Send,
+    Closed,
+    Resume,
+    Return(u8),
+    Batch(u8),
+    Ask,
+}
+
+impl Shard {
+    /// The next thing to be done; `None` ends the turn.
+    pub fn next_output(&mut self) -> Option<Output> {
+        loop {
+            let output = self.output_of(self.stage);
+            if output.is_some() {
+                return output;
+            }
+            self.stage = self.stage_after(self.stage);
+            if self.stage == Stage::Input {
+                return None;
+            }
+        }
+    }
+
+    /// The next output of a stage.
+    fn output_of(&mut self, stage: Stage) -> Option<Output> {
+        match stage {
+            Stage::Input => {
+                self.settle();
+                None
+            }
+            Stage::Control(core) => self.take_control(CoreId(core)),
+            Stage::Send => self.next_dirty().map(Output::Send),
+            Stage::Closed => {
+                let (key, reason) = self.next_closed()?;
+                Some(Output::Closed(key, reason))
+            }
+            Stage::Resume => self.effects.resumed.pop().map(Output::Resume),
+            Stage::Return(core) => {
+                let batch = self.links.get_mut(usize::from(core))?.done.pop_front()?;
+                Some(Output::Return(CoreId(core), batch))
+            }
+            Stage::Batch(core) => {
+                let batch = self.links.get_mut(usize::from(core))?.take()?;
+                Some(Output::Batch(CoreId(core), batch))
+            }
+            Stage::Ask => self.next_ask().map(Output::Ask),
+        }
+    }
+
+    fn stage_after(&self, stage: Stage) -> Stage {
+        let is_last = |core: u8| usize::from(core) + 1 >= self.links.len();
+        match stage {
+            Stage::Input => Stage::Control(0),
+            Stage::Control(core) if is_last(core) => Stage::Send,
+            Stage::Control(core) => Stage::Control(core + 1),
+            Stage::Send => Stage::Closed,
+            Stage::Closed => Stage::Resume,
+            Stage::Resume => Stage::Return(0),
+            Stage::Return(core) if is_last(core) => Stage::Batch(0),
+            Stage::Return(core) => Stage::Return(core + 1),
+            Stage::Batch(core) if is_last(core) => Stage::Ask,
+            Stage::Batch(core) => Stage::Batch(core + 1),
+            Stage::Ask => Stage::Input,
+        }
+    }
+
+    fn take_control(&mut self, core: CoreId) -> Option<Output> {
+        #[cfg(feature = "mutants")]
+        if self.is_mutant(super::mutants::Mutant::AnnounceLate) {
+            return None;
+        }
+        let batch = self.links.get_mut(core.index())?.take_control()?;
+        Some(Output::Control(core, batch))
+    }
+
+    fn next_ask(&mut self) -> Option<Ask> {
+        if let Some(check) = self.effects.password_checks.pop_front() {
+            return Some(Ask::Password(check));
+        }
+        if let Some(request) = self.effects.requests.pop_front() {
+            return Some(Ask::Request(request));
+        }
+        if let Some(event) = self.effects.events.pop_front() {
+            return Some(Ask::Event(event));
+        }
+        if let Some(part) = self.traces.next_part() {
+            return Some(Ask::Trace(part));
+        }
+        let lost = std::mem::take(&mut self.effects.lost_events);
+        (lost > 0).then_some(Ask::LostEvents(lost))
+    }
+}
