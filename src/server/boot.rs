@@ -13,7 +13,7 @@ use signal_hook::iterator::Signals;
 use tracing::{info, warn};
 use trunkline_core::base::id::CoreId;
 use trunkline_core::base::identity::server_id;
-use trunkline_core::base::limits::Limits;
+use trunkline_core::base::limits::{Limits, WorkLimits};
 use trunkline_core::session::authority::Authority;
 use trunkline_core::shard::{Shard, ShardConfig};
 use trunkline_core::wire::info::{NATS_VERSION, ServerInfo, WebsocketInfo};
@@ -339,6 +339,7 @@ pub fn limits(options: &Options) -> Limits {
         retries_writes: options.write_timeout == WriteTimeout::Retry,
         stalls_publishers: !options.no_fast_producer_stall,
         tracing: options.tracing,
+        work: WorkLimits::default(),
     }
 }
 

@@ -345,6 +345,9 @@ impl Core {
     fn read_sockets(&mut self, now: Nanos) {
         let mut budget = TURN_INPUT_BYTES;
         for _ in 0..self.readable.len() {
+            if !self.shard.takes_input() {
+                return;
+            }
             let Some(key) = self.readable.pop_front() else {
                 return;
             };

@@ -236,7 +236,8 @@ impl Shards {
         }
         core.shard.on_mesh(&mut core.inbound);
         for peer in self.peers.iter_mut().filter(|peer| peer.core == number) {
-            if !peer.unread.is_empty() && core.shard.reads(peer.key) {
+            let may_read = core.shard.takes_input() && core.shard.reads(peer.key);
+            if !peer.unread.is_empty() && may_read {
                 read(&mut core.shard, peer, &mut self.buffer);
             }
         }

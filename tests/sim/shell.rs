@@ -266,6 +266,9 @@ impl Core {
     fn read_sockets(&mut self, net: &mut Net, done: &mut Consequences) {
         let mut budget = self.turn_input;
         for _ in 0..self.readable.len() {
+            if !self.shard.takes_input() {
+                return;
+            }
             let Some(key) = self.readable.pop_front() else {
                 return;
             };

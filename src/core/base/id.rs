@@ -50,6 +50,20 @@ pub enum ConnectionKind {
 }
 
 impl ConnectionKind {
+    /// Its number in messages between cores; zero is nobody's.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Client => 1,
+        }
+    }
+
+    /// The inverse of [`Self::number`].
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        (number == Self::Client.number()).then_some(Self::Client)
+    }
+
     /// The label that log lines put before the number of a connection.
     #[must_use]
     pub fn log_label(self) -> &'static str {

@@ -53,6 +53,13 @@ pub const SEND_BLOCKS_MAX: usize = 16;
 /// read from) until it has caught up to half of it or [`STALL_MAX_NS`] is over.
 pub const STALL_PENDING_BYTES: u64 = 2 << 20;
 
+/// Pending bytes of all receivers of one wide fan-out together at which its
+/// publisher is held back, if each has its share of them...
+pub const BULK_PENDING_BYTES: u64 = 64 << 20;
+
+/// ...but not below this share.
+pub const BULK_PENDING_BYTES_MIN: u64 = 32 << 10;
+
 /// Longest time that one slow subscriber holds a publisher back per read.
 pub const STALL_MAX_NS: u64 = 5_000_000;
 
@@ -158,9 +165,85 @@ pub const RESPONSES_PRUNE_AFTER: usize = 4096;
 /// ...or nanoseconds after which they are.
 pub const RESPONSES_PRUNE_NS: u64 = 1_000_000_000;
 
+/// Receivers of a traced message that one core writes down; further ones are left
+/// out of the account.
+pub const TRACED_EGRESSES_MAX: usize = 64 << 10;
+
+/// Written receivers that wait for the shell; what comes beyond goes untraced.
+pub const TRACED_EGRESSES_WAITING_MAX: usize = 128 << 10;
+
 /// Requests to the server that one turn of a core may leave for the shell, and
 /// as many events; those beyond are dropped, events not without being counted.
 pub const SYSTEM_NOTES_MAX: usize = 1024;
+
+/// Work that parsing and executing a command costs, in nominal nanoseconds (see
+/// `budget`): what a fast core needs on average, receivers not counted.
+pub const COMMAND_WORK_NS: u64 = 30;
+
+/// The same for a delivery: the copy, and what it touches of its receiver.
+pub const DELIVERY_WORK_NS: u64 = 60;
+
+/// The same for writing down a traced delivery.
+pub const TRACED_DELIVERY_WORK_NS: u64 = 1_000;
+
+/// The same for sending once to a connection: the system call.
+pub const SEND_WORK_NS: u64 = 2_000;
+
+/// Bytes that the kernel takes over in one nominal nanosecond.
+pub const SENT_BYTES_PER_NS: u64 = 4;
+
+/// Work of making or ending a subscription, on this core or on another one.
+pub const SUBSCRIPTION_WORK_NS: u64 = 500;
+
+/// Work of looking at a node of the trie or collecting a receiver.
+pub const MATCH_WORK_NS: u64 = 30;
+
+/// Subscriptions of a connection that ends which are ended at once; those of one
+/// with more end piece by piece.
+pub const WITHDRAWN_AT_ONCE_MAX: usize = 64;
+
+/// What a turn may cost, part by part, in nominal nanoseconds. All parts together
+/// are the longest turn: half of the 10 ms that a client may have to wait for
+/// others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WorkLimits {
+    /// Messages and changes of interest of other cores; beyond, they wait.
+    pub mesh_ns: u64,
+    /// Reading sockets; beyond, the other sockets are read in the next turn.
+    pub input_ns: u64,
+    /// One connection's commands at a time; beyond, it goes on in turn with
+    /// others that have much to do.
+    pub slice_ns: u64,
+    /// Connections that have much to do, fan-outs over thousands and
+    /// subscriptions that end, together.
+    pub backlog_ns: u64,
+    /// Sending to receivers of wide fan-outs; beyond, the others are sent to in
+    /// the next turn.
+    pub send_ns: u64,
+    /// Receivers of a message on this core beyond which it may be delivered in
+    /// several turns; only one such fan-out is under way at a time.
+    pub fan_out_receivers: usize,
+    /// Receivers beyond which their sends may wait for a later turn.
+    pub bulk_receivers: usize,
+    /// Bytes that wait for such sends; beyond, publishers to that many receivers
+    /// wait.
+    pub unsent_bytes_max: u64,
+}
+
+impl Default for WorkLimits {
+    fn default() -> Self {
+        Self {
+            mesh_ns: 1_000_000,
+            input_ns: 2_000_000,
+            slice_ns: 500_000,
+            backlog_ns: 1_000_000,
+            send_ns: 1_000_000,
+            fan_out_receivers: 4_096,
+            bulk_receivers: 64,
+            unsent_bytes_max: 16 << 20,
+        }
+    }
+}
 
 /// The bounds that a user can configure, with the defaults of NATS 2.15.
 #[derive(Clone, Debug)]
@@ -203,6 +286,8 @@ pub struct Limits {
     pub stalls_publishers: bool,
     /// What traces show.
     pub tracing: Tracing,
+    /// What a turn may cost.
+    pub work: WorkLimits,
 }
 
 /// What traces of the protocol show of a message.
@@ -232,6 +317,7 @@ impl Default for Limits {
             retries_writes: false,
             stalls_publishers: true,
             tracing: Tracing::default(),
+            work: WorkLimits::default(),
         }
     }
 }

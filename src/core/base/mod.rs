@@ -1,5 +1,6 @@
 //! L0: identifiers, limits and small containers that everything else stands on.
 
+pub mod budget;
 pub mod core_set;
 pub mod deadlines;
 pub mod id;

@@ -4,5 +4,6 @@ pub mod cache;
 pub mod interest;
 pub mod redirect;
 pub mod rules;
+pub mod stub;
 pub mod subscription;
 pub mod wanted;

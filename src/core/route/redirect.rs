@@ -31,6 +31,14 @@ impl Interest {
         })
     }
 
+    /// Whether a subscription may have messages of a subject by the rights that its
+    /// connection has now.
+    #[must_use]
+    pub fn admits_delivery(&self, number: u32, subject: &[u8], queue: Option<&[u8]>) -> bool {
+        self.rules
+            .passes(self.subscriptions[number].filter, subject, queue)
+    }
+
     /// Whether a set of rights has to filter a subscription's messages.
     #[must_use]
     pub fn needs_filter(&self, pattern: Pattern<'_>, queue: Option<&[u8]>, rights: u16) -> bool {

@@ -61,13 +61,9 @@ impl Rules {
         let mut plain = std::mem::take(&mut route.plain);
         let mut queues = std::mem::take(&mut route.queues);
         let subject = route.subject();
-        let passes =
-            |target: &Target, queue: Option<&[u8]>| match subscriptions[target.subscription].filter
-            {
-                NO_FILTER => true,
-                NOTHING_PASSES => false,
-                filter => !self.rights[usize::from(filter)].denies_delivery(subject, queue),
-            };
+        let passes = |target: &Target, queue: Option<&[u8]>| {
+            self.passes(subscriptions[target.subscription].filter, subject, queue)
+        };
         plain.retain(|target| passes(target, None));
         for queue in &mut queues {
             let name = queue_name(queue.queue);
@@ -76,6 +72,15 @@ impl Rules {
         queues.retain(|queue| !queue.local.is_empty() || !queue.remote.is_empty());
         route.plain = plain;
         route.queues = queues;
+    }
+
+    /// Whether a filter lets messages of a subject through.
+    pub(super) fn passes(&self, filter: u16, subject: &[u8], queue: Option<&[u8]>) -> bool {
+        match filter {
+            NO_FILTER => true,
+            NOTHING_PASSES => false,
+            filter => !self.rights[usize::from(filter)].denies_delivery(subject, queue),
+        }
     }
 
     fn mapped(&self, subject: &[u8]) -> Option<Mapped> {

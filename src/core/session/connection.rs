@@ -15,7 +15,7 @@ use super::large::LargeMessage;
 use super::outbox::Outbox;
 use super::policy::{AccountUsage, ConnectionType};
 use super::responses::Responses;
-use crate::base::id::{AccountId, ConnectionKind, CoreId, Nanos};
+use crate::base::id::{AccountId, ConnectionKey, ConnectionKind, CoreId, Nanos};
 use crate::base::slab::NONE;
 use crate::base::traffic::Traffic;
 use crate::wire::connect::ConnectOptions;
@@ -138,11 +138,50 @@ pub enum Hold {
         /// When it goes on in any case.
         until: Nanos,
     },
+    /// It has had its share of this turn: it goes on in turn with others that have
+    /// much to do.
+    Paused,
+    /// Its next message goes to so many that it waits for its turn.
+    Wide,
+    /// Its last message is still on its way to so many.
+    FanOut,
+    /// Its subscriptions of before are being ended.
+    Withdrawing,
     /// Its source has failed to log in too often: its credentials wait.
     Throttled {
         /// When they are looked at.
         until: Nanos,
     },
+}
+
+/// Whether a connection is to be sent to, and when.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Mark {
+    /// Nothing has come for it since it was last sent to.
+    #[default]
+    Unmarked,
+    /// In this turn or a later one: it is one of many receivers.
+    Bulk,
+    /// In this turn.
+    Prompt,
+}
+
+/// A receiver that has fallen behind its publisher.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Behind {
+    /// Its slot.
+    pub receiver: u32,
+    /// Pending bytes that are too many for it.
+    pub pending_bytes: u64,
+}
+
+/// Publishers that wait for a receiver.
+#[derive(Debug, Default)]
+pub struct StallWaiters {
+    /// Their cores and keys.
+    pub publishers: Vec<(CoreId, ConnectionKey)>,
+    /// Pending bytes at which they go on.
+    pub until_bytes: u64,
 }
 
 /// When the server last sent PING and what it knows of the peer's life.
@@ -240,8 +279,12 @@ pub struct Connection {
     /// It has changed interest or published to other cores since they last
     /// confirmed everything.
     pub has_unconfirmed: bool,
-    /// Is in the shard's list of connections with something to send.
-    pub is_dirty: bool,
+    /// Whether it is to be sent to.
+    pub mark: Mark,
+    /// Messages reach it: it is not ending, and its subscriptions are its own.
+    pub hears: bool,
+    /// Its last input was more than a share of a turn.
+    pub is_heavy: bool,
     /// The socket refused bytes: nothing is sent until it is writable.
     pub is_blocked: bool,
     /// Why it ends, once it does.
@@ -249,7 +292,7 @@ pub struct Connection {
     /// Why its input waits.
     pub hold: Hold,
     /// A subscriber that has fallen behind while this connection published.
-    pub stalled_by: u32,
+    pub behind: Option<Behind>,
     /// Place of the route that it used last.
     pub last_route: u32,
     /// The control line of its last message.
@@ -262,8 +305,10 @@ pub struct Connection {
     pub large: Option<Box<LargeMessage>>,
     /// Numbers of its subscriptions, found by sid.
     pub subscriptions: HashTable<u32>,
-    /// Publishers that wait for it to catch up, as core and key.
-    pub stall_waiters: Vec<(CoreId, u64)>,
+    /// Publishers that wait for it to catch up.
+    pub stall_waiters: StallWaiters,
+    /// Pieces of work under way that end subscriptions of it.
+    pub withdrawals: u32,
     /// When it was opened.
     pub started: Nanos,
     /// Its messages.
@@ -328,18 +373,21 @@ impl Connection {
             awaiting_credentials: false,
             first_pong_sent: false,
             has_unconfirmed: false,
-            is_dirty: false,
+            mark: Mark::Unmarked,
+            hears: true,
+            is_heavy: false,
             is_blocked: false,
             closing: None,
             hold: Hold::None,
-            stalled_by: NONE,
+            behind: None,
             last_route: NONE,
             last_line: LastLine::default(),
             outbox: Outbox::default(),
             input: Vec::new(),
             large: None,
             subscriptions: HashTable::new(),
-            stall_waiters: Vec::new(),
+            stall_waiters: StallWaiters::default(),
+            withdrawals: 0,
             started: now,
             traffic: Traffic::default(),
             stalls: 0,

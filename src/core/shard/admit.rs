@@ -2,9 +2,10 @@
 //! ones, and subjects that belong to the server.
 
 use super::Shard;
-use super::fanout::Delivery;
+use super::connections::Message;
 use super::input::Outcome;
 use crate::base::id::Nanos;
+use crate::base::limits::MATCH_WORK_NS;
 use crate::session::connection::Connection;
 use crate::subject::pattern::is_literal;
 use crate::wire::encode;
@@ -16,7 +17,7 @@ impl Shard {
     #[cold]
     pub(super) fn may_respond(&mut self, index: u32, at: u32, message: &Publish<'_>) -> bool {
         let connection = &mut self.connections[index];
-        let route = self.interests[connection.account.index()].route_at(at);
+        let route = self.interests[connection.account].route_at(at);
         let subject = route.subject();
         let responses = connection.responses.as_mut();
         let now = self.clock.mono;
@@ -42,12 +43,12 @@ impl Shard {
     pub(super) fn redirect(&mut self, index: u32, at: u32) -> Option<u32> {
         let rng = &mut self.rng;
         let connection = &mut self.connections[index];
-        let interest = &mut self.interests[connection.account.index()];
+        let interest = &mut self.interests[connection.account];
         let to = interest.redirect(at, |below| rng.below(below))?;
         if interest.route_at(to).is_detour() {
             connection.last_route = to;
         }
-        if let Some(trace) = &mut self.traces.current {
+        if let Some(trace) = &mut self.notices.traces.current {
             trace.mapped_to = Some(interest.route_at(to).subject().to_vec());
         }
         Some(to)
@@ -72,7 +73,7 @@ impl Shard {
     #[cold]
     pub(super) fn tell_no_responders_at(&mut self, index: u32, at: u32, reply: &[u8]) {
         let account = self.connections[index].account;
-        let route = self.interests[account.index()].route_at(at);
+        let route = self.interests[account].route_at(at);
         let subject = route.subject().to_vec();
         self.tell_no_responders(index, &subject, reply);
     }
@@ -80,13 +81,16 @@ impl Shard {
     /// Tells a requester that nobody listens, on its own subscription for the
     /// reply, if it wants to know.
     #[cold]
-    fn tell_no_responders(&mut self, index: u32, subject: &[u8], reply: &[u8]) {
+    pub(super) fn tell_no_responders(&mut self, index: u32, subject: &[u8], reply: &[u8]) {
         let connection = &self.connections[index];
         if !connection.options.no_responders {
             return;
         }
-        let interest = &mut self.interests[connection.account.index()];
-        let Some(number) = interest.plain_of_connection(index, reply) else {
+        let interest = &mut self.interests[connection.account];
+        let found = interest.plain_of_connection(index, reply);
+        self.work
+            .charge(u64::from(interest.take_work()) * MATCH_WORK_NS);
+        let Some(number) = found else {
             return;
         };
         let mut line = std::mem::take(&mut self.scratch.line);
@@ -101,7 +105,7 @@ impl Shard {
     pub(super) fn refuse_publish(&mut self, index: u32, text: &[u8], subject: &[u8]) {
         let mut text = text.to_vec();
         encode::quoted(subject, &mut text);
-        if let Some(trace) = &mut self.traces.current {
+        if let Some(trace) = &mut self.notices.traces.current {
             trace.error = String::from_utf8_lossy(&text).into_owned();
         }
         let mut log = b"Publish Violation - Subject ".to_vec();
@@ -141,13 +145,8 @@ impl Shard {
 
 /// Notes that a connection may answer a request that is delivered to it.
 #[cold]
-pub(super) fn note_request(connection: &mut Connection, now: Nanos, message: &Delivery<'_>) {
-    let line_end = memchr::memchr(b'\n', message.tail).unwrap_or(message.tail.len());
-    let line = &message.tail[..line_end];
-    let sizes = 1 + usize::from(message.has_header);
-    let words = line.split(|&byte| byte == b' ').count();
-    if words > sizes
-        && let Some(reply) = line.split(|&byte| byte == b' ').next()
+pub(super) fn note_request(connection: &mut Connection, now: Nanos, message: &Message<'_>) {
+    if let Some(reply) = message.reply()
         && let Some(responses) = connection.responses.as_mut()
     {
         responses.note(now, reply);

@@ -4,14 +4,13 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;
 
-use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
+use crate::base::id::{AccountId, ConnectionKey, CoreId};
 use crate::base::limits::{LINK_BATCHES_MAX, Limits, SEND_BLOCKS_MAX};
 use crate::session::authority::Authority;
 use crate::session::policy::{Permissions, Policy, ResponseRights, User};
 use crate::shard::mesh::{Inbound, MeshBatch};
 use crate::shard::{Opening, Shard, ShardConfig};
 use crate::wire::info::ServerInfo;
-
 
 /// Batches of the other core.
 struct Queue(VecDeque<MeshBatch>);
@@ -85,10 +84,10 @@ fn output(shard: &mut Shard, key: ConnectionKey) -> String {
 /// Brings everything from one core to the other and back.
 fn exchange(shard: &mut Shard, other: &mut Shard, under_way: Vec<MeshBatch>) {
     let mut queues = [Queue(under_way.into()), Queue(VecDeque::new())];
-    queues[0].0.extend(shard.links[1].take());
+    queues[0].0.extend(shard.mesh.links[1].take());
     other.on_mesh(&mut queues);
-    while let Some(batch) = other.links[0].done.pop_front() {
-        shard.on_return(CoreId(1), batch);
+    while let Some(batch) = other.mesh.links[0].done.pop_front() {
+        shard.on_return(CoreId(1), batch.batch);
     }
 }
 
@@ -96,7 +95,7 @@ fn exchange(shard: &mut Shard, other: &mut Shard, under_way: Vec<MeshBatch>) {
 fn an_answer_that_waits_for_a_link_counts_once() {
     let (mut shard, mut other) = (shard(0), shard(1));
     let listener = connect(&mut other, "any", "SUB r 1\r\nSUB fill 2\r\n");
-    let announced = other.links[0].take().expect("its interest");
+    let announced = other.mesh.links[0].take().expect("its interest");
     let queues = [VecDeque::new(), VecDeque::from([announced])];
     shard.on_mesh(&mut queues.map(Queue));
     let responder = connect(&mut shard, "responder", "SUB service 1\r\n");
@@ -104,7 +103,7 @@ fn an_answer_that_waits_for_a_link_counts_once() {
     let mut under_way = Vec::new();
     for _ in 0..LINK_BATCHES_MAX {
         shard.on_bytes(asker, b"PUB fill 0\r\n\r\n");
-        under_way.extend(shard.links[1].take());
+        under_way.extend(shard.mesh.links[1].take());
     }
     output(&mut shard, responder);
     shard.on_bytes(responder, b"PUB r 2\r\nhi\r\n");

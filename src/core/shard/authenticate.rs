@@ -11,7 +11,6 @@ use tracing::warn;
 
 use super::Shard;
 use crate::base::id::{AccountId, ConnectionKey};
-use crate::base::limits::PASSWORD_CHECKS_MAX;
 use crate::session::authority::{Attempt, Candidate, NO_RIGHTS_NEEDED, Verdict};
 use crate::session::connection::{CloseReason, Hold};
 use crate::session::policy::Identity;
@@ -38,8 +37,7 @@ pub struct PasswordCheck {
 impl Shard {
     /// Takes the result of a check.
     pub fn on_password_checked(&mut self, check: &PasswordCheck, fits: bool) {
-        self.checks_under_way = self.checks_under_way.saturating_sub(1);
-        self.tries.end_check(check.source);
+        self.login.end_check(check.source);
         let is_this = |candidate: &mut Candidate| candidate.check == check.number;
         #[cfg(feature = "mutants")]
         let takes_any = self.mutant == Some(super::mutants::Mutant::TakeOldCheck);
@@ -50,7 +48,7 @@ impl Shard {
         let (Some(index), Some(candidate)) = (index, candidate) else {
             if !fits {
                 // Who does not wait for the answer has tried all the same.
-                self.tries.fail(self.clock.mono, check.source);
+                self.login.tries.fail(self.clock.mono, check.source);
             }
             return;
         };
@@ -75,7 +73,7 @@ impl Shard {
     /// Looks at the credentials of CONNECT, now or when it is their turn.
     pub(super) fn try_credentials(&mut self, index: u32) {
         let source = Source::of(&self.connections[index].peer);
-        match self.tries.admit(self.clock.mono, source) {
+        match self.login.tries.admit(self.clock.mono, source) {
             Admission::Now => self.authenticate(index),
             Admission::At(until) => {
                 self.connections[index].hold = Hold::Throttled { until };
@@ -108,19 +106,16 @@ impl Shard {
             Verdict::Accepted(user) => self.welcome(index, user),
             Verdict::Refused => self.fail_try(index),
             Verdict::IfPasswordFits { user, hash, given } => {
-                if self.checks_under_way >= PASSWORD_CHECKS_MAX || !self.tries.begin_check(source) {
+                let Some(number) = self.login.begin_check(source) else {
                     self.note_failed_try(index);
                     return self.refuse_credentials(index);
-                }
-                self.checks_under_way += 1;
-                self.checks_begun += 1;
-                let number = self.checks_begun;
+                };
                 self.connections[index].candidate = Some(Candidate {
                     user,
                     check: number,
                 });
                 let key = self.connections.key(index);
-                self.effects.password_checks.push_back(PasswordCheck {
+                self.login.checks.push_back(PasswordCheck {
                     key,
                     source,
                     number,
@@ -152,7 +147,9 @@ impl Shard {
         if self.connections[index].account != account {
             // Subscriptions are of one account: those of before CONNECT end, and
             // so does the leave to answer requests.
-            self.drop_subscriptions(index);
+            if self.withdraw(index) {
+                self.connections[index].hold = Hold::Withdrawing;
+            }
             self.connections[index].responses = None;
         }
         let connection = &mut self.connections[index];
@@ -211,7 +208,7 @@ impl Shard {
     fn welcome(&mut self, index: u32, user: Option<u32>) {
         if !self.register(index, user) {
             // It ends as one of the account that it could not enter.
-            self.drop_subscriptions(index);
+            self.withdraw(index);
             self.connections[index].account = self.account_of(user);
             self.connections[index].is_announced = true;
             self.log_error(index, "maximum account active connections exceeded");
@@ -241,7 +238,7 @@ impl Shard {
     fn fail_try(&mut self, index: u32) {
         self.note_failed_try(index);
         let peer = self.connections[index].peer;
-        match self.tries.fail(self.clock.mono, Source::of(&peer)) {
+        match self.login.tries.fail(self.clock.mono, Source::of(&peer)) {
             Failure::Usual => self.refuse_credentials(index),
             Failure::Unsaid => self.turn_away(index),
             Failure::Frequent(count) => {

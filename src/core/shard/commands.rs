@@ -4,7 +4,7 @@ use super::Shard;
 use super::input::Outcome;
 use super::trace::trace_end;
 use crate::base::id::{AccountId, Nanos};
-use crate::base::limits::FIRST_PING_NS;
+use crate::base::limits::{FIRST_PING_NS, SEND_WORK_NS, SUBSCRIPTION_WORK_NS};
 use crate::session::connection::{CloseReason, Hold};
 use crate::subject::pattern::{Pattern, tokens};
 use crate::wire::connect::fields;
@@ -28,7 +28,7 @@ impl Shard {
             Command::Unsubscribe { sid, max } => return self.unsubscribe(index, sid, *max),
             Command::Ping => return self.ping(index),
             Command::Pong => self.pong(index),
-            Command::Connect(json) => self.connect(index, json),
+            Command::Connect(json) => return self.connect(index, json),
             Command::Info(json) => {
                 if fields(json).is_err() {
                     self.close(index, CloseReason::ProtocolViolation);
@@ -49,14 +49,17 @@ impl Shard {
         Outcome::Done
     }
 
-    fn connect(&mut self, index: u32, json: &[u8]) {
+    fn connect(&mut self, index: u32, json: &[u8]) -> Outcome {
         let now = self.clock.mono;
+        if self.connections[index].connected && self.withdraw(index) {
+            self.connections[index].hold = Hold::Withdrawing;
+            return Outcome::Postponed;
+        }
         let connection = &mut self.connections[index];
-        let is_first = !connection.connected;
         connection.auth_deadline = Nanos::NEVER;
         if connection.options.apply(json).is_err() {
             self.close(index, CloseReason::ProtocolViolation);
-            return;
+            return Outcome::Done;
         }
         connection.connected = true;
         // The first estimate of the round trip (NATS 2.15).
@@ -72,11 +75,9 @@ impl Shard {
         let first_ping_ns = self.ping_interval_ns(index).min(FIRST_PING_NS);
         let spread_ns = self.rng.below(first_ping_ns / 5 + 1);
         self.connections[index].heartbeat.next = now.after_ns(first_ping_ns + spread_ns);
-        if !is_first {
-            self.drop_subscriptions(index);
-        }
         self.log_out(index);
         self.try_credentials(index);
+        Outcome::Done
     }
 
     /// Goes on with CONNECT once it is known who the client is.
@@ -107,8 +108,10 @@ impl Shard {
     /// meanwhile waits.
     fn ping(&mut self, index: u32) -> Outcome {
         self.connections[index].heartbeat.last_input = self.clock.mono;
+        self.work.charge(SEND_WORK_NS / 8);
         if std::mem::take(&mut self.connections[index].has_unconfirmed) {
-            let cores_left = self.begin_barrier(index);
+            let key = self.connections.key(index);
+            let cores_left = self.mesh.begin_barrier(key);
             #[cfg(feature = "mutants")]
             let cores_left = match self.is_mutant(super::mutants::Mutant::SkipBarrier) {
                 true => 0,
@@ -235,7 +238,7 @@ impl Shard {
             max + u64::from(max > 0 && self.is_mutant(super::mutants::Mutant::UnsubscribeLate));
         if let Some(number) = self.find_subscription(index, sid) {
             let account = self.connections[index].account;
-            let subscription = self.interests[account.index()].subscription_mut(number);
+            let subscription = self.interests[account].subscription_mut(number);
             if max > subscription.delivered {
                 subscription.delivered_max = max;
             } else {
@@ -250,7 +253,7 @@ impl Shard {
 
     fn find_subscription(&self, index: u32, sid: &[u8]) -> Option<u32> {
         let connection = &self.connections[index];
-        let interest = &self.interests[connection.account.index()];
+        let interest = &self.interests[connection.account];
         connection
             .subscriptions
             .find(self.hasher.hash_one(sid), |&number| {
@@ -267,11 +270,12 @@ impl Shard {
         sid: &[u8],
     ) {
         let account = self.connections[index].account;
-        let (core, links, hasher) = (self.config.core, &mut self.links, &self.hasher);
-        let interest = &mut self.interests[account.index()];
+        let (mesh, hasher) = (&mut self.mesh, &self.hasher);
+        let interest = &mut self.interests[account];
         let number = interest.subscribe(index, pattern, queue, sid, |announcement| {
-            super::frame::announce(links, core, account, announcement);
+            mesh.announce(account, announcement);
         });
+        self.work.charge(SUBSCRIPTION_WORK_NS);
         let connection = &mut self.connections[index];
         let wants = interest.needs_filter(pattern, queue, connection.rights);
         #[cfg(feature = "mutants")]
@@ -292,7 +296,7 @@ impl Shard {
     pub(super) fn remove_subscription(&mut self, index: u32, number: u32) {
         let connection = &mut self.connections[index];
         let account = connection.account;
-        let interest = &mut self.interests[account.index()];
+        let interest = &mut self.interests[account];
         if self.config.trace {
             trace_end(connection, interest.subscription(number));
         }
@@ -304,25 +308,10 @@ impl Shard {
             .find_entry(hash, |&other| other == number)
             .expect("a connection knows its subscriptions")
             .remove();
-        let (core, links) = (self.config.core, &mut self.links);
+        let mesh = &mut self.mesh;
         interest.unsubscribe(number, |announcement| {
-            super::frame::announce(links, core, account, announcement);
+            mesh.announce(account, announcement);
         });
-    }
-
-    /// Removes all subscriptions of a connection.
-    pub(super) fn drop_subscriptions(&mut self, index: u32) {
-        let connection = &mut self.connections[index];
-        let account = connection.account;
-        let interest = &mut self.interests[account.index()];
-        let (core, links) = (self.config.core, &mut self.links);
-        for number in std::mem::take(&mut connection.subscriptions) {
-            if self.config.trace {
-                trace_end(connection, interest.subscription(number));
-            }
-            interest.unsubscribe(number, |announcement| {
-                super::frame::announce(links, core, account, announcement);
-            });
-        }
+        self.work.charge(SUBSCRIPTION_WORK_NS);
     }
 }

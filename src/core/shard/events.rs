@@ -14,7 +14,6 @@ use std::sync::atomic::Ordering;
 use super::Shard;
 use super::report::ConnectionReport;
 use crate::base::id::AccountId;
-use crate::base::limits::SYSTEM_NOTES_MAX;
 use crate::session::connection::CloseReason;
 
 /// Where the owners of an account hear of failed log-ins.
@@ -59,7 +58,7 @@ pub struct Party {
 impl Shard {
     /// Whether somebody on any core listens to a subject of an account.
     pub fn is_heard(&mut self, account: AccountId, subject: &[u8]) -> bool {
-        let interest = self.interests.get_mut(account.index());
+        let interest = self.interests.get_mut(account);
         interest.is_some_and(|interest| interest.is_wanted(subject))
     }
 
@@ -107,7 +106,7 @@ impl Shard {
 
     /// Notes for operators that a client was refused.
     pub(super) fn note_refusal(&mut self, index: u32) {
-        if self.interests[AccountId::SYSTEM.index()].is_unused() {
+        if self.interests[AccountId::SYSTEM].is_unused() {
             return;
         }
         let server_id = &self.config.server.server_id;
@@ -135,7 +134,7 @@ impl Shard {
 
     /// Notes how many connections an account has now.
     fn note_connections(&mut self, account: AccountId) {
-        if account == AccountId::GLOBAL || self.interests[AccountId::SYSTEM.index()].is_unused() {
+        if account == AccountId::GLOBAL || self.interests[AccountId::SYSTEM].is_unused() {
             return;
         }
         let name = self.account_name(account);
@@ -170,7 +169,7 @@ impl Shard {
         what: &str,
         fact: impl FnOnce(Box<Party>) -> Fact,
     ) {
-        if self.interests[AccountId::SYSTEM.index()].is_unused() {
+        if self.interests[AccountId::SYSTEM].is_unused() {
             return;
         }
         let name = self.account_name(account);
@@ -193,11 +192,6 @@ impl Shard {
     }
 
     fn note_event(&mut self, fact: Fact, heard_at: Vec<(AccountId, Vec<u8>)>) {
-        if self.effects.events.len() >= SYSTEM_NOTES_MAX {
-            self.effects.lost_events += 1;
-            return;
-        }
-        let event = SystemEvent { fact, heard_at };
-        self.effects.events.push_back(event);
+        self.notices.note_event(SystemEvent { fact, heard_at });
     }
 }

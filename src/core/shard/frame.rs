@@ -2,8 +2,7 @@
 //! messages in its data part. Written and read by the same build in the same
 //! process, so a mistake here is a bug and panics.
 
-use super::link::Link;
-use crate::base::id::{AccountId, ConnectionKey, CoreId};
+use crate::base::id::{AccountId, ConnectionKey, ConnectionKind, CoreId};
 use crate::route::interest::Announcement;
 
 const PLAIN_GONE: u8 = 0;
@@ -23,40 +22,31 @@ pub(super) enum Control<'a> {
 }
 
 /// Writes that a publisher is to be held back, or may go on.
-pub(super) fn put_stall(publisher: u64, is_stalled: bool, into: &mut Vec<u8>) {
+pub(super) fn put_stall(publisher: ConnectionKey, is_stalled: bool, into: &mut Vec<u8>) {
     into.push(if is_stalled { STALL } else { RELEASE });
-    into.extend_from_slice(&publisher.to_le_bytes());
+    into.extend_from_slice(&publisher.to_bits().to_le_bytes());
 }
 
-/// Tells all other cores of a change of interest.
-pub(super) fn announce(
-    links: &mut [Link],
-    own: CoreId,
-    account: AccountId,
-    announcement: Announcement<'_>,
-) {
-    let peers = links.iter_mut().enumerate();
-    for (_, link) in peers.filter(|(core, _)| *core != own.index()) {
-        let control = &mut link.open.control;
-        let (kind, pattern, queue, members): (_, _, &[u8], _) = match announcement {
-            Announcement::Plain { pattern, present } => (
-                if present { PLAIN_HERE } else { PLAIN_GONE },
-                pattern,
-                b"",
-                0,
-            ),
-            Announcement::Queue {
-                pattern,
-                queue,
-                members,
-            } => (QUEUE, pattern, queue, members),
-        };
-        control.push(kind);
-        control.extend_from_slice(&account.0.to_le_bytes());
-        control.extend_from_slice(&members.to_le_bytes());
-        put(pattern, control);
-        put(queue, control);
-    }
+/// Writes a change of interest.
+pub(super) fn put_interest(account: AccountId, announcement: Announcement<'_>, into: &mut Vec<u8>) {
+    let (kind, pattern, queue, members): (_, _, &[u8], _) = match announcement {
+        Announcement::Plain { pattern, present } => (
+            if present { PLAIN_HERE } else { PLAIN_GONE },
+            pattern,
+            b"",
+            0,
+        ),
+        Announcement::Queue {
+            pattern,
+            queue,
+            members,
+        } => (QUEUE, pattern, queue, members),
+    };
+    into.push(kind);
+    into.extend_from_slice(&account.0.to_le_bytes());
+    into.extend_from_slice(&members.to_le_bytes());
+    put(pattern, into);
+    put(queue, into);
 }
 
 fn put(bytes: &[u8], into: &mut Vec<u8>) {
@@ -84,7 +74,8 @@ impl<'a> Reader<'a> {
         u32::from_le_bytes(self.array())
     }
 
-    fn text(&mut self) -> &'a [u8] {
+    /// A text with its length before it.
+    pub fn text(&mut self) -> &'a [u8] {
         let len = self.u32() as usize;
         self.bytes(len)
     }
@@ -122,6 +113,15 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The connection that published a message, for the cores that it is handed to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Publisher {
+    /// What it is.
+    pub kind: ConnectionKind,
+    /// Its key on the core of origin.
+    pub key: ConnectionKey,
+}
+
 /// A message on its way to another core.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MessageFrame<'a> {
@@ -132,8 +132,8 @@ pub(super) struct MessageFrame<'a> {
     pub hops: u8,
     /// The core that it was published on.
     pub origin: CoreId,
-    /// The publisher's connection on that core.
-    pub publisher: u64,
+    /// The publisher's connection on that core; `None`: the server itself.
+    pub publisher: Option<Publisher>,
     pub subject: &'a [u8],
     /// Everything after the sid, as it is delivered.
     pub tail: &'a [u8],
@@ -160,7 +160,9 @@ impl<'a> Frame<'a> {
             let bytes = [head[at], head[at + 1], head[at + 2], head[at + 3]];
             u32::from_le_bytes(bytes)
         };
-        let publisher = u64::from(u32_at(12)) << 32 | u64::from(u32_at(8));
+        let key = ConnectionKey::from_bits(u64::from(u32_at(12)) << 32 | u64::from(u32_at(8)));
+        let kind = ConnectionKind::from_number(head[6]);
+        let publisher = kind.map(|kind| Publisher { kind, key });
         let message = MessageFrame {
             account: AccountId(u16::from_le_bytes([head[0], head[1]])),
             is_for_plain: head[2] == 1,
@@ -175,6 +177,11 @@ impl<'a> Frame<'a> {
         Self { message, queues }
     }
 
+    /// The names of [`Self::queues`] as they are written.
+    pub fn queue_bytes(&self) -> &'a [u8] {
+        self.queues
+    }
+
     /// Names of the queue groups of which a member here was chosen.
     pub fn queues(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let mut reader = Reader(self.queues);
@@ -183,8 +190,14 @@ impl<'a> Frame<'a> {
 }
 
 impl MessageFrame<'_> {
+    /// Writes the message; `body` is what of it does not lie behind its tail.
     #[inline]
-    pub fn encode<'q>(&self, queues: impl Iterator<Item = &'q [u8]>, into: &mut Vec<u8>) {
+    pub fn encode<'q>(
+        &self,
+        body: &[u8],
+        queues: impl Iterator<Item = &'q [u8]>,
+        into: &mut Vec<u8>,
+    ) {
         let start = into.len();
         let mut head = [0u8; HEAD_LEN];
         head[0..2].copy_from_slice(&self.account.0.to_le_bytes());
@@ -192,14 +205,18 @@ impl MessageFrame<'_> {
         head[3] = self.hops;
         head[4] = self.origin.0;
         head[5] = u8::from(self.has_header);
-        head[8..16].copy_from_slice(&self.publisher.to_le_bytes());
+        if let Some(Publisher { kind, key }) = self.publisher {
+            head[6] = kind.number();
+            head[8..16].copy_from_slice(&key.to_bits().to_le_bytes());
+        }
         head[16..20].copy_from_slice(&(self.subject.len() as u32).to_le_bytes());
-        head[20..24].copy_from_slice(&(self.tail.len() as u32).to_le_bytes());
-        let texts_len = self.subject.len() + self.tail.len();
+        head[20..24].copy_from_slice(&((self.tail.len() + body.len()) as u32).to_le_bytes());
+        let texts_len = self.subject.len() + self.tail.len() + body.len();
         into.reserve(HEAD_LEN + texts_len);
         into.extend_from_slice(&head);
         into.extend_from_slice(self.subject);
         into.extend_from_slice(self.tail);
+        into.extend_from_slice(body);
         let queues_start = into.len();
         for queue in queues {
             put(queue, into);

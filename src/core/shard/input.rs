@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::Shard;
 use crate::base::id::ConnectionKey;
-use crate::base::limits::{OWN_BUFFER_PAYLOAD_BYTES, STALL_READ_BYTES};
+use crate::base::limits::{COMMAND_WORK_NS, OWN_BUFFER_PAYLOAD_BYTES, STALL_READ_BYTES};
 use crate::base::traffic::Traffic;
 use crate::session::connection::{CloseReason, Hold};
 use crate::session::large::LargeMessage;
@@ -98,40 +98,6 @@ impl Shard {
         }
     }
 
-    /// Notes that nothing holds a connection any more.
-    pub(super) fn release(&mut self, index: u32) {
-        self.connections[index].hold = Hold::Over;
-        let key = self.connections.key(index);
-        self.effects.released.push(key);
-    }
-
-    /// Goes on with the connections that were held. It is not done at once, so
-    /// that no command is executed in the middle of another one.
-    pub(super) fn settle(&mut self) {
-        if self.is_revising() {
-            self.revise_some();
-        }
-        while let Some(key) = self.effects.released.pop() {
-            if let Some(index) = self.connections.find(key)
-                && self.connections[index].hold == Hold::Over
-            {
-                self.resume(index);
-            }
-        }
-    }
-
-    fn resume(&mut self, index: u32) {
-        let connection = &mut self.connections[index];
-        connection.hold = Hold::None;
-        let input = std::mem::take(&mut connection.input);
-        self.consume(index, &input);
-        let connection = &self.connections[index];
-        if connection.reads() {
-            let key = self.connections.key(index);
-            self.effects.resumed.push(key);
-        }
-    }
-
     fn grammar(&self, index: u32) -> Grammar {
         let connection = &self.connections[index];
         Grammar {
@@ -144,25 +110,38 @@ impl Shard {
 
     /// Executes the commands at the front of the input and keeps the rest.
     fn consume(&mut self, index: u32, input: &[u8]) {
-        if !self.connections[index].reads() {
+        let connection = &self.connections[index];
+        if !connection.reads() {
             self.keep_input(index, input);
             return;
         }
-        let before = self.connections[index].traffic;
+        if input.is_empty() {
+            return;
+        }
+        if connection.is_heavy || self.work.is_spent() {
+            // Whoever asked for more than a share lately waits for others like it.
+            self.keep_input(index, input);
+            self.pause(index);
+            return;
+        }
         self.execute_all(index, input);
-        self.count_input(index, &before);
     }
 
     /// Counts with its account what a connection has sent since then.
     fn count_input(&mut self, index: u32, before: &Traffic) {
         let connection = &self.connections[index];
         let sent = &connection.traffic;
-        let traffic = &mut self.interests[connection.account.index()].traffic;
+        let traffic = &mut self.interests[connection.account].traffic;
         traffic.in_messages += sent.in_messages - before.in_messages;
         traffic.in_bytes += sent.in_bytes - before.in_bytes;
     }
 
-    fn execute_all(&mut self, index: u32, input: &[u8]) {
+    /// Executes commands until they are done, have to wait, or have taken a share
+    /// of the turn; keeps what is left of the input.
+    pub(super) fn execute_all(&mut self, index: u32, input: &[u8]) {
+        let before = self.connections[index].traffic;
+        let share = self.work.mark_after(self.config.limits.work.slice_ns);
+        self.connections[index].is_heavy = false;
         let mut rest = input;
         let mut grammar = self.grammar(index);
         let trace = self.config.trace;
@@ -172,6 +151,11 @@ impl Shard {
             if rest.is_empty() || connection.hold != Hold::None || connection.closing.is_some() {
                 break rest.len();
             }
+            if self.work.is_down_to(share) {
+                self.pause(index);
+                break rest.len();
+            }
+            self.work.charge(COMMAND_WORK_NS);
             if !trace && let Some((message, taken)) = &connection.last_line.recall(rest) {
                 match self.publish(index, message) {
                     Outcome::Done => rest = &rest[*taken..],
@@ -220,6 +204,10 @@ impl Shard {
             }
         };
         self.keep_input(index, &rest[..keep]);
+        self.count_input(index, &before);
+        if self.connections[index].hold == Hold::Paused {
+            self.stall_if_ahead(index);
+        }
     }
 
     fn keep_input(&mut self, index: u32, input: &[u8]) {
@@ -230,7 +218,7 @@ impl Shard {
     }
 
     fn begin_large(&mut self, index: u32, here: &[u8], len: usize) {
-        let buffer = self.pool.take_shared(len);
+        let buffer = self.connections.pool.take_shared(len);
         let large = LargeMessage::new(buffer, here, len);
         self.connections[index].large = Some(Box::new(large));
     }
@@ -262,7 +250,7 @@ impl Shard {
                 }
                 self.scratch.large = Bytes::new();
                 self.count_input(index, &before);
-                self.pool.give_shared(whole);
+                self.connections.pool.give_shared(whole);
                 self.stall_if_ahead(index);
             }
             // Its length is that of the message that was announced.

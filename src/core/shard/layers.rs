@@ -22,7 +22,7 @@ impl Shard {
     /// nothing waits in its outbox.
     pub fn request_flush(&mut self, key: ConnectionKey) {
         if let Some(index) = self.connections.find(key) {
-            self.mark_dirty(index);
+            self.connections.mark_prompt(index);
         }
     }
 

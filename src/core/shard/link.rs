@@ -8,7 +8,6 @@
 
 use std::collections::VecDeque;
 
-use super::frame::MessageFrame;
 use crate::base::id::ConnectionKey;
 use crate::base::limits::{
     LINK_BATCHES_MAX, LINK_BYTES_MAX, LINK_SPARE_BATCHES_MAX, LINK_SPARE_BYTES_MAX,
@@ -25,6 +24,8 @@ pub struct MeshBatch {
     pub(super) control: Vec<u8>,
     /// Messages.
     pub(super) data: Vec<u8>,
+    /// Bytes of them that the receiver has delivered.
+    pub(super) delivered: usize,
     /// Bytes that the batch carried, still known when it returns empty.
     weight: usize,
 }
@@ -38,11 +39,26 @@ impl MeshBatch {
         self.control.len() + self.data.len()
     }
 
+    /// Forgets what it carried.
+    pub(super) fn empty(&mut self) {
+        self.control.clear();
+        self.data.clear();
+        self.delivered = 0;
+    }
+
     /// Whether the sender must be woken when the batch returns.
     #[must_use]
     pub fn wants_return(&self) -> bool {
         self.wants_return
     }
+}
+
+/// A batch that is dealt with.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub batch: MeshBatch,
+    /// The marks for sending that it may have made: it returns when they are done.
+    pub marked: u64,
 }
 
 /// See the module's text.
@@ -65,7 +81,7 @@ pub(super) struct Link {
     /// Batches of the peer whose control is applied, data not yet delivered.
     pub inbox: VecDeque<MeshBatch>,
     /// Batches of the peer that are dealt with.
-    pub done: VecDeque<MeshBatch>,
+    pub done: VecDeque<Done>,
     /// Empty batches for reuse.
     spare: Vec<MeshBatch>,
 }
@@ -157,6 +173,13 @@ impl Link {
         }
     }
 
+    /// A batch of the peer that is dealt with, once what came of it has been sent.
+    pub fn take_done(&mut self, has_sent: impl Fn(u64) -> bool) -> Option<MeshBatch> {
+        let is_out = has_sent(self.done.front()?.marked);
+        let done = if is_out { self.done.pop_front() } else { None };
+        done.map(|done| done.batch)
+    }
+
     /// Frees what an idle link does not need.
     pub fn trim(&mut self) {
         self.spare = Vec::new();
@@ -200,13 +223,9 @@ impl Link {
         }
     }
 
-    /// Writes a message into the open batch.
-    pub fn send_message<'a>(
-        &mut self,
-        frame: &MessageFrame<'_>,
-        queues: impl Iterator<Item = &'a [u8]>,
-    ) {
-        frame.encode(queues, &mut self.open.data);
+    /// Asks for the return of what is under way, since somebody waits for room.
+    pub fn demand_return(&mut self) {
+        self.demand = true;
     }
 
     /// Checks what must hold after a turn.

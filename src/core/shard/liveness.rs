@@ -100,8 +100,8 @@ impl Shard {
             "{} - Slow Consumer State: WriteDeadline of {deadline:?} exceeded with {pending} bytes pending.",
             connection.label()
         );
-        self.endings.slow_consumers += 1;
-        self.interests[connection.account.index()].slow_consumers += 1;
+        self.ledger.endings.slow_consumers += 1;
+        self.interests[connection.account].slow_consumers += 1;
     }
 
     /// The PING timer of the reference server: quiet while the peer talks,

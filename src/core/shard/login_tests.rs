@@ -85,7 +85,7 @@ impl World {
     }
 
     fn events(&mut self) -> Vec<SystemEvent> {
-        std::iter::from_fn(|| self.shard.effects.events.pop_front()).collect()
+        std::iter::from_fn(|| self.shard.notices.events.pop_front()).collect()
     }
 }
 
@@ -132,8 +132,8 @@ fn events_of_one_turn_are_bounded_and_those_beyond_are_counted() {
         world.log_in(HERE, "a", "a");
     }
     assert_eq!(world.events().len(), SYSTEM_NOTES_MAX);
-    assert_eq!(std::mem::take(&mut world.shard.effects.lost_events), 5);
-    assert_eq!(std::mem::take(&mut world.shard.effects.lost_events), 0);
+    assert_eq!(std::mem::take(&mut world.shard.notices.lost_events), 5);
+    assert_eq!(std::mem::take(&mut world.shard.notices.lost_events), 0);
 }
 
 #[test]
@@ -166,13 +166,12 @@ fn password_checks_of_one_source_are_bounded() {
     }
     assert_eq!(world.log_in(HERE, "h", "U*U").1, REFUSED);
     let (there, _) = world.log_in(THERE, "h", "U*U");
-    let checks: Vec<_> =
-        std::iter::from_fn(|| world.shard.effects.password_checks.pop_front()).collect();
+    let checks: Vec<_> = std::iter::from_fn(|| world.shard.login.checks.pop_front()).collect();
     assert_eq!(checks.len(), PASSWORD_CHECKS_SOURCE_MAX as usize + 1);
     for check in &checks {
         world.shard.on_password_checked(check, true);
     }
     assert_eq!(world.say(there, "PING\r\n"), "PONG\r\n");
     assert_eq!(world.log_in(HERE, "h", "U*U").1, "");
-    assert!(world.shard.effects.password_checks.pop_front().is_some());
+    assert!(world.shard.login.checks.pop_front().is_some());
 }

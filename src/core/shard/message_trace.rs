@@ -19,7 +19,7 @@ use super::Shard;
 use super::admit::is_reserved_subject;
 use super::input::Outcome;
 use crate::base::id::{AccountId, CoreId, Nanos};
-use crate::base::limits::SYSTEM_NOTES_MAX;
+use crate::base::limits::{SYSTEM_NOTES_MAX, TRACED_EGRESSES_WAITING_MAX};
 use crate::subject::pattern::is_literal;
 use crate::wire::parse::Publish;
 
@@ -42,6 +42,17 @@ pub enum TracePart {
         /// Who got the message there.
         egresses: Vec<Egress>,
     },
+}
+
+impl TracePart {
+    /// How many receivers it names.
+    #[must_use]
+    pub fn egresses(&self) -> usize {
+        match self {
+            Self::Published(published) => published.egresses.len(),
+            Self::HandedOn { egresses, .. } => egresses.len(),
+        }
+    }
 }
 
 /// Names the part of one core in the account of one message.
@@ -114,6 +125,8 @@ pub(super) struct Traces {
     pub received: Vec<u64>,
     /// For the shell.
     parts: VecDeque<TracePart>,
+    /// Receivers that they name.
+    egresses: usize,
 }
 
 impl Traces {
@@ -129,12 +142,16 @@ impl Traces {
 
     /// The oldest part that waits.
     pub fn next_part(&mut self) -> Option<TracePart> {
-        self.parts.pop_front()
+        let part = self.parts.pop_front()?;
+        self.egresses -= part.egresses();
+        Some(part)
     }
 
     /// Leaves a part for the shell.
     pub fn leave(&mut self, part: TracePart) {
-        if self.parts.len() < SYSTEM_NOTES_MAX {
+        let egresses = self.egresses + part.egresses();
+        if self.parts.len() < SYSTEM_NOTES_MAX && egresses <= TRACED_EGRESSES_WAITING_MAX {
+            self.egresses = egresses;
             self.parts.push_back(part);
         }
     }
@@ -221,10 +238,10 @@ impl Shard {
             self.refuse_publish(index, b"Permissions Violation for Publish to ", destination);
             return self.swallow(index, message);
         }
-        let interest = &self.interests[connection.account.index()];
+        let interest = &self.interests[connection.account];
         // Nothing is redirected where the detour is known already.
         let mapped_to = interest.end_of_detour(connection.last_route, message.subject);
-        self.traces.current = Some(Box::new(Published {
+        self.notices.traces.current = Some(Box::new(Published {
             account: connection.account,
             at: self.clock.mono,
             client_id: connection.client_id,
@@ -240,11 +257,11 @@ impl Shard {
             is_only,
         }));
         let outcome = self.publish_plainly(index, message);
-        let published = self.traces.current.take();
+        let published = self.notices.traces.current.take();
         if matches!(outcome, Outcome::Done)
             && let Some(published) = published
         {
-            self.traces.leave(TracePart::Published(*published));
+            self.notices.traces.leave(TracePart::Published(*published));
         }
         outcome
     }

@@ -1,33 +1,50 @@
-//! L4: one core's whole brain.
+//! L6: one core's whole brain.
 //!
-//! A [`Shard`] owns the connections of one core, its part of everybody's
-//! interest, and the links to the other cores. The shell calls `on_…` with what
-//! happened and then drains what is to be done: dirty connections to flush,
-//! connections to read again, connections to close, batches for other cores.
-//! All of it within one turn, so that a connection is sent to once per turn
-//! however many messages it got, and a core is woken at most once.
+//! A [`Shard`] is composed of parts; each owns its state and is touched by the
+//! others through its methods alone:
 //!
-//! Here are construction and the life of connections; commands are executed in
-//! `commands`, messages fanned out in `fanout`, other cores spoken to in
-//! `mesh`, time passes in `liveness`.
+//! | part | owns | who changes it |
+//! |---|---|---|
+//! | [`Interests`] | subscriptions, routes and rules of every account | commands, the mesh, reloads |
+//! | [`Connections`] | connections, outboxes, marks of whom to send to | everything that says something |
+//! | [`Mesh`] | links to other cores: open batches, batches under way, who waits | fan-out, changes of interest |
+//! | [`Backlog`] | work left for later: held and paused connections, wide fan-outs, withdrawals | whoever runs out of budget |
+//! | [`Login`] | failed tries, password checks under way | CONNECT |
+//! | [`Reload`] | connections that the last settings have not reached | `reconfigure` |
+//! | [`Notices`] | events, requests and traces for other threads | log-ins, `$SYS`, fan-out |
+//! | [`Ledger`] | counts, connections that have ended | the life of connections |
+//!
+//! `Shard` itself only composes: its methods are the steps that need several parts,
+//! one file per kind of step. Input comes in through `on_…` methods between
+//! [`Shard::begin_turn`] and the output of the turn, which leaves through
+//! [`Shard::next_output`] in one lawful order (`output`). What a step costs is
+//! charged to a budget (`base/budget`), so that no input makes a turn long.
+//!
+//! Reading order: `output`, `input`, `commands`, `fanout`, `connections`, `mesh`.
 
 mod admit;
 pub mod authenticate;
+mod backlog;
 mod commands;
 mod connections;
 pub mod events;
 mod fanout;
 mod frame;
 mod input;
+mod interests;
 mod layers;
+mod ledger;
+mod life;
 mod link;
 mod liveness;
+mod login;
 #[cfg(test)]
 mod login_tests;
 pub mod mesh;
 pub mod message_trace;
 #[cfg(feature = "mutants")]
 pub mod mutants;
+mod notices;
 pub mod output;
 pub mod question;
 pub mod reconfigure;
@@ -37,30 +54,37 @@ mod rewrite;
 mod stall;
 pub mod system;
 mod trace;
+mod withdraw;
 
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use ahash::RandomState;
 use bytes::Bytes;
 
+use crate::base::budget::Budget;
 use crate::base::deadlines::Deadlines;
 use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
 use crate::base::limits::Limits;
 use crate::base::moment::Moment;
 use crate::base::rng::Rng;
-use crate::base::slab::NONE;
 use crate::route::interest::Interest;
 use crate::session::authority::Authority;
 use crate::session::connection::CloseReason;
-use crate::session::outbox::BlockPool;
 use crate::session::policy::ConnectionType;
-use crate::session::tries::Tries;
 use crate::wire::info::ServerInfo;
 
-pub use connections::{Connections, Opening};
+use backlog::Backlog;
+use connections::Connections;
+use interests::Interests;
+use ledger::Ledger;
+use login::Login;
+use mesh::Mesh;
+use notices::Notices;
 use output::Stage;
+use reconfigure::Reload;
+
+pub use life::Opening;
 pub use output::{Ask, Output};
 
 /// What a shard is made from.
@@ -84,63 +108,32 @@ pub struct ShardConfig {
 
 /// One core's state. See the module's text.
 pub struct Shard {
+    /// What is configured; a reload replaces it as a whole.
     config: Rc<ShardConfig>,
-    connections: Connections,
-    interests: Vec<Interest>,
-    links: Vec<link::Link>,
-    pool: BlockPool,
-    deadlines: Deadlines<ConnectionKey>,
-    /// Passwords that the shell is checking.
-    checks_under_way: usize,
-    /// Where failed log-in tries come from.
-    tries: Tries,
-    /// Passwords that the shell was ever asked to check.
-    checks_begun: u64,
-    /// Connections that ended for a bad reason.
-    endings: report::Endings,
-    /// What else is counted for monitoring.
-    counts: report::Counts,
-    /// Connections that have ended, for a while.
-    closed: VecDeque<report::ConnectionReport>,
-    /// How many have been there and are forgotten.
-    closed_forgotten: u64,
-    /// Connections that the last settings have not reached.
-    revisions: VecDeque<ConnectionKey>,
+    /// When the turn began.
+    clock: Moment,
+    /// All dice.
     rng: Rng,
     /// Spreads the sids of a connection; seeded, so that no client can pick
     /// sids that collide.
     hasher: RandomState,
-    /// Messages whose way is being written down.
-    traces: message_trace::Traces,
-    /// Place of the route of the last message from another core.
-    last_mesh_route: u32,
-    clock: Moment,
+    interests: Interests,
+    connections: Connections,
+    mesh: Mesh,
+    backlog: Backlog,
+    login: Login,
+    reload: Reload,
+    notices: Notices,
+    ledger: Ledger,
+    /// When connections want to be looked at.
+    deadlines: Deadlines<ConnectionKey>,
+    /// Work that this part of the turn may still do.
+    work: Budget,
+    /// How far the output of the turn has been taken.
     stage: Stage,
-    effects: Effects,
     scratch: Scratch,
     #[cfg(feature = "mutants")]
     mutant: Option<mutants::Mutant>,
-}
-
-/// What the shell has to do; drained by it.
-#[derive(Default)]
-struct Effects {
-    /// Slots of connections that have something to send.
-    dirty: Vec<u32>,
-    /// Connections that are held no longer, see [`Shard::settle`].
-    released: Vec<ConnectionKey>,
-    /// Connections whose sockets must be read again: they were held.
-    resumed: Vec<ConnectionKey>,
-    /// Connections that are over.
-    closed: Vec<ConnectionKey>,
-    /// Requests to the server itself.
-    requests: VecDeque<system::SystemRequest>,
-    /// Events that somebody listens to.
-    events: VecDeque<events::SystemEvent>,
-    /// Events for which there was no room.
-    lost_events: u64,
-    /// Passwords that the shell has to check.
-    password_checks: VecDeque<authenticate::PasswordCheck>,
 }
 
 /// Buffers that would otherwise be allocated per message.
@@ -148,22 +141,10 @@ struct Effects {
 struct Scratch {
     /// A message whose control line had to be written anew.
     tail: Vec<u8>,
-    /// A message for a receiver without headers.
-    stripped: Vec<u8>,
     /// Lines other than messages.
     line: Vec<u8>,
-    /// Subscriptions that reached their last message.
-    finished: Vec<u32>,
-    /// Connections whose outbox exceeded its limit.
-    overflowed: Vec<u32>,
-    /// Queue groups whose message goes to another core.
-    picks: Vec<(CoreId, u32)>,
-    /// Publishers of other cores to be held back.
-    stalled: Vec<(u64, u32)>,
     /// The large message that is being executed, if there is one.
     large: Bytes,
-    /// Number of batches that were visible when draining began, per core.
-    tails: Vec<usize>,
 }
 
 impl Shard {
@@ -171,35 +152,32 @@ impl Shard {
     #[must_use]
     pub fn new(config: ShardConfig) -> Self {
         let mut rng = Rng::new(config.seed ^ u64::from(config.core.0) << 56);
-        let links = (0..config.cores).map(|_| link::Link::default()).collect();
         let mut shard = Self {
-            config: Rc::new(config),
-            connections: Connections::default(),
-            interests: Vec::new(),
-            checks_under_way: 0,
-            tries: Tries::new(rng.next_u64()),
-            checks_begun: 0,
-            revisions: VecDeque::new(),
-            endings: report::Endings::default(),
-            counts: report::Counts::default(),
-            closed: VecDeque::new(),
-            closed_forgotten: 0,
-            links,
-            pool: BlockPool::default(),
-            deadlines: Deadlines::default(),
+            mesh: Mesh::new(config.core, config.cores),
+            login: Login::new(rng.next_u64()),
             hasher: RandomState::with_seeds(rng.next_u64(), 13, 14, 15),
-            rng,
-            traces: message_trace::Traces::default(),
-            last_mesh_route: NONE,
+            config: Rc::new(config),
             clock: Moment::default(),
+            rng,
+            interests: Interests::default(),
+            connections: Connections::default(),
+            backlog: Backlog::default(),
+            reload: Reload::default(),
+            notices: Notices::default(),
+            ledger: Ledger::default(),
+            deadlines: Deadlines::default(),
+            work: Budget::default(),
             stage: Stage::default(),
-            effects: Effects::default(),
             scratch: Scratch::default(),
             #[cfg(feature = "mutants")]
             mutant: None,
         };
-        shard.ensure_account(AccountId::SYSTEM);
+        let authority = &shard.config.authority;
+        shard
+            .interests
+            .ensure(AccountId::SYSTEM, authority, &mut shard.rng);
         shard.apply_rules();
+        shard.begin_turn(Moment::default());
         shard
     }
 
@@ -208,6 +186,13 @@ impl Shard {
         debug_assert!(self.stage == Stage::Input, "a turn ends before the next");
         debug_assert!(now.mono >= self.clock.mono, "time does not go back");
         self.clock = now;
+        self.work.grant(self.config.limits.work.input_ns);
+    }
+
+    /// Whether another socket may be read in this turn.
+    #[must_use]
+    pub fn takes_input(&self) -> bool {
+        !self.work.is_spent()
     }
 
     /// Connections of this core, those that are just closing included.
@@ -219,27 +204,21 @@ impl Shard {
     /// Subscriptions of this core.
     #[must_use]
     pub fn subscription_count(&self) -> usize {
-        self.interests.iter().map(Interest::len).sum()
+        self.interests.subscription_count()
     }
 
-    /// The next connection that has something to send and whose socket has not
-    /// refused bytes.
-    fn next_dirty(&mut self) -> Option<ConnectionKey> {
-        while let Some(index) = self.effects.dirty.pop() {
-            let Some(connection) = self.connections.get_mut(index) else {
-                continue;
-            };
-            if !std::mem::take(&mut connection.is_dirty) {
-                continue;
-            }
+    /// The next connection to send to, whose socket has not refused bytes.
+    fn next_to_send(&mut self) -> Option<ConnectionKey> {
+        while let Some(index) = self.connections.next_marked() {
+            let connection = &self.connections[index];
             if !connection.is_blocked {
                 return Some(self.connections.key(index));
             }
-            self.note_waiting(index);
-            let connection = &self.connections[index];
             // Answers count too, not only messages: a client may ask for ever
             // and never read.
-            if connection.outbox.pending_bytes() > self.config.limits.max_pending_bytes {
+            let pending = connection.outbox.pending_bytes();
+            self.connections.note_waiting(index);
+            if pending > self.config.limits.max_pending_bytes {
                 self.close_slow_consumer(index, CloseReason::SlowConsumerPendingBytes);
             }
         }
@@ -249,11 +228,11 @@ impl Shard {
     /// The next connection that is over, and why: its socket must be closed.
     /// The key is void afterwards.
     fn next_closed(&mut self) -> Option<(ConnectionKey, CloseReason)> {
-        let key = self.effects.closed.pop()?;
+        let key = self.connections.over.pop_front()?;
         let connection = &self.connections[key.index];
         let reason = connection.closing;
         if connection.connection_type == ConnectionType::Websocket {
-            self.counts.websockets -= 1;
+            self.ledger.counts.websockets -= 1;
         }
         self.connections.remove(key);
         Some((key, reason.expect("what is over has ended for a reason")))
@@ -262,12 +241,11 @@ impl Shard {
     /// Whether something is left that would need another turn.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        !self.effects.dirty.is_empty()
-            || !self.effects.released.is_empty()
-            || !self.effects.resumed.is_empty()
-            || !self.effects.closed.is_empty()
+        self.connections.has_marked()
+            || !self.connections.over.is_empty()
+            || self.backlog.has_work(self.mesh.full_link().is_some())
             || self.is_revising()
-            || self.links.iter().any(link::Link::has_work)
+            || self.mesh.has_work()
     }
 
     /// Checks what must hold between its parts after a turn; for tests and the
@@ -276,33 +254,30 @@ impl Shard {
     /// # Panics
     /// If something does not hold.
     pub fn check_invariants(&self) {
-        let (mut subscriptions, mut waiting_bytes) = (0, 0);
+        let mut subscriptions = self.backlog.withdrawn_subscriptions();
         for key in self.connections.keys() {
             let connection = &self.connections[key.index];
             subscriptions += connection.subscriptions.len();
-            waiting_bytes += connection.waiting_bytes;
-            let pending_bytes = connection.outbox.pending_bytes();
-            assert!(connection.is_dirty || connection.waiting_bytes == pending_bytes);
             let closes = connection.closing.is_some();
             assert!(!closes || connection.subscriptions.is_empty());
             assert!(
                 !closes || connection.input.is_empty(),
                 "nothing more is parsed"
             );
-            let is_over = connection.hold == crate::session::connection::Hold::Over;
-            assert!(!is_over || self.effects.released.contains(&key));
+            assert_eq!(connection.hears, !closes && connection.withdrawals == 0);
+            self.backlog.check_held(key, connection.hold);
         }
         assert_eq!(subscriptions, self.subscription_count());
-        assert_eq!(waiting_bytes, self.counts.waiting_bytes);
+        self.connections.check_invariants();
         self.interests.iter().for_each(Interest::check_invariants);
-        self.links.iter().for_each(link::Link::check_invariants);
+        self.mesh.check_invariants();
     }
 
     /// Frees memory that only a busy core needs; to be called before a longer
     /// sleep.
     pub fn trim(&mut self) {
-        self.pool.trim();
-        self.links.iter_mut().for_each(link::Link::trim);
+        self.connections.pool.trim();
+        self.mesh.trim();
     }
 
     /// When the shard wants to be called next, if nothing happens before.

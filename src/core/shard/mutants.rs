@@ -68,7 +68,7 @@ impl Shard {
     /// The route by which a message from another core is delivered.
     pub(super) fn spoilt_route(&mut self, account: AccountId, at: u32) -> u32 {
         let is_twice = self.is_mutant(Mutant::MapTwice);
-        let (interest, rng) = (&mut self.interests[account.index()], &mut self.rng);
+        let (interest, rng) = (&mut self.interests[account], &mut self.rng);
         match is_twice {
             true => interest
                 .redirect(at, |below| rng.below(below))
@@ -152,7 +152,7 @@ impl Shard {
     /// Bytes on their way to a core, those not yet given to the shell included.
     #[must_use]
     pub fn link_bytes(&self, to: CoreId) -> usize {
-        self.links[to.index()].bytes_under_way()
+        self.mesh.links[to.index()].bytes_under_way()
     }
 }
 

@@ -97,21 +97,25 @@ impl Shard {
         match stage {
             Stage::Input => {
                 self.settle();
+                let work_ns = self.config.limits.work.send_ns;
+                self.connections.begin_sending(work_ns);
                 None
             }
             Stage::Control(core) => self.take_control(CoreId(core)),
-            Stage::Send => self.next_dirty().map(Output::Send),
+            Stage::Send => self.next_to_send().map(Output::Send),
             Stage::Closed => {
                 let (key, reason) = self.next_closed()?;
                 Some(Output::Closed(key, reason))
             }
-            Stage::Resume => self.effects.resumed.pop().map(Output::Resume),
+            Stage::Resume => self.backlog.resumed.pop().map(Output::Resume),
             Stage::Return(core) => {
-                let batch = self.links.get_mut(usize::from(core))?.done.pop_front()?;
+                let connections = &self.connections;
+                let link = self.mesh.links.get_mut(usize::from(core))?;
+                let batch = link.take_done(|marked| connections.has_sent(marked))?;
                 Some(Output::Return(CoreId(core), batch))
             }
             Stage::Batch(core) => {
-                let batch = self.links.get_mut(usize::from(core))?.take()?;
+                let batch = self.mesh.links.get_mut(usize::from(core))?.take()?;
                 Some(Output::Batch(CoreId(core), batch))
             }
             Stage::Ask => self.next_ask().map(Output::Ask),
@@ -119,7 +123,7 @@ impl Shard {
     }
 
     fn stage_after(&self, stage: Stage) -> Stage {
-        let is_last = |core: u8| usize::from(core) + 1 >= self.links.len();
+        let is_last = |core: u8| usize::from(core) + 1 >= self.mesh.links.len();
         match stage {
             Stage::Input => Stage::Control(0),
             Stage::Control(core) if is_last(core) => Stage::Send,
@@ -140,24 +144,14 @@ impl Shard {
         if self.is_mutant(super::mutants::Mutant::AnnounceLate) {
             return None;
         }
-        let batch = self.links.get_mut(core.index())?.take_control()?;
+        let batch = self.mesh.links.get_mut(core.index())?.take_control()?;
         Some(Output::Control(core, batch))
     }
 
     fn next_ask(&mut self) -> Option<Ask> {
-        if let Some(check) = self.effects.password_checks.pop_front() {
+        if let Some(check) = self.login.checks.pop_front() {
             return Some(Ask::Password(check));
         }
-        if let Some(request) = self.effects.requests.pop_front() {
-            return Some(Ask::Request(request));
-        }
-        if let Some(event) = self.effects.events.pop_front() {
-            return Some(Ask::Event(event));
-        }
-        if let Some(part) = self.traces.next_part() {
-            return Some(Ask::Trace(part));
-        }
-        let lost = std::mem::take(&mut self.effects.lost_events);
-        (lost > 0).then_some(Ask::LostEvents(lost))
+        self.notices.next()
     }
 }

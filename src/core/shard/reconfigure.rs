@@ -12,15 +12,16 @@
 //! Connections whose rights are the same cost nothing if sets of rights keep
 //! their numbers ([`Authority::succeeded_by`]).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tracing::info;
 
 use super::Shard;
+use super::interests::rules_of;
 use crate::base::id::{AccountId, ConnectionKey};
 use crate::base::limits::{Limits, REVISED_SUBSCRIPTIONS_PER_TURN, REVISIONS_PER_TURN};
-use crate::route::interest::Interest;
-use crate::route::rules::{NO_FILTER, NOTHING_PASSES, Rules};
+use crate::route::rules::{NO_FILTER, NOTHING_PASSES};
 use crate::session::authority::{Attempt, Authority, NO_RIGHTS_NEEDED, Verdict};
 use crate::session::connection::{CloseReason, Revision};
 use crate::subject::pattern::Pattern;
@@ -38,6 +39,13 @@ pub struct Settings {
     pub authority: Arc<Authority>,
     /// Whether every protocol line is logged.
     pub trace: bool,
+}
+
+/// What a reload has left to be done.
+#[derive(Default)]
+pub(super) struct Reload {
+    /// Connections that the last settings have not reached.
+    pub revisions: VecDeque<ConnectionKey>,
 }
 
 /// The user of the new settings that one of the old ones has become.
@@ -96,39 +104,26 @@ impl Shard {
     /// Whether connections are left that the last settings have not reached.
     #[must_use]
     pub fn is_revising(&self) -> bool {
-        !self.revisions.is_empty()
+        !self.reload.revisions.is_empty()
     }
 
-    /// Makes the rules of the accounts those of the configuration.
+    /// Makes rules of accounts and limits of outboxes those of the configuration.
     pub(super) fn apply_rules(&mut self) {
-        let accounts = self.config.authority.policy().accounts.len();
-        if accounts > 0 {
-            self.ensure_account(AccountId((accounts - 1) as u16));
-        }
         let authority = &self.config.authority;
+        let accounts = authority.policy().accounts.len();
+        if accounts > 0 {
+            let last = AccountId((accounts - 1) as u16);
+            self.interests.ensure(last, authority, &mut self.rng);
+        }
         for (account, interest) in self.interests.iter_mut().enumerate() {
             #[cfg(feature = "mutants")]
             if self.mutant == Some(super::mutants::Mutant::KeepRoutes) && !interest.is_empty() {
                 continue;
             }
-            interest.set_rules(Rules {
-                rights: Arc::clone(authority.rights()),
-                mappings: authority.mappings_of(account),
-            });
+            interest.set_rules(rules_of(account, authority));
         }
-    }
-
-    /// Makes room for an account that another core may know already.
-    pub(super) fn ensure_account(&mut self, account: AccountId) {
-        while self.interests.len() <= account.index() {
-            let mut interest = Interest::new(self.rng.next_u64());
-            let authority = &self.config.authority;
-            interest.set_rules(Rules {
-                rights: Arc::clone(authority.rights()),
-                mappings: authority.mappings_of(self.interests.len()),
-            });
-            self.interests.push(interest);
-        }
+        let limits = &self.config.limits;
+        self.connections.adopt(limits, self.config.trace);
     }
 
     /// Takes one connection over to new settings as far as that is quick.
@@ -150,7 +145,7 @@ impl Shard {
             connection.user = None;
             connection.revision = Revision::Connect;
             self.silence(index);
-            self.revisions.push_back(key);
+            self.reload.revisions.push_back(key);
             return;
         }
         let is_bound = connection.usage.is_some();
@@ -202,7 +197,7 @@ impl Shard {
             return;
         }
         self.silence(index);
-        self.revisions.push_back(key);
+        self.reload.revisions.push_back(key);
     }
 
     /// Nothing reaches a connection of which it is not known whether it may
@@ -212,7 +207,7 @@ impl Shard {
         if connection.revision == Revision::Subscriptions {
             return;
         }
-        let interest = &mut self.interests[connection.account.index()];
+        let interest = &mut self.interests[connection.account];
         for &number in &connection.subscriptions {
             interest.subscription_mut(number).filter = NOTHING_PASSES;
         }
@@ -222,7 +217,7 @@ impl Shard {
     /// allowed hear nothing from now on, even before they are ended.
     pub(super) fn reset_filters(&mut self, index: u32) {
         let connection = &self.connections[index];
-        let interest = &mut self.interests[connection.account.index()];
+        let interest = &mut self.interests[connection.account];
         let authority = &self.config.authority;
         let rights = authority.rights().get(usize::from(connection.rights));
         for &number in &connection.subscriptions {
@@ -246,7 +241,7 @@ impl Shard {
             if subscriptions > REVISED_SUBSCRIPTIONS_PER_TURN {
                 break;
             }
-            let Some(key) = self.revisions.pop_front() else {
+            let Some(key) = self.reload.revisions.pop_front() else {
                 break;
             };
             if let Some(index) = self.connections.find(key)
@@ -317,7 +312,7 @@ impl Shard {
     pub(super) fn renew_filters(&mut self, index: u32) {
         self.reset_filters(index);
         let account = self.connections[index].account;
-        self.interests[account.index()].forget_routes();
+        self.interests[account].forget_routes();
     }
 
     /// Ends the subscriptions that are not allowed any more.
@@ -327,14 +322,14 @@ impl Shard {
         let Some(rights) = authority.rights().get(usize::from(connection.rights)) else {
             return;
         };
-        let interest = &self.interests[connection.account.index()];
+        let interest = &self.interests[connection.account];
         let numbers = connection.subscriptions.iter().copied();
         let revoked = numbers.filter(|&number| {
             let (pattern, queue) = interest.name_of(number);
             !rights.may_subscribe(pattern, queue)
         });
         for number in revoked.collect::<Vec<u32>>() {
-            let interest = &self.interests[self.connections[index].account.index()];
+            let interest = &self.interests[self.connections[index].account];
             let (pattern, queue) = interest.name_of(number);
             let (pattern, queue) = (pattern.to_vec(), queue.map(<[u8]>::to_vec));
             let sid = interest.subscription(number).sid.bytes().to_vec();

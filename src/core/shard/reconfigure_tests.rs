@@ -91,15 +91,11 @@ fn who_closes_is_left_alone_by_two_reloads() {
 fn a_password_check_begins_anew_with_a_reload() {
     let mut shard = shard(vec![user("a", HASH)]);
     let key = connect(&mut shard, "a", "right");
-    let old = shard.effects.password_checks.pop_front().expect("a check");
+    let old = shard.login.checks.pop_front().expect("a check");
     shard.on_bytes(key, b"PING\r\n");
     reload(&mut shard, vec![user("a", "$2a$05$other")]);
     shard.settle();
-    let new = shard
-        .effects
-        .password_checks
-        .pop_front()
-        .expect("another check");
+    let new = shard.login.checks.pop_front().expect("another check");
     assert_eq!(new.hash, "$2a$05$other");
     assert_ne!(new.number, old.number);
     output(&mut shard, key);
@@ -119,14 +115,10 @@ fn a_password_check_of_somebody_known_begins_anew_too() {
     let key = connect(&mut shard, "b", "x");
     let again = b"CONNECT {\"user\":\"a\",\"pass\":\"right\"}\r\nPING\r\n";
     shard.on_bytes(key, again);
-    assert!(shard.effects.password_checks.pop_front().is_some());
+    assert!(shard.login.checks.pop_front().is_some());
     reload(&mut shard, users());
     shard.settle();
-    let check = shard
-        .effects
-        .password_checks
-        .pop_front()
-        .expect("another check");
+    let check = shard.login.checks.pop_front().expect("another check");
     shard.on_password_checked(&check, true);
     shard.settle();
     assert!(output(&mut shard, key).contains("PONG\r\n"));

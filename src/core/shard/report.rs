@@ -40,7 +40,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn count_closed(&mut self, reason: CloseReason) {
+    pub(super) fn count_closed(&mut self, reason: CloseReason) {
         match self.closed.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, count)) => *count += 1,
             None => self.closed.push((reason, 1)),
@@ -232,7 +232,7 @@ impl Shard {
             slow_consumers: interest.slow_consumers,
         });
         let mut links = LinksReport::default();
-        for link in &self.links {
+        for link in &self.mesh.links {
             links.batches += link.batches_under_way();
             links.batches_max = links.batches_max.max(link.batches_under_way());
             links.bytes += link.bytes_under_way();
@@ -241,8 +241,11 @@ impl Shard {
             connections: self.connections.len(),
             subscriptions: self.subscription_count(),
             accounts: accounts.collect(),
-            endings: self.endings,
-            counts: self.counts.clone(),
+            endings: self.ledger.endings,
+            counts: Counts {
+                waiting_bytes: self.connections.waiting_bytes(),
+                ..self.ledger.counts.clone()
+            },
             links,
         }
     }
@@ -298,11 +301,17 @@ impl Shard {
     #[must_use]
     pub fn report_closed(&self, from: Place) -> (Vec<ConnectionReport>, Option<Place>) {
         const PIECE: usize = REPORT_WORK_MAX / REPORT_WORK_PER_CONNECTION;
-        let first = self.closed_forgotten;
+        let first = self.ledger.closed_forgotten;
         let skipped = from.at.saturating_sub(first) as usize;
-        let some: Vec<_> = self.closed.iter().skip(skipped).take(PIECE).collect();
+        let some: Vec<_> = self
+            .ledger
+            .closed
+            .iter()
+            .skip(skipped)
+            .take(PIECE)
+            .collect();
         let end = skipped + some.len();
-        let next = (end < self.closed.len()).then(|| Place {
+        let next = (end < self.ledger.closed.len()).then(|| Place {
             at: first + end as u64,
             ..Place::default()
         });
@@ -315,7 +324,7 @@ impl Shard {
         buckets: std::ops::Range<usize>,
         work: &mut usize,
     ) -> Subscriptions {
-        let interest = &self.interests[connection.account.index()];
+        let interest = &self.interests[connection.account];
         let table = &connection.subscriptions;
         let expected = table.len().min(buckets.len());
         let mut list = Subscriptions {
@@ -357,27 +366,11 @@ impl Shard {
         }
     }
 
-    /// Counts what waits for a connection, once its socket has taken what it
-    /// takes in this turn.
-    pub(super) fn note_waiting(&mut self, index: u32) {
-        let connection = &mut self.connections[index];
-        let waiting_bytes = connection.outbox.pending_bytes();
-        let before = std::mem::replace(&mut connection.waiting_bytes, waiting_bytes);
-        self.counts.waiting_bytes = self.counts.waiting_bytes + waiting_bytes - before;
-    }
-
     /// Keeps what is known of a connection that ends, for a while.
     pub(super) fn remember_closed(&mut self, index: u32, reason: CloseReason) {
-        self.counts.count_closed(reason);
-        let connection = &self.connections[index];
-        match reason {
-            CloseReason::SlowConsumerPendingBytes | CloseReason::SlowConsumerWriteDeadline => {
-                self.endings.slow_consumers += 1;
-                self.interests[connection.account.index()].slow_consumers += 1;
-            }
-            CloseReason::StaleConnection => self.endings.stale_connections += 1,
-            _ => {}
-        }
+        let account = self.connections[index].account;
+        let is_slow = self.ledger.count_closed(reason);
+        self.interests[account].slow_consumers += u64::from(is_slow);
         let closed_max = self.config.limits.max_closed_connections / self.config.cores.max(1);
         if closed_max == 0 {
             return;
@@ -387,11 +380,7 @@ impl Shard {
         let buckets = 0..CLOSED_SUBSCRIPTIONS_MAX;
         report.subscriptions = self.report_subscriptions(connection, buckets, &mut 0);
         report.ended = Some((self.clock.mono, reason));
-        while self.closed.len() >= closed_max {
-            self.closed.pop_front();
-            self.closed_forgotten += 1;
-        }
-        self.closed.push_back(report);
+        self.ledger.remember(report, closed_max);
     }
 }
 

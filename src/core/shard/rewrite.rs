@@ -2,8 +2,8 @@
 //! and header blocks for receivers that cannot take them.
 
 use super::Shard;
-use super::fanout::Delivery;
-use crate::base::id::AccountId;
+use super::connections::Message;
+use super::fanout::Place;
 use crate::wire::encode;
 use crate::wire::parse::{Publish, number};
 
@@ -13,21 +13,22 @@ impl Shard {
     #[inline(never)]
     pub(super) fn fan_out_rewritten(
         &mut self,
-        account: AccountId,
-        at: u32,
+        place: Place,
         message: &Publish<'_>,
         index: u32,
     ) -> bool {
         let mut tail = std::mem::take(&mut self.scratch.tail);
         tail.clear();
         write_tail(message, &mut tail);
-        let delivery = Delivery {
-            tail: &tail,
+        let delivery = Message {
+            source: self.source_of(index),
+            shown: None,
+            line: &tail,
+            body: b"",
             has_header: message.header_len > 0,
-            publisher: index,
             size: message.size(),
         };
-        let delivered = self.fan_out(account, at, &delivery);
+        let delivered = self.fan_out(place, &delivery);
         self.scratch.tail = tail;
         delivered
     }
@@ -52,13 +53,13 @@ fn write_tail(message: &Publish<'_>, into: &mut Vec<u8>) {
     into.extend_from_slice(message.payload);
 }
 
-/// Writes a tail without its header block, for receivers that cannot take one.
+/// Writes a message without its header block, for receivers that cannot take one.
 /// They are rare, so this is done for each of them.
 #[cold]
-pub(super) fn strip(tail: &[u8], into: &mut Vec<u8>) {
+pub(super) fn strip(tail: &[u8], body: &[u8], into: &mut Vec<u8>) {
     into.clear();
     // A reply may hold a carriage return, but never a newline.
-    let newline = memchr::memchr(b'\n', tail).expect("a tail begins with a line");
+    let newline = memchr::memchr(b'\n', tail).expect("a message begins with a line");
     let (line, payload) = (&tail[..newline - 1], &tail[newline + 1..]);
     let mut words = line.rsplitn(3, |&byte| byte == b' ');
     let size = words.next().and_then(number);
@@ -72,13 +73,14 @@ pub(super) fn strip(tail: &[u8], into: &mut Vec<u8>) {
     }
     encode::decimal(size - header_len, into);
     into.extend_from_slice(b"\r\n");
-    into.extend_from_slice(&payload[header_len..]);
+    into.extend_from_slice(payload.get(header_len..).unwrap_or_default());
+    into.extend_from_slice(&body[header_len.saturating_sub(payload.len())..]);
 }
 
 /// The header block of a message in the form in which it is delivered, if that
 /// has one.
 #[cold]
-pub(super) fn header_of_tail(tail: &[u8]) -> &[u8] {
+pub(super) fn header_of_line(tail: &[u8]) -> &[u8] {
     let line_end = memchr::memchr(b'\n', tail).expect("a tail begins with a line");
     let mut words = tail[..line_end - 1].rsplitn(3, |&byte| byte == b' ');
     let header_len = words.nth(1).and_then(number).unwrap_or(0);
@@ -98,19 +100,28 @@ mod tests {
 
     #[test]
     fn finds_header_blocks() {
-        let block = header_of_tail(b"r.x 012 014\r\nNATS/1.0\r\n\r\nhi\r\n");
+        let block = header_of_line(b"r.x 012 014\r\nNATS/1.0\r\n\r\nhi\r\n");
         assert_eq!(block, b"NATS/1.0\r\n\r\n");
-        assert_eq!(header_of_tail(b"2 2\r\nab\r\n"), b"ab");
+        assert_eq!(header_of_line(b"2 2\r\nab\r\n"), b"ab");
     }
 
     #[test]
     fn strips_header_blocks() {
         let mut stripped = Vec::new();
-        strip(b"r.x 012 014\r\nNATS/1.0\r\n\r\nhi\r\n", &mut stripped);
-        assert_eq!(stripped, b"r.x 2\r\nhi\r\n");
-        strip(b"r\rx 2 3\r\nabc\r\n", &mut stripped);
-        assert_eq!(stripped, b"r\rx 1\r\nc\r\n");
-        strip(b"2 2\r\nab\r\n", &mut stripped);
-        assert_eq!(stripped, b"0\r\n\r\n");
+        for (whole, expected) in [
+            (
+                &b"r.x 012 014\r\nNATS/1.0\r\n\r\nhi\r\n"[..],
+                &b"r.x 2\r\nhi\r\n"[..],
+            ),
+            (b"r\rx 2 3\r\nabc\r\n", b"r\rx 1\r\nc\r\n"),
+            (b"2 2\r\nab\r\n", b"0\r\n\r\n"),
+        ] {
+            let line_len = memchr::memchr(b'\n', whole).expect("a line") + 1;
+            // Wherever the payload is divided between the two pieces.
+            for at in line_len..=whole.len() {
+                strip(&whole[..at], &whole[at..], &mut stripped);
+                assert_eq!(stripped, expected);
+            }
+        }
     }
 }

@@ -8,10 +8,10 @@
 //! Bounds: what the shell does not drain in the turn is dropped, oldest kept.
 
 use super::Shard;
-use super::fanout::Delivery;
+use super::connections::{Message, Source};
+use super::fanout::Place;
 use super::question::Question;
 use crate::base::id::AccountId;
-use crate::base::limits::SYSTEM_NOTES_MAX;
 use crate::base::slab::NONE;
 use crate::wire::encode;
 use crate::wire::parse::Publish;
@@ -38,6 +38,21 @@ pub struct SystemRequest {
     pub payload: Vec<u8>,
 }
 
+/// A message of the server itself.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerMessage<'a> {
+    /// The account in which it is published.
+    pub account: AccountId,
+    /// Its subject.
+    pub subject: &'a [u8],
+    /// Its reply subject; empty: none.
+    pub reply: &'a [u8],
+    /// A whole header block, or nothing.
+    pub header: &'a [u8],
+    /// What follows it.
+    pub payload: &'a [u8],
+}
+
 impl Shard {
     /// Notes a message that may be a request to the server; true if it was.
     #[cold]
@@ -52,11 +67,11 @@ impl Shard {
         if Question::of(subject, server_id, is_system).is_none() {
             return false;
         }
-        if self.effects.requests.len() >= SYSTEM_NOTES_MAX {
+        if !self.notices.has_room_for_request() {
             return true;
         }
         let (header, payload) = message.payload[..message.size()].split_at(message.header_len);
-        self.effects.requests.push_back(SystemRequest {
+        self.notices.requests.push_back(SystemRequest {
             account: connection.account,
             client_id: connection.client_id,
             user: connection.user,
@@ -76,43 +91,54 @@ impl Shard {
         subject: &[u8],
         queue: Option<&[u8]>,
     ) -> usize {
-        let interest = self.interests.get_mut(account.index());
+        let interest = self.interests.get_mut(account);
         interest.map_or(0, |interest| interest.count_wanting(subject, queue))
     }
 
-    /// Publishes a message of the server itself; `header` is a whole header
-    /// block or empty.
-    pub fn publish_as_server(
-        &mut self,
-        account: AccountId,
-        subject: &[u8],
-        reply: &[u8],
-        header: &[u8],
-        payload: &[u8],
-    ) {
-        let mut tail = std::mem::take(&mut self.scratch.tail);
-        tail.clear();
+    /// Publishes a message of the server itself; `header` is a whole header block or
+    /// empty. False if it has to wait for room in a link or for wide fan-outs, as
+    /// any publisher has: then it is to be tried again in a later turn.
+    #[must_use]
+    pub fn publish_as_server(&mut self, message: &ServerMessage<'_>) -> bool {
+        let ServerMessage {
+            account,
+            subject,
+            reply,
+            header,
+            payload,
+        } = *message;
+        let at = self.interests[account].route(subject, NONE);
+        let route = self.interests[account].route_at(at);
+        let is_admitted = self.admits_wide(route.receivers())
+            || route.receivers() <= self.config.limits.work.bulk_receivers;
+        if self.mesh.full_link_of(route).is_some() || !is_admitted {
+            return false;
+        }
+        let mut line = std::mem::take(&mut self.scratch.tail);
+        line.clear();
         if !reply.is_empty() {
-            tail.extend_from_slice(reply);
-            tail.push(b' ');
+            line.extend_from_slice(reply);
+            line.push(b' ');
         }
         if !header.is_empty() {
-            encode::decimal(header.len(), &mut tail);
-            tail.push(b' ');
+            encode::decimal(header.len(), &mut line);
+            line.push(b' ');
         }
-        encode::decimal(header.len() + payload.len(), &mut tail);
-        tail.extend_from_slice(b"\r\n");
-        tail.extend_from_slice(header);
-        tail.extend_from_slice(payload);
-        tail.extend_from_slice(b"\r\n");
-        let delivery = Delivery {
-            tail: &tail,
+        encode::decimal(header.len() + payload.len(), &mut line);
+        line.extend_from_slice(b"\r\n");
+        line.extend_from_slice(header);
+        line.extend_from_slice(payload);
+        line.extend_from_slice(b"\r\n");
+        let delivery = Message {
+            source: Source::Server,
+            shown: None,
+            line: &line,
+            body: b"",
             has_header: !header.is_empty(),
-            publisher: NONE,
             size: header.len() + payload.len(),
         };
-        let at = self.interests[account.index()].route(subject, NONE);
-        self.fan_out(account, at, &delivery);
-        self.scratch.tail = tail;
+        self.fan_out(Place { account, at }, &delivery);
+        self.scratch.tail = line;
+        true
     }
 }

@@ -69,10 +69,12 @@ impl Shard {
 
 /// Logs a delivery, of which the parts are line and payload.
 #[cold]
-pub(super) fn trace_delivery(connection: &Connection, parts: [&[u8]; 3], style: Tracing) {
-    let payload = memchr::memchr(b'\n', parts[2]).map_or(&b""[..], |end| &parts[2][end + 1..]);
+pub(super) fn trace_delivery(connection: &Connection, parts: [&[u8]; 4], style: Tracing) {
+    let [head, sid, line, body] = parts;
+    let behind = memchr::memchr(b'\n', line).map_or(&b""[..], |end| &line[end + 1..]);
+    let payload = [behind, body].concat();
     let payload = &payload[..payload.len().saturating_sub(2)];
-    let [head, sid, tail] = parts.map(first_line);
+    let [head, sid, tail] = [head, sid, line].map(first_line);
     let label = connection.label();
     trace!("{label} - ->> [{head}{sid}{tail}]");
     let header_len = head

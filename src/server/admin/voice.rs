@@ -9,6 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 use trunkline_core::base::id::{AccountId, CoreId};
+use trunkline_core::shard::Shard;
+use trunkline_core::shard::system::ServerMessage;
 use trunkline_core::wire::info::NATS_VERSION;
 
 use super::{Admin, format};
@@ -39,6 +41,19 @@ pub struct Voice {
     /// Events.
     events: AtomicU64,
     prefix: OnceLock<String>,
+}
+
+impl Message {
+    /// Publishes it; false if it has to wait.
+    fn publish(&self, shard: &mut Shard) -> bool {
+        shard.publish_as_server(&ServerMessage {
+            account: self.account,
+            subject: &self.subject,
+            reply: b"",
+            header: &self.header,
+            payload: &self.payload,
+        })
+    }
 }
 
 impl Voice {
@@ -133,27 +148,25 @@ impl Admin {
     /// are published, so that a sender of many is as slow as its receivers.
     pub fn publish(&self, messages: Vec<Message>) {
         let messages = std::sync::Arc::new(messages);
-        loop {
-            let (done, is_done) = mpsc::channel::<()>();
+        let mut published = 0;
+        while published < messages.len() && !self.shared.is_stopping.load(Ordering::Relaxed) {
+            let (done, is_done) = mpsc::channel();
             let letter = std::sync::Arc::clone(&messages);
             let posted = self.shared.post(CoreId(0), move |core, _| {
-                for message in letter.iter() {
-                    core.shard_mut().publish_as_server(
-                        message.account,
-                        &message.subject,
-                        b"",
-                        &message.header,
-                        &message.payload,
-                    );
-                }
-                drop(done);
+                let rest = letter[published..].iter();
+                let taken = rest.take_while(|message| message.publish(core.shard_mut()));
+                // Whoever waits may have lost patience.
+                let _ = done.send(taken.count());
             });
-            if posted.is_ok() || self.shared.is_stopping.load(Ordering::Relaxed) {
-                // It ends when the letter is read, or thrown away.
-                let _ = is_done.recv_timeout(PATIENCE);
+            let taken = posted.map_or(Ok(0), |()| is_done.recv_timeout(PATIENCE));
+            // A letter that is not answered may still be read: nothing twice.
+            let Ok(taken) = taken else {
                 return;
+            };
+            published += taken;
+            if published < messages.len() {
+                std::thread::sleep(LETTER_PAUSE);
             }
-            std::thread::sleep(LETTER_PAUSE);
         }
     }
 

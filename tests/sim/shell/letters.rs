@@ -5,7 +5,7 @@ use trunkline_core::base::id::AccountId;
 use trunkline_core::shard::Ask;
 use trunkline_core::shard::authenticate::PasswordCheck;
 use trunkline_core::shard::reconfigure::Settings;
-use trunkline_core::shard::system::SystemRequest;
+use trunkline_core::shard::system::{ServerMessage, SystemRequest};
 
 use super::Core;
 
@@ -78,7 +78,22 @@ impl Core {
                 account,
                 subject,
                 payload,
-            }) => shard.publish_as_server(account, &subject, b"", b"", &payload),
+            }) => {
+                let message = ServerMessage {
+                    account,
+                    subject: &subject,
+                    reply: b"",
+                    header: b"",
+                    payload: &payload,
+                };
+                if !shard.publish_as_server(&message) {
+                    self.letters.push_back(Letter::Say {
+                        account,
+                        subject,
+                        payload,
+                    });
+                }
+            }
             None => {}
         }
     }

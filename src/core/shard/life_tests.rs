@@ -29,7 +29,7 @@ fn a_connection_ends_once_however_the_shell_goes_on_flushing() {
     let key = shard.open(Opening::client(1, peer));
     shard.on_hangup(key, CloseReason::ClientClosed);
     // It was dirty before; a layer below may have sent bytes of its own.
-    assert_eq!(shard.next_dirty(), Some(key));
+    assert_eq!(shard.next_to_send(), Some(key));
     let mut slices = [IoSlice::new(&[]); SEND_BLOCKS_MAX];
     assert!(shard.pending_slices(key, &mut slices).is_empty());
     shard.on_sent(key, 0, false);

@@ -1,4 +1,4 @@
-//! The connections of a shard: opening, sending, closing.
+//! The life of connections: opening, what their sockets tell, closing.
 
 use std::io::IoSlice;
 use std::net::{IpAddr, SocketAddr};
@@ -9,7 +9,6 @@ use tracing::info;
 use super::Shard;
 use crate::base::id::{AccountId, ConnectionKey, ConnectionKind, Nanos};
 use crate::base::limits::{CLOSE_LINGER_NS, SEND_BLOCKS_MAX};
-use crate::base::slab::Slab;
 use crate::session::certificate::TlsFacts;
 use crate::session::connection::{CloseReason, Connection, Hold, Revision};
 use crate::session::policy::ConnectionType;
@@ -18,92 +17,6 @@ use crate::wire::encode;
 use crate::wire::info::{self, ConnectionInfo};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
-/// The connections by slot; every slot remembers how often it was used.
-#[derive(Default)]
-pub struct Connections {
-    slots: Slab<Connection>,
-    generations: Vec<u32>,
-}
-
-impl Connections {
-    /// Number of connections.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.slots.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.slots.is_empty()
-    }
-
-    fn insert(&mut self, make: impl FnOnce(u32) -> Connection) -> u32 {
-        // The slot is known only after the insertion, its generation follows.
-        let index = self.slots.insert(make(0));
-        if self.generations.len() <= index as usize {
-            self.generations.push(0);
-        }
-        self.slots[index].generation = self.generations[index as usize];
-        index
-    }
-
-    pub(super) fn remove(&mut self, key: ConnectionKey) {
-        assert!(self.find(key).is_some(), "closed once");
-        self.slots.remove(key.index);
-        let generation = &mut self.generations[key.index as usize];
-        *generation = generation.wrapping_add(1);
-    }
-
-    pub(super) fn slots(&self) -> u32 {
-        self.slots.slots()
-    }
-
-    pub(super) fn get(&self, index: u32) -> Option<&Connection> {
-        self.slots.get(index)
-    }
-
-    pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut Connection> {
-        self.slots.get_mut(index)
-    }
-
-    pub(super) fn key(&self, index: u32) -> ConnectionKey {
-        ConnectionKey {
-            index,
-            generation: self.slots[index].generation,
-        }
-    }
-
-    /// The slot of a key that is still valid.
-    pub(super) fn find(&self, key: ConnectionKey) -> Option<u32> {
-        let connection = self.slots.get(key.index)?;
-        (connection.generation == key.generation).then_some(key.index)
-    }
-
-    pub(super) fn keys(&self) -> impl Iterator<Item = ConnectionKey> {
-        self.slots.iter().map(|(index, connection)| ConnectionKey {
-            index,
-            generation: connection.generation,
-        })
-    }
-}
-
-impl std::ops::Index<u32> for Connections {
-    type Output = Connection;
-
-    #[inline]
-    fn index(&self, index: u32) -> &Connection {
-        &self.slots[index]
-    }
-}
-
-impl std::ops::IndexMut<u32> for Connections {
-    #[inline]
-    fn index_mut(&mut self, index: u32) -> &mut Connection {
-        &mut self.slots[index]
-    }
-}
 
 /// A connection that the shell has accepted.
 #[derive(Clone, Debug)]
@@ -183,11 +96,11 @@ impl Shard {
         }
         self.log_debug(index, "Client connection created");
         self.send_info(index, false);
-        self.counts.websockets += usize::from(is_websocket);
+        self.ledger.counts.websockets += usize::from(is_websocket);
         if opening.is_over_limit || opening.is_throttled {
             match opening.is_over_limit {
-                true => self.counts.refused += 1,
-                false => self.counts.throttled += 1,
+                true => self.ledger.counts.refused += 1,
+                false => self.ledger.counts.throttled += 1,
             }
             let text = match opening.is_over_limit {
                 true => "maximum connections exceeded",
@@ -246,19 +159,17 @@ impl Shard {
         let Some(index) = self.connections.find(key) else {
             return;
         };
+        self.connections.advance(index, accepted);
+        self.connections.note_waiting(index);
         let connection = &mut self.connections[index];
-        connection.outbox.advance(accepted, &mut self.pool);
-        connection.sent_bytes += accepted as u64;
         connection.is_blocked = is_blocked;
-        self.note_waiting(index);
-        let connection = &mut self.connections[index];
         let pending = connection.outbox.pending_bytes();
         if pending == 0 {
             connection.write_deadline = Nanos::NEVER;
             if connection.closing.is_some() {
                 // One whose outbox was empty before is in the list already.
                 if accepted > 0 {
-                    self.effects.closed.push(key);
+                    self.end_if_done(index);
                 }
                 return;
             }
@@ -284,7 +195,7 @@ impl Shard {
         let connection = &mut self.connections[index];
         if connection.is_blocked {
             connection.is_blocked = false;
-            self.mark_dirty(index);
+            self.connections.mark_prompt(index);
         }
     }
 
@@ -295,7 +206,7 @@ impl Shard {
         into: &'b mut [IoSlice<'a>; SEND_BLOCKS_MAX],
     ) -> &'b [IoSlice<'a>] {
         match self.connections.find(key) {
-            Some(index) => self.connections[index].outbox.slices(into),
+            Some(index) => self.connections.slices(index, into),
             None => &[],
         }
     }
@@ -327,7 +238,9 @@ impl Shard {
             let connection = &self.connections[key.index];
             let hears = connection.options.protocol >= 1 && connection.first_pong_sent;
             if hears && connection.closing.is_none() {
-                self.send_info(key.index, false);
+                let line = self.info_line(key.index, false);
+                self.log_out_line(key.index, &line);
+                self.connections.send_bulk(key.index, &line);
             }
         }
     }
@@ -356,11 +269,12 @@ impl Shard {
             &format!("Client connection closed: {}", reason.text()),
         );
         self.remember_closed(index, reason);
-        self.drop_subscriptions(index);
+        self.withdraw(index);
         self.leave(index, reason);
         let deadline = self.clock.mono.after_ns(CLOSE_LINGER_NS);
         let connection = &mut self.connections[index];
         connection.closing = Some(reason);
+        connection.hears = false;
         connection.hold = Hold::None;
         connection.candidate = None;
         connection.revision = Revision::None;
@@ -370,13 +284,22 @@ impl Shard {
         connection.auth_deadline = Nanos::NEVER;
         connection.write_deadline = deadline;
         if connection.outbox.pending_bytes() == 0 {
-            let key = self.connections.key(index);
-            self.effects.closed.push(key);
+            self.end_if_done(index);
         } else {
             self.schedule(index);
-            self.mark_dirty(index);
+            self.connections.mark_prompt(index);
         }
         self.release_stall_waiters(index, 0);
+    }
+
+    /// Has a closing connection end once, when nothing waits to be sent to it any
+    /// more and its subscriptions are ended.
+    pub(super) fn end_if_done(&mut self, index: u32) {
+        let connection = &self.connections[index];
+        if connection.outbox.pending_bytes() == 0 && connection.withdrawals == 0 {
+            let key = self.connections.key(index);
+            self.connections.over.push_back(key);
+        }
     }
 
     /// Gives up what a closing connection has not accepted.
@@ -384,10 +307,9 @@ impl Shard {
         let connection = &mut self.connections[index];
         assert!(connection.closing.is_some(), "only of closing connections");
         if connection.outbox.pending_bytes() > 0 {
-            connection.outbox.clear(&mut self.pool);
-            self.note_waiting(index);
-            let key = self.connections.key(index);
-            self.effects.closed.push(key);
+            self.connections.clear_outbox(index);
+            self.connections.note_waiting(index);
+            self.end_if_done(index);
         }
     }
 
@@ -414,22 +336,17 @@ impl Shard {
         self.abandon_outbox(index);
     }
 
-    pub(super) fn mark_dirty(&mut self, index: u32) {
-        let connection = &mut self.connections[index];
-        if !connection.is_dirty {
-            connection.is_dirty = true;
-            self.effects.dirty.push(index);
-        }
-    }
-
     /// Queues bytes for a connection.
     pub(super) fn send(&mut self, index: u32, bytes: &[u8]) {
-        let connection = &mut self.connections[index];
-        connection.outbox.push(bytes, &mut self.pool);
+        self.connections.send(index, bytes);
+        self.log_out_line(index, bytes);
+    }
+
+    /// Logs a line that is sent, if lines are logged.
+    fn log_out_line(&self, index: u32, bytes: &[u8]) {
         if self.config.trace {
             self.trace_out(index, bytes);
         }
-        self.mark_dirty(index);
     }
 
     /// Queues `-ERR 'text'`.
@@ -443,6 +360,11 @@ impl Shard {
 
     /// Queues INFO; `after_ping` adds what is known since CONNECT.
     pub(super) fn send_info(&mut self, index: u32, after_ping: bool) {
+        let line = self.info_line(index, after_ping);
+        self.send(index, &line);
+    }
+
+    fn info_line(&self, index: u32, after_ping: bool) -> Vec<u8> {
         let connection = &self.connections[index];
         let client_ip = match connection.hides_address {
             true => String::new(),
@@ -463,7 +385,7 @@ impl Shard {
         };
         let mut line = Vec::with_capacity(512);
         info::encode(&self.config.server, &about, &mut line);
-        self.send(index, &line);
+        line
     }
 
     /// The name of an account.
@@ -476,5 +398,5 @@ impl Shard {
 }
 
 #[cfg(test)]
-#[path = "connections_tests.rs"]
+#[path = "life_tests.rs"]
 mod tests;

@@ -1,0 +1,444 @@
+//! Fan-outs over so many receivers of this core that one turn is too short for
+//! them.
+//!
+//! Only one is under way at a time: publishers of others wait for their turn
+//! ([`Shard::admits_wide`]), and so does the link whose message it is. The route is
+//! lent out of the cache meanwhile, so that nothing is copied; who wants the same
+//! subject matches it anew. Receivers are those of the moment at which it began;
+//! a subscription that ends before its turn comes gets nothing, one whose rights
+//! change goes by the new ones.
+//!
+//! Invariants: the publisher is held, the link is not delivered from, until it is
+//! over; so whoever receives from a publisher does so in its order.
+
+use super::super::Shard;
+use super::super::connections::{Flight, Message, Observer, Source, Unobserved};
+use super::super::frame::{Frame, MessageFrame, Publisher, Reader};
+use super::super::message_trace::{Published, TracePart};
+use super::traced::Notes;
+use super::{Deliverer, Place};
+use crate::base::id::{ConnectionKey, CoreId};
+use crate::base::limits::{DELIVERY_WORK_NS, SEND_WORK_NS, TRACED_DELIVERY_WORK_NS};
+use crate::route::cache::{QueueRoute, Route, Target};
+use crate::session::connection::{Behind, Hold};
+
+/// Receivers between two looks at the budget.
+const STEP_RECEIVERS: usize = 128;
+
+/// A fan-out under way.
+pub(in super::super) struct WideFanOut {
+    place: Place,
+    /// The route, out of the cache.
+    route: Route,
+    /// When it began, as the interest counts ended subscriptions.
+    since: u64,
+    source: Source,
+    line: Vec<u8>,
+    has_header: bool,
+    size: usize,
+    flight: Flight,
+    /// Receivers that have had their turn: those without a queue group first, then
+    /// groups.
+    done: usize,
+    delivered: bool,
+    picks: Vec<(CoreId, u32)>,
+    from: From,
+    notes: Option<Notes>,
+}
+
+/// Who waits for it.
+enum From {
+    /// A connection of this core, with its traced message if it is one.
+    Connection(ConnectionKey, Option<Box<Published>>),
+    /// The link from a core.
+    Link(LinkFrame),
+    /// Nobody.
+    Server,
+}
+
+/// What has to be remembered of a message from another core.
+struct LinkFrame {
+    from: CoreId,
+    origin: CoreId,
+    publisher: Option<Publisher>,
+    hops: u8,
+    is_for_plain: bool,
+    subject: Vec<u8>,
+    /// Names of queue groups of which a member here was chosen, as in the frame.
+    queues: Vec<u8>,
+    /// Where in them the next one stands.
+    next_queue: usize,
+}
+
+impl WideFanOut {
+    /// The core whose link waits for it.
+    pub fn link(&self) -> Option<CoreId> {
+        match &self.from {
+            From::Link(frame) => Some(frame.from),
+            From::Connection(..) | From::Server => None,
+        }
+    }
+}
+
+impl Shard {
+    /// Whether a message to so many receivers may go its way now.
+    #[inline]
+    pub(in super::super) fn admits_wide(&self, receivers: usize) -> bool {
+        let work = &self.config.limits.work;
+        (receivers <= work.fan_out_receivers || self.backlog.wide.is_none())
+            && self.connections.unsent_bytes() <= work.unsent_bytes_max
+    }
+
+    /// Fan-out that is not done on the spot: traced, wide, or both. True if it will
+    /// be known later whether somebody gets the message.
+    #[cold]
+    pub(super) fn fan_out_apart(&mut self, place: Place, message: &Message<'_>) -> bool {
+        let receivers = self.interests[place.account].route_at(place.at).receivers();
+        let published = self.notices.traces.current.take();
+        let receivers_max = self.config.limits.work.fan_out_receivers;
+        let is_short = match &published {
+            None => receivers <= receivers_max,
+            Some(_) => {
+                let factor = TRACED_DELIVERY_WORK_NS / DELIVERY_WORK_NS;
+                (receivers as u64).saturating_mul(factor) <= receivers_max as u64
+            }
+        };
+        // What was not held as wide goes its way, traced or not.
+        if is_short || self.backlog.wide.is_some() {
+            return match published {
+                Some(published) => self.fan_out_traced(place, message, published),
+                None => {
+                    self.fan_out_observed(place, message, &mut Unobserved)
+                        .delivered
+                }
+            };
+        }
+        let is_only = published.as_ref().map(|published| published.is_only);
+        let notes = is_only.map(|is_only| Notes::new(self.clock.mono, is_only));
+        let from = match message.source {
+            Source::Connection { slot, .. } => {
+                self.connections[slot].hold = Hold::FanOut;
+                From::Connection(self.connections.key(slot), published)
+            }
+            Source::Remote { .. } | Source::Server => From::Server,
+        };
+        self.begin_wide(place, message, from, notes);
+        true
+    }
+
+    /// Begins to deliver a message of a link that is wide here.
+    pub(super) fn begin_wide_frame(
+        &mut self,
+        from: CoreId,
+        frame: &Frame<'_>,
+        place: Place,
+        message: &Message<'_>,
+        notes: Option<Notes>,
+    ) {
+        let link_frame = LinkFrame {
+            from,
+            origin: frame.message.origin,
+            publisher: frame.message.publisher,
+            hops: frame.message.hops,
+            is_for_plain: frame.message.is_for_plain,
+            subject: frame.message.subject.to_vec(),
+            queues: frame.queue_bytes().to_vec(),
+            next_queue: 0,
+        };
+        self.begin_wide(place, message, From::Link(link_frame), notes);
+    }
+
+    fn begin_wide(
+        &mut self,
+        place: Place,
+        message: &Message<'_>,
+        from: From,
+        notes: Option<Notes>,
+    ) {
+        assert!(self.backlog.wide.is_none(), "one is under way at a time");
+        let interest = &mut self.interests[place.account];
+        let route = interest.lend_route(place.at);
+        let since = interest.gone_sequence();
+        let receivers = route.receivers();
+        let large = &self.scratch.large;
+        let flight =
+            self.connections
+                .begin_flight(self.clock.mono, message, receivers, true, large);
+        self.backlog.wide = Some(Box::new(WideFanOut {
+            place,
+            route,
+            since,
+            source: message.source,
+            line: [message.line, message.body].concat(),
+            has_header: message.has_header,
+            size: message.size,
+            flight,
+            done: 0,
+            delivered: false,
+            picks: Vec::new(),
+            from,
+            notes,
+        }));
+    }
+
+    /// Goes on with the fan-out under way as far as the budget goes, but at least
+    /// one step.
+    pub(in super::super) fn step_wide(&mut self) {
+        let Some(mut wide) = self.backlog.wide.take() else {
+            return;
+        };
+        let is_over = loop {
+            if self.deliver_step(&mut wide) {
+                break true;
+            }
+            if self.work.is_spent() {
+                break false;
+            }
+        };
+        match is_over {
+            true => self.finish_wide(*wide),
+            false => self.backlog.wide = Some(wide),
+        }
+    }
+
+    /// Delivers to some receivers; true if these were the last.
+    fn deliver_step(&mut self, wide: &mut WideFanOut) -> bool {
+        let begun = wide.flight.delivered;
+        let mut notes = wide.notes.take();
+        let steps = match &mut notes {
+            Some(notes) => self.deliver_some(wide, notes),
+            None => self.deliver_some(wide, &mut Unobserved),
+        };
+        let interest = &mut self.interests[wide.place.account];
+        if let Some(notes) = &mut notes {
+            notes.name(interest);
+            self.work.charge(steps as u64 * TRACED_DELIVERY_WORK_NS);
+        }
+        wide.notes = notes;
+        interest
+            .traffic
+            .count_out(wide.flight.delivered - begun, wide.size);
+        let marked = std::mem::take(&mut wide.flight.marked);
+        self.work
+            .charge(steps as u64 * DELIVERY_WORK_NS + marked * SEND_WORK_NS);
+        self.after_fan_out(wide.place.account, Source::Server, &wide.flight);
+        steps == 0
+    }
+
+    fn deliver_some<O: Observer>(&mut self, wide: &mut WideFanOut, observer: &mut O) -> usize {
+        let plain_len = match &wide.from {
+            From::Link(frame) if !frame.is_for_plain => 0,
+            _ => wide.route.plain.len(),
+        };
+        let end = (wide.done + STEP_RECEIVERS).min(plain_len);
+        if wide.done < end {
+            let targets = self.still_there(wide, &wide.route.plain[wide.done..end], None);
+            let message = message_of(wide.source, &wide.line, wide.has_header, wide.size);
+            let mut deliverer = Deliverer {
+                connections: &mut self.connections,
+                subscriptions: self.interests[wide.place.account].subscriptions_mut(),
+                route: &wide.route,
+                message: &message,
+                flight: &mut wide.flight,
+                observer,
+            };
+            for target in targets {
+                wide.delivered |= deliverer.deliver(target);
+            }
+            let steps = end - wide.done;
+            wide.done = end;
+            return steps;
+        }
+        let mut steps = 0;
+        while steps < STEP_RECEIVERS && self.deliver_to_next_group(wide, plain_len, observer) {
+            steps += 1;
+        }
+        steps
+    }
+
+    /// Delivers to the next queue group; false if there is none.
+    fn deliver_to_next_group<O: Observer>(
+        &mut self,
+        wide: &mut WideFanOut,
+        plain_len: usize,
+        observer: &mut O,
+    ) -> bool {
+        let name = match &mut wide.from {
+            From::Link(frame) => match frame.take_name() {
+                Some(name) => Some(name),
+                None => return false,
+            },
+            From::Connection(..) | From::Server => None,
+        };
+        let interest = &self.interests[wide.place.account];
+        let found = match &name {
+            Some(name) => {
+                let number = interest.queue_number(name);
+                number.and_then(|number| wide.route.queue(number))
+            }
+            None => wide.route.queues.get(wide.done - plain_len),
+        };
+        wide.done += 1;
+        let Some(queue) = found else {
+            return name.is_some();
+        };
+        let queue_name = name
+            .clone()
+            .unwrap_or_else(|| interest.queue_name(queue.queue).to_vec());
+        let local = self.still_there(wide, &queue.local, Some(&queue_name));
+        let queue = QueueRoute {
+            local,
+            ..queue.clone()
+        };
+        let message = message_of(wide.source, &wide.line, wide.has_header, wide.size);
+        let mut deliverer = Deliverer {
+            connections: &mut self.connections,
+            subscriptions: self.interests[wide.place.account].subscriptions_mut(),
+            route: &wide.route,
+            message: &message,
+            flight: &mut wide.flight,
+            observer,
+        };
+        match &wide.from {
+            From::Link(frame) => {
+                let members = queue.local.len().max(1) as u64;
+                let first = usize::try_from(self.rng.below(members)).unwrap_or(0);
+                if !deliverer.deliver_to_one(&queue.local, first) {
+                    let core = super::next_core(&queue, self.config.core);
+                    let onward = frame.as_message(wide.place, &wide.line, wide.has_header);
+                    let cores = self.config.cores;
+                    self.mesh.hand_on_pick(&onward, &queue_name, core, cores);
+                }
+            }
+            From::Connection(..) | From::Server => {
+                wide.delivered |= (queue.local.len() as u64 + u64::from(queue.remote_members) > 0)
+                    && deliverer.deliver_to_group(
+                        &queue,
+                        self.config.core,
+                        &mut self.rng,
+                        &mut wide.picks,
+                    );
+            }
+        }
+        true
+    }
+
+    /// Those of some receivers that are still there and may still have the message.
+    fn still_there(
+        &self,
+        wide: &WideFanOut,
+        targets: &[Target],
+        queue: Option<&[u8]>,
+    ) -> Vec<Target> {
+        let interest = &self.interests[wide.place.account];
+        let subject = wide.route.subject();
+        let is_there = |target: &&Target| {
+            !interest.is_gone_since(target.subscription, wide.since)
+                && interest.admits_delivery(target.subscription, subject, queue)
+        };
+        targets.iter().filter(is_there).copied().collect()
+    }
+
+    fn finish_wide(&mut self, wide: WideFanOut) {
+        let place = wide.place;
+        let message = message_of(wide.source, &wide.line, wide.has_header, wide.size);
+        let behind = wide.flight.behind();
+        match wide.from {
+            From::Link(frame) => {
+                if let Some(notes) = wide.notes {
+                    self.leave_part(frame.origin, frame.hops, notes);
+                }
+                let onward = frame.as_message(place, &wide.line, wide.has_header);
+                self.note_stall(&onward, &wide.flight);
+                self.stall_remote(frame.from);
+            }
+            From::Connection(key, published) => {
+                let slot = self.connections.find(key);
+                // Its slot may be another's by now.
+                let source = slot.map_or(Source::Server, |_| wide.source);
+                let message = Message { source, ..message };
+                let cores = self.hand_on(place.account, &wide.route, &wide.picks, &message);
+                if let Some(mut published) = published {
+                    self.await_parts(&mut published, cores);
+                    published.egresses = wide.notes.map(Notes::into_egresses).unwrap_or_default();
+                    self.notices.traces.leave(TracePart::Published(*published));
+                }
+                if let Some(index) = slot {
+                    let delivered = wide.delivered || !cores.is_empty();
+                    let subject = wide.route.subject();
+                    self.end_wide_publish(index, subject, &message, delivered, behind);
+                }
+            }
+            From::Server => {
+                self.hand_on(place.account, &wide.route, &wide.picks, &message);
+            }
+        }
+        self.interests[place.account].put_back_route(place.at, wide.route);
+    }
+
+    /// Goes on with a publisher whose wide fan-out is over.
+    fn end_wide_publish(
+        &mut self,
+        index: u32,
+        subject: &[u8],
+        message: &Message<'_>,
+        delivered: bool,
+        behind: Option<Behind>,
+    ) {
+        if !delivered && let Some(reply) = message.reply() {
+            self.tell_no_responders(index, subject, reply);
+        }
+        let connection = &mut self.connections[index];
+        if connection.hold != Hold::FanOut {
+            return;
+        }
+        connection.behind = behind;
+        connection.hold = Hold::None;
+        self.stall_if_ahead(index);
+        if self.connections[index].hold == Hold::None {
+            self.release(index);
+        }
+    }
+}
+
+impl LinkFrame {
+    /// The next name of a queue group.
+    fn take_name(&mut self) -> Option<Vec<u8>> {
+        let mut reader = Reader(&self.queues[self.next_queue..]);
+        if reader.0.is_empty() {
+            return None;
+        }
+        let name = reader.text().to_vec();
+        self.next_queue = self.queues.len() - reader.0.len();
+        Some(name)
+    }
+
+    fn as_message<'a>(
+        &'a self,
+        place: Place,
+        tail: &'a [u8],
+        has_header: bool,
+    ) -> MessageFrame<'a> {
+        MessageFrame {
+            account: place.account,
+            is_for_plain: self.is_for_plain,
+            hops: self.hops,
+            origin: self.origin,
+            publisher: self.publisher,
+            subject: &self.subject,
+            tail,
+            has_header,
+        }
+    }
+}
+
+fn message_of(source: Source, line: &[u8], has_header: bool, size: usize) -> Message<'_> {
+    Message {
+        source,
+        shown: None,
+        line,
+        body: b"",
+        has_header,
+        size,
+    }
+}

@@ -1,0 +1,49 @@
+//! Log-ins under way: passwords that the shell is asked to check, and sources that
+//! have failed too often.
+
+use std::collections::VecDeque;
+
+use super::authenticate::PasswordCheck;
+use crate::base::limits::PASSWORD_CHECKS_MAX;
+use crate::session::tries::{Source, Tries};
+
+/// The state of log-ins on one core.
+pub(super) struct Login {
+    /// Where failed log-in tries come from.
+    pub tries: Tries,
+    /// Passwords that the shell is checking.
+    under_way: usize,
+    /// Passwords that it was ever asked to check: each check has a number.
+    begun: u64,
+    /// Those that it has not been asked yet.
+    pub checks: VecDeque<PasswordCheck>,
+}
+
+impl Login {
+    /// Nobody has tried.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            tries: Tries::new(seed),
+            under_way: 0,
+            begun: 0,
+            checks: VecDeque::new(),
+        }
+    }
+
+    /// The number of another check for a source, if there is room for it.
+    pub fn begin_check(&mut self, source: Source) -> Option<u64> {
+        if self.under_way >= PASSWORD_CHECKS_MAX || !self.tries.begin_check(source) {
+            return None;
+        }
+        self.under_way += 1;
+        self.begun += 1;
+        Some(self.begun)
+    }
+
+    /// A check has been answered.
+    pub fn end_check(&mut self, source: Source) {
+        assert!(self.under_way > 0, "only what was asked is answered");
+        self.under_way -= 1;
+        self.tries.end_check(source);
+    }
+}

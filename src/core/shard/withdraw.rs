@@ -1,0 +1,123 @@
+//! The end of all subscriptions of a connection, piece by piece if they are many.
+//!
+//! Until a withdrawal is over its subscriptions still stand in the interest, but
+//! nothing reaches the connection by them ([`Connection::hears`]). It keeps the
+//! slot of a connection that ends, so that no other one takes it meanwhile, and
+//! holds one that stays, so that it makes no new ones. Other cores hear of it piece
+//! by piece too, and only while the links have room.
+//!
+//! [`Connection::hears`]: crate::session::connection::Connection::hears
+
+use super::Shard;
+use super::trace::trace_end;
+use crate::base::id::{AccountId, ConnectionKey};
+use crate::base::limits::{SUBSCRIPTION_WORK_NS, WITHDRAWN_AT_ONCE_MAX};
+use crate::session::connection::Hold;
+
+/// Subscriptions between two looks at budget and links.
+const STEP_SUBSCRIPTIONS: usize = 32;
+
+/// Subscriptions that are being ended.
+pub(super) struct Withdrawal {
+    key: ConnectionKey,
+    account: AccountId,
+    numbers: Vec<u32>,
+}
+
+impl Withdrawal {
+    /// Subscriptions that are left to be ended.
+    pub fn left(&self) -> usize {
+        self.numbers.len()
+    }
+}
+
+impl Shard {
+    /// Ends all subscriptions of a connection. True if that takes longer: then
+    /// nothing reaches it until it is done, and it must be held or ending.
+    pub(super) fn withdraw(&mut self, index: u32) -> bool {
+        let key = self.connections.key(index);
+        let connection = &mut self.connections[index];
+        if connection.subscriptions.is_empty() {
+            return connection.withdrawals > 0;
+        }
+        let mut withdrawal = Withdrawal {
+            key,
+            account: connection.account,
+            numbers: std::mem::take(&mut connection.subscriptions)
+                .into_iter()
+                .collect(),
+        };
+        if withdrawal.numbers.len() <= WITHDRAWN_AT_ONCE_MAX {
+            while !self.end_some(&mut withdrawal) {}
+            return self.connections[index].withdrawals > 0;
+        }
+        let connection = &mut self.connections[index];
+        connection.hears = false;
+        connection.withdrawals += 1;
+        self.backlog.withdrawals.push_back(withdrawal);
+        true
+    }
+
+    /// Goes on with withdrawals, one after the other, as far as budget and links
+    /// allow; at least one step.
+    pub(super) fn step_withdrawals(&mut self) {
+        while let Some(mut withdrawal) = self.backlog.withdrawals.pop_front() {
+            if let Some(core) = self.mesh.full_link() {
+                self.mesh.links[core.index()].demand_return();
+                self.backlog.withdrawals.push_front(withdrawal);
+                return;
+            }
+            if self.end_some(&mut withdrawal) {
+                self.finish_withdrawal(withdrawal.key);
+            } else {
+                // The next one gets its step too.
+                self.backlog.withdrawals.push_back(withdrawal);
+            }
+            if self.work.is_spent() {
+                return;
+            }
+        }
+    }
+
+    /// Ends some subscriptions; true if these were the last.
+    fn end_some(&mut self, withdrawal: &mut Withdrawal) -> bool {
+        let interest = &mut self.interests[withdrawal.account];
+        let connection = &self.connections[withdrawal.key.index];
+        debug_assert_eq!(connection.generation, withdrawal.key.generation);
+        for _ in 0..STEP_SUBSCRIPTIONS {
+            let Some(number) = withdrawal.numbers.pop() else {
+                return true;
+            };
+            if self.config.trace {
+                trace_end(connection, interest.subscription(number));
+            }
+            let mesh = &mut self.mesh;
+            interest.unsubscribe(number, |announcement| {
+                mesh.announce(withdrawal.account, announcement);
+            });
+            self.work.charge(SUBSCRIPTION_WORK_NS);
+        }
+        withdrawal.numbers.is_empty()
+    }
+
+    fn finish_withdrawal(&mut self, key: ConnectionKey) {
+        let index = key.index;
+        let connection = &mut self.connections[index];
+        assert_eq!(
+            connection.generation, key.generation,
+            "a withdrawal keeps the slot"
+        );
+        connection.withdrawals -= 1;
+        if connection.withdrawals > 0 {
+            return;
+        }
+        if connection.closing.is_some() {
+            self.end_if_done(index);
+            return;
+        }
+        connection.hears = true;
+        if connection.hold == Hold::Withdrawing {
+            self.release(index);
+        }
+    }
+}
