@@ -1,6 +1,6 @@
 //! What differs between seeds: sizes, speeds, limits and habits.
 
-use trunkline_core::base::limits::Limits;
+use trunkline_core::base::limits::{Limits, WorkLimits};
 
 use crate::clock::{MICROSECOND, MILLISECOND, Time};
 use crate::dice::Dice;
@@ -121,6 +121,7 @@ impl Profile {
             is_tight,
             limits,
         };
+        profile.limits.work = work_limits(&mut Dice::new(seed, 5));
         if !has_policy && Dice::new(seed, 4).percent(30) {
             profile.relay_much();
         }
@@ -136,5 +137,25 @@ impl Profile {
         self.preempt_percent = 0;
         self.starve_one_in = u64::MAX;
         self.pause_percent = 0;
+    }
+}
+
+/// Turns so short that everything is cut wherever it can be, in most runs.
+fn work_limits(dice: &mut Dice) -> WorkLimits {
+    let usual = WorkLimits::default();
+    if dice.percent(30) {
+        return usual;
+    }
+    let mut part = |usual: u64| *dice.pick(&[1, 100, 5_000, usual]);
+    WorkLimits {
+        mesh_ns: part(usual.mesh_ns),
+        input_ns: part(usual.input_ns),
+        slice_ns: part(usual.slice_ns),
+        backlog_ns: part(usual.backlog_ns),
+        send_ns: part(usual.send_ns),
+        fan_out_receivers: *dice.pick(&[0, 1, 3, 4_096]),
+        bulk_receivers: *dice.pick(&[0, 1, 3, 64]),
+        unsent_bytes_max: *dice.pick(&[0, 200, 5_000, 16 << 20]),
+        withdrawn_at_once: *dice.pick(&[0, 1, 64]),
     }
 }

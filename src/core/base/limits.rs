@@ -198,10 +198,6 @@ pub const SUBSCRIPTION_WORK_NS: u64 = 500;
 /// Work of looking at a node of the trie or collecting a receiver.
 pub const MATCH_WORK_NS: u64 = 30;
 
-/// Subscriptions of a connection that ends which are ended at once; those of one
-/// with more end piece by piece.
-pub const WITHDRAWN_AT_ONCE_MAX: usize = 64;
-
 /// What a turn may cost, part by part, in nominal nanoseconds. All parts together
 /// are the longest turn: half of the 10 ms that a client may have to wait for
 /// others.
@@ -225,6 +221,9 @@ pub struct WorkLimits {
     pub fan_out_receivers: usize,
     /// Receivers beyond which their sends may wait for a later turn.
     pub bulk_receivers: usize,
+    /// Subscriptions of a connection that are ended at once when it ends; those of
+    /// one with more end piece by piece.
+    pub withdrawn_at_once: usize,
     /// Bytes that wait for such sends; beyond, publishers to that many receivers
     /// wait.
     pub unsent_bytes_max: u64,
@@ -240,6 +239,7 @@ impl Default for WorkLimits {
             send_ns: 1_000_000,
             fan_out_receivers: 4_096,
             bulk_receivers: 64,
+            withdrawn_at_once: 64,
             unsent_bytes_max: 16 << 20,
         }
     }

@@ -11,7 +11,7 @@
 use super::Shard;
 use super::trace::trace_end;
 use crate::base::id::{AccountId, ConnectionKey};
-use crate::base::limits::{SUBSCRIPTION_WORK_NS, WITHDRAWN_AT_ONCE_MAX};
+use crate::base::limits::SUBSCRIPTION_WORK_NS;
 use crate::session::connection::Hold;
 
 /// Subscriptions between two looks at budget and links.
@@ -47,7 +47,7 @@ impl Shard {
                 .into_iter()
                 .collect(),
         };
-        if withdrawal.numbers.len() <= WITHDRAWN_AT_ONCE_MAX {
+        if withdrawal.numbers.len() <= self.config.limits.work.withdrawn_at_once {
             while !self.end_some(&mut withdrawal) {}
             return self.connections[index].withdrawals > 0;
         }
