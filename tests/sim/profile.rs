@@ -146,6 +146,8 @@ fn work_limits(dice: &mut Dice) -> WorkLimits {
     if dice.percent(30) {
         return usual;
     }
+    let bulk_receivers = *dice.pick(&[0, 1, 3, 64]);
+    let wide = *dice.pick(&[4_096]);
     let mut part = |usual: u64| *dice.pick(&[1, 100, 5_000, usual]);
     WorkLimits {
         mesh_ns: part(usual.mesh_ns),
@@ -153,8 +155,8 @@ fn work_limits(dice: &mut Dice) -> WorkLimits {
         slice_ns: part(usual.slice_ns),
         backlog_ns: part(usual.backlog_ns),
         send_ns: part(usual.send_ns),
-        fan_out_receivers: *dice.pick(&[0, 1, 3, 4_096]),
-        bulk_receivers: *dice.pick(&[0, 1, 3, 64]),
+        fan_out_receivers: bulk_receivers.max(wide),
+        bulk_receivers,
         unsent_bytes_max: *dice.pick(&[0, 200, 5_000, 16 << 20]),
         withdrawn_at_once: *dice.pick(&[0, 1, 64]),
     }

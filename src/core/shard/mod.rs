@@ -151,6 +151,11 @@ impl Shard {
     /// A shard without connections.
     #[must_use]
     pub fn new(config: ShardConfig) -> Self {
+        let work = &config.limits.work;
+        assert!(
+            work.bulk_receivers <= work.fan_out_receivers,
+            "whatever is wide is bulk"
+        );
         let mut rng = Rng::new(config.seed ^ u64::from(config.core.0) << 56);
         let mut shard = Self {
             mesh: Mesh::new(config.core, config.cores),
