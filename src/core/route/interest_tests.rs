@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::base::rng::Rng;
-use crate::route::cache::Target;
+use crate::route::receivers::Target;
 use crate::route::subscription::Sid;
 use crate::subject::mapping::SubjectMapping;
 use crate::subject::pattern::matches;

@@ -26,7 +26,7 @@ use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
 use crate::base::limits::{SHARED_TAIL_BYTES, STALL_PENDING_BYTES, Tracing};
 use crate::base::short;
 use crate::base::slab::{NONE, Slab};
-use crate::route::cache::{QueueRoute, Route, Target};
+use crate::route::receivers::{QueueRoute, Route, Target};
 use crate::route::subscription::Subscription;
 use crate::session::connection::{CloseReason, Connection};
 use crate::session::large::share_part;

@@ -214,7 +214,7 @@ impl Shard {
         }
         let interest = &mut self.interests[connection.account.index()];
         for &number in &connection.subscriptions {
-            interest.subscription_mut(number).filter = NOTHING_PASSES;
+            interest.set_filter(number, NOTHING_PASSES);
         }
     }
 
@@ -234,7 +234,7 @@ impl Shard {
                 }
                 _ => NO_FILTER,
             };
-            interest.subscription_mut(number).filter = filter;
+            interest.set_filter(number, filter);
         }
         interest.forget_routes();
     }

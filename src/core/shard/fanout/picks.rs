@@ -6,7 +6,7 @@ use super::{Delivery, Marks, Receivers};
 use crate::base::id::CoreId;
 use crate::base::limits::STALL_PENDING_BYTES;
 use crate::base::slab::NONE;
-use crate::route::cache::QueueRoute;
+use crate::route::receivers::QueueRoute;
 
 impl Shard {
     /// Delivers to one member of a queue group that another core has chosen

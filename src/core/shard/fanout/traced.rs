@@ -10,7 +10,7 @@ use super::{Delivery, Marks, NOBODY, Receivers, choose_core};
 use crate::base::id::{AccountId, CoreId};
 use crate::base::limits::STALL_PENDING_BYTES;
 use crate::base::slab::NONE;
-use crate::route::cache::{QueueRoute, Target};
+use crate::route::receivers::{QueueRoute, Target};
 
 /// Receivers are told these reasons (NATS 2.15).
 const NO_ECHO: &str = "Not delivered because of no echo";
