@@ -10,13 +10,15 @@
 use std::hint::black_box;
 
 use trunkline_core::base::id::CoreId;
-use trunkline_core::base::limits::ROUTE_CACHE_MAX;
 use trunkline_core::route::interest::{Announcement, Interest};
 use trunkline_core::subject::pattern::Pattern;
 
 use crate::harness::{Bench, cpu_ns};
 use crate::memory::{live_bytes, resident_bytes};
 use crate::subject::{subject, wildcard_pattern};
+
+/// A third of the subjects that are looked up in turn.
+const SUBJECTS: usize = 32 << 10;
 
 /// Look-ups per measured batch.
 const BATCH: usize = 64;
@@ -75,8 +77,8 @@ fn measure(bench: &mut Bench, literals: usize, wildcards: usize, size: &str) {
         );
     }
     // A prime step, so that neighbours in time are not neighbours in memory.
-    let subjects: Vec<String> = (0..ROUTE_CACHE_MAX * 3)
-        .map(|at| subject(at * 7919 % literals.max(ROUTE_CACHE_MAX * 3)))
+    let subjects: Vec<String> = (0..SUBJECTS * 3)
+        .map(|at| subject(at * 7919 % literals.max(SUBJECTS * 3)))
         .collect();
     cached(bench, &name, &mut interest, &subjects);
     stale(bench, &name, &mut interest, &subjects);

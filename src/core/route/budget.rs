@@ -49,10 +49,16 @@ impl RouteBudget {
         self.bytes_max.set(bytes_max);
     }
 
+    /// What is left of it.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.bytes_max.get().saturating_sub(self.bytes.get())
+    }
+
     /// Whether no more may be remembered.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.bytes.get() > self.bytes_max.get()
+        self.left() == 0
     }
 
     /// Whether the core should take routes back before it is full.
@@ -94,7 +100,7 @@ mod tests {
         let budget = RouteBudget::new(80);
         budget.recharge(0, 70);
         assert!(!budget.is_tight() && !budget.is_full());
-        budget.recharge(70, 80);
+        budget.recharge(70, 79);
         assert!(budget.is_tight() && !budget.is_full());
         budget.recharge(0, 1);
         assert!(budget.is_full());

@@ -18,6 +18,9 @@
 //! A subject enters the cache at its second sight. Before, its route stands at
 //! one place that all such subjects share, the scratch: good until the next
 //! unknown subject is looked up, found by the publisher that used it last only.
+//! Who only asks whom a subject reaches ([`RouteCache::find_asked`]) has another
+//! such place and changes nothing else, for the route of the message that is on
+//! its way must stay where it is.
 //!
 //! Bounds: those of the [`RouteBudget`], which counts what routes and tables
 //! take, capacities included. At it every route that comes in pays for itself:
@@ -38,8 +41,17 @@ use super::budget::RouteBudget;
 use super::receivers::{Route, STALE};
 use crate::base::limits::{ROUTE_EVICTION_BYTES_PER_STEP, ROUTE_EVICTION_STEPS_MIN};
 
-/// The place of routes that are not remembered.
+/// The place of routes of messages that are not remembered.
 const SCRATCH: u32 = 0;
+
+/// The place of routes that are only asked for.
+const ASKED: u32 = 1;
+
+/// The first place of remembered routes.
+const FIRST: u32 = 2;
+
+/// What the scratch may keep while the budget is used up.
+const SCRATCH_BYTES_KEPT: usize = 4096;
 
 /// Places below which a sparse cache is not made smaller.
 const PLACES_KEPT: usize = 64;
@@ -92,7 +104,7 @@ impl RouteCache {
     #[must_use]
     pub fn new(hasher: RandomState, budget: Rc<RouteBudget>) -> Self {
         let mut cache = Self {
-            routes: vec![Route::default()],
+            routes: scratch_places(),
             vacant: Vec::new(),
             table: HashTable::new(),
             hasher,
@@ -123,6 +135,22 @@ impl RouteCache {
     pub fn find_detour(&mut self, from: &[u8], to: &[u8]) -> Lookup {
         let hash = !self.hasher.hash_one(from);
         self.look_up(Some(from), to, hash)
+    }
+
+    /// Finds the route of a subject that nobody publishes to now; other places
+    /// stay as they are.
+    pub fn find_asked(&mut self, subject: &[u8]) -> Lookup {
+        let hash = self.hasher.hash_one(subject);
+        let routes = &self.routes;
+        let known = self.table.find(hash, |&at| {
+            let route = &routes[at as usize];
+            route.generation == self.generation && route.is_of(subject, hash)
+        });
+        if let Some(&at) = known {
+            return Lookup::Current(at);
+        }
+        self.routes[ASKED as usize].reset(None, subject, hash);
+        Lookup::Unmatched(ASKED)
     }
 
     fn look_up(&mut self, from: Option<&[u8]>, subject: &[u8], hash: u64) -> Lookup {
@@ -180,8 +208,9 @@ impl RouteCache {
             route.charged = to;
             self.charge(from, to);
         }
-        if self.budget.is_full() {
-            self.pay(to.saturating_sub(from), at);
+        // What is not remembered must not cost others their place.
+        if self.budget.is_full() && at >= FIRST {
+            self.pay(to.saturating_sub(from), at, 0);
         }
     }
 
@@ -199,9 +228,10 @@ impl RouteCache {
         for &at in self.detours.iter_hash(hash) {
             self.routes[at as usize].expire();
         }
-        let scratch = &mut self.routes[SCRATCH as usize];
-        if scratch.hash == hash || scratch.is_detour() {
-            scratch.expire();
+        for scratch in &mut self.routes[..FIRST as usize] {
+            if scratch.hash == hash || scratch.is_detour() {
+                scratch.expire();
+            }
         }
     }
 
@@ -210,8 +240,7 @@ impl RouteCache {
     #[inline]
     pub fn is_current(&self, at: u32, subject: &[u8]) -> bool {
         self.routes.get(at as usize).is_some_and(|route| {
-            route.generation == self.generation
-                && crate::base::short::equal(route.key(), subject)
+            route.generation == self.generation && crate::base::short::equal(route.key(), subject)
         })
     }
 
@@ -228,7 +257,7 @@ impl RouteCache {
 
     /// Forgets all routes, and so what rights and mappings made of them.
     pub fn clear(&mut self) {
-        self.routes = vec![Route::default()];
+        self.routes = scratch_places();
         self.vacant = Vec::new();
         self.table = HashTable::new();
         self.detours = HashTable::new();
@@ -302,12 +331,12 @@ impl RouteCache {
     /// # Panics
     /// If something does not hold.
     pub fn check_invariants(&self) {
-        let used = self.routes.len() - 1 - self.vacant.len();
+        let used = self.routes.len() - FIRST as usize - self.vacant.len();
         assert_eq!(self.table.len(), used, "every route is in the table");
         let (mut detours, mut charged) = (0, self.charged_for_tables);
         for (at, route) in (0u32..).zip(&self.routes) {
             charged += route.charged;
-            if at == SCRATCH || route.is_vacant() {
+            if at < FIRST || route.is_vacant() {
                 continue;
             }
             let found = self.table.find(route.hash, |&other| other == at);
@@ -321,20 +350,52 @@ impl RouteCache {
 
     /// A place for a subject that has no route.
     fn add(&mut self, from: Option<&[u8]>, subject: &[u8], hash: u64) -> u32 {
-        // Where others have all of the budget there is nothing to be replaced.
-        let has_room = !self.table.is_empty() || !self.budget.is_full();
-        if !self.budget.is_second_sight(hash) || !has_room {
-            self.routes[SCRATCH as usize].reset(from, subject, hash);
-            return SCRATCH;
-        }
-        let at = self.vacant.pop().unwrap_or_else(|| {
-            self.routes.push(Route::default());
-            (self.routes.len() - 1) as u32
-        });
+        let at = match self.budget.is_second_sight(hash) {
+            true => self.room(),
+            false => SCRATCH,
+        };
         self.routes[at as usize].reset(from, subject, hash);
-        self.enter(at);
-        self.charge_tables();
+        if at >= FIRST {
+            self.enter(at);
+            self.charge_tables();
+        }
         at
+    }
+
+    /// A place for one more route; the scratch if other accounts have used the
+    /// budget up, so that there is nothing to be replaced.
+    fn room(&mut self) -> u32 {
+        let places = self.routes.len();
+        let grows = places == self.routes.capacity() && self.vacant.is_empty();
+        // Half of a doubled table might stand empty, and be charged.
+        let growth = if grows { places / 4 + 1 } else { 0 };
+        let growth_bytes = growth * size_of::<Route>();
+        if self.budget.left() <= growth_bytes {
+            self.drop_large_scratch();
+            self.pay(0, SCRATCH, growth_bytes);
+            if self.budget.is_full() && self.table.is_empty() {
+                return SCRATCH;
+            }
+        }
+        if let Some(at) = self.vacant.pop() {
+            return at;
+        }
+        if grows {
+            self.routes.reserve_exact(growth);
+        }
+        self.routes.push(Route::default());
+        places as u32
+    }
+
+    /// The scratch pays with what it has itself.
+    fn drop_large_scratch(&mut self) {
+        for at in [SCRATCH, ASKED] {
+            let scratch = &mut self.routes[at as usize];
+            if scratch.charged > SCRATCH_BYTES_KEPT {
+                let scratch = std::mem::take(scratch);
+                self.charge(scratch.charged, 0);
+            }
+        }
     }
 
     /// Enters a route into the tables.
@@ -350,13 +411,14 @@ impl RouteCache {
         }
     }
 
-    /// Takes routes out for one that has grown by so many bytes: as many steps
-    /// of the hand as that is worth, the last few without mercy.
+    /// Takes routes out, until so much of the budget is left, for one that has
+    /// grown by so many bytes: as many steps of the hand as that is worth, the
+    /// last few without mercy.
     #[cold]
-    fn pay(&mut self, bytes: usize, keep: u32) {
+    fn pay(&mut self, bytes: usize, keep: u32, left: usize) {
         let mut steps = ROUTE_EVICTION_STEPS_MIN + bytes / ROUTE_EVICTION_BYTES_PER_STEP;
         let mut places = self.routes.len();
-        while self.budget.is_full() && steps > 0 && places > 0 {
+        while self.budget.left() <= left && steps > 0 && places > 0 {
             places -= 1;
             self.hand = (self.hand + 1) % self.routes.len() as u32;
             if self.hand == keep || self.routes[self.hand as usize].is_vacant() {
@@ -381,7 +443,7 @@ impl RouteCache {
         if !is_meant || route.is_vacant() {
             return;
         }
-        if at != SCRATCH {
+        if at >= FIRST {
             return self.evict(at);
         }
         // It may have a hint to it and just be in use.
@@ -414,14 +476,16 @@ impl RouteCache {
         if self.routes.len() < PLACES_KEPT || self.vacant.len() < self.routes.len() / 2 {
             return;
         }
-        let scratch = std::mem::take(&mut self.routes[SCRATCH as usize]);
-        self.routes.retain(|route| !route.is_vacant());
-        self.routes.insert(SCRATCH as usize, scratch);
+        let mut at = 0;
+        self.routes.retain(|route| {
+            at += 1;
+            at <= FIRST || !route.is_vacant()
+        });
         self.routes.shrink_to_fit();
         self.vacant = Vec::new();
         self.table = HashTable::with_capacity(self.routes.len());
         self.detours = HashTable::new();
-        for at in SCRATCH + 1..self.routes.len() as u32 {
+        for at in FIRST..self.routes.len() as u32 {
             self.enter(at);
         }
         self.hand = SCRATCH;
@@ -443,6 +507,10 @@ impl RouteCache {
             self.charge(from, to);
         }
     }
+}
+
+fn scratch_places() -> Vec<Route> {
+    vec![Route::default(); FIRST as usize]
 }
 
 impl Drop for RouteCache {

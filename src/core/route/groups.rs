@@ -100,8 +100,7 @@ impl Groups {
     pub fn find(&self, pattern: u32, name: &[u8]) -> Option<u32> {
         let name = self.number(name)?;
         let groups = &self.groups;
-        let is_meant =
-            |&at: &u32| (groups[at].pattern, groups[at].name) == (pattern, name);
+        let is_meant = |&at: &u32| (groups[at].pattern, groups[at].name) == (pattern, name);
         self.table
             .find(self.hasher.hash_one((pattern, name)), is_meant)
             .copied()

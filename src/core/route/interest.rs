@@ -324,6 +324,19 @@ impl Interest {
         }
     }
 
+    /// The route of a subject to which nobody publishes now; that of a message
+    /// which is on its way stays where it is.
+    pub fn asked_route(&mut self, subject: &[u8]) -> &Route {
+        let at = match self.routes.find_asked(subject) {
+            Lookup::Current(at) => at,
+            Lookup::Unmatched(at) => {
+                self.match_route(subject, at);
+                at
+            }
+        };
+        self.routes.get(at)
+    }
+
     /// The route at a place, with the subscriptions that it names.
     #[inline]
     pub fn route_parts(&mut self, at: u32) -> (&Route, &mut Slab<Subscription>) {
@@ -387,9 +400,9 @@ impl Interest {
         let (patterns, groups) = (&self.patterns, &mut self.groups);
         groups.begin_match();
         let mut work = 1;
-        let literal = self.texts.find(hash, |&entry| {
-            short::equal(&patterns[entry].text, subject)
-        });
+        let literal = self
+            .texts
+            .find(hash, |&entry| short::equal(&patterns[entry].text, subject));
         // In a message wildcards are letters: a subject that reads like a
         // pattern is matched by the trie alone.
         if let Some(&entry) = literal
@@ -419,7 +432,11 @@ impl Interest {
     fn changed(&mut self, at: u32) {
         let entry = &self.patterns[at];
         // A walk to a pattern with wildcards takes a step per token.
-        let work = 1 + if entry.has_wildcard { entry.text.len() / 8 } else { 0 };
+        let work = 1 + if entry.has_wildcard {
+            entry.text.len() / 8
+        } else {
+            0
+        };
         if entry.has_wildcard {
             self.routes.invalidate_all();
         } else {

@@ -101,8 +101,7 @@ impl Interest {
     /// The plain subscription of one connection that matches a subject, if
     /// there is one.
     pub fn plain_of_connection(&mut self, connection: u32, subject: &[u8]) -> Option<u32> {
-        let at = self.route(subject, NONE);
-        let route = self.routes.get(at);
+        let route = self.asked_route(subject);
         let of_connection = |target: &&Target| target.connection == connection;
         route
             .plain

@@ -12,9 +12,14 @@ const VERDICTS_MAX: usize = 8;
 pub struct Verdicts {
     /// The last set of rights that was seen to allow it.
     allowed: Option<u16>,
-    /// The verdict of the last sets that were asked.
-    known: Vec<(u16, bool)>,
-    /// The next of them to be replaced.
+    /// The verdicts on the last sets that were asked; most accounts have none.
+    known: Option<Box<Known>>,
+}
+
+#[derive(Clone, Default, Debug)]
+struct Known {
+    verdicts: [Option<(u16, bool)>; VERDICTS_MAX],
+    /// The next to be replaced.
     oldest: usize,
 }
 
@@ -27,42 +32,31 @@ impl Verdicts {
 
     /// Forgets all.
     pub fn clear(&mut self) {
-        self.allowed = None;
-        self.known.clear();
-        self.oldest = 0;
+        *self = Self::default();
     }
 
     /// Whether a set of rights allows it; `decide` is asked if that is not
     /// known.
     #[inline(never)]
     pub fn judge(&mut self, rights: u16, decide: impl FnOnce() -> bool) -> bool {
-        let known = self.known.iter().find(|(other, _)| *other == rights);
-        let is_allowed = match known {
-            Some(&(_, is_allowed)) => is_allowed,
-            None => {
-                let is_allowed = decide();
-                self.remember((rights, is_allowed));
-                is_allowed
-            }
-        };
+        let known = self.known.get_or_insert_default();
+        let found = known.verdicts.iter().flatten();
+        let found = found.copied().find(|(other, _)| *other == rights);
+        let (_, is_allowed) = found.unwrap_or_else(|| {
+            let verdict = (rights, decide());
+            known.verdicts[known.oldest] = Some(verdict);
+            known.oldest = (known.oldest + 1) % VERDICTS_MAX;
+            verdict
+        });
         if is_allowed {
             self.allowed = Some(rights);
         }
         is_allowed
     }
 
-    fn remember(&mut self, verdict: (u16, bool)) {
-        if self.known.len() < VERDICTS_MAX {
-            self.known.push(verdict);
-            return;
-        }
-        self.known[self.oldest] = verdict;
-        self.oldest = (self.oldest + 1) % VERDICTS_MAX;
-    }
-
     /// Memory that hangs on it.
     pub fn bytes(&self) -> usize {
-        self.known.capacity() * size_of::<(u16, bool)>()
+        self.known.as_ref().map_or(0, |_| size_of::<Known>())
     }
 }
 
@@ -93,7 +87,7 @@ mod tests {
             });
         }
         assert_eq!(asked, 30_002, "few are asked once");
-        assert!(verdicts.bytes() <= VERDICTS_MAX * size_of::<(u16, bool)>());
+        assert_eq!(verdicts.bytes(), size_of::<Known>());
         verdicts.clear();
         assert!(!verdicts.judge(0, || false), "all is forgotten");
     }

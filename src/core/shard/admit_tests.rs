@@ -12,7 +12,6 @@ use crate::shard::mesh::{Inbound, MeshBatch};
 use crate::shard::{Opening, Shard, ShardConfig};
 use crate::wire::info::ServerInfo;
 
-
 /// Batches of the other core.
 struct Queue(VecDeque<MeshBatch>);
 

@@ -108,6 +108,8 @@ impl Shard {
     /// Goes on with the connections that were held. It is not done at once, so
     /// that no command is executed in the middle of another one.
     pub(super) fn settle(&mut self) {
+        self.route_sweep
+            .turn(&mut self.interests, &self.route_budget);
         if self.is_revising() {
             self.revise_some();
         }

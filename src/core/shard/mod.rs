@@ -51,7 +51,9 @@ use crate::base::limits::Limits;
 use crate::base::moment::Moment;
 use crate::base::rng::Rng;
 use crate::base::slab::NONE;
+use crate::route::budget::RouteBudget;
 use crate::route::interest::Interest;
+use crate::route::sweep::RouteSweep;
 use crate::session::authority::Authority;
 use crate::session::connection::CloseReason;
 use crate::session::outbox::BlockPool;
@@ -87,6 +89,9 @@ pub struct Shard {
     config: Rc<ShardConfig>,
     connections: Connections,
     interests: Vec<Interest>,
+    /// What remembered routes of all accounts may take.
+    route_budget: Rc<RouteBudget>,
+    route_sweep: RouteSweep,
     links: Vec<link::Link>,
     pool: BlockPool,
     deadlines: Deadlines<ConnectionKey>,
@@ -171,11 +176,14 @@ impl Shard {
     #[must_use]
     pub fn new(config: ShardConfig) -> Self {
         let mut rng = Rng::new(config.seed ^ u64::from(config.core.0) << 56);
+        let route_budget = RouteBudget::new(config.limits.route_cache_bytes_max);
         let links = (0..config.cores).map(|_| link::Link::default()).collect();
         let mut shard = Self {
             config: Rc::new(config),
             connections: Connections::default(),
             interests: Vec::new(),
+            route_budget,
+            route_sweep: RouteSweep::default(),
             checks_under_way: 0,
             tries: Tries::new(rng.next_u64()),
             checks_begun: 0,
@@ -301,6 +309,7 @@ impl Shard {
     /// Frees memory that only a busy core needs; to be called before a longer
     /// sleep.
     pub fn trim(&mut self) {
+        self.route_sweep.trim(&mut self.interests);
         self.pool.trim();
         self.links.iter_mut().for_each(link::Link::trim);
     }

@@ -12,6 +12,7 @@
 //! Connections whose rights are the same cost nothing if sets of rights keep
 //! their numbers ([`Authority::succeeded_by`]).
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tracing::info;
@@ -62,6 +63,8 @@ impl Shard {
             trace: settings.trace,
         };
         self.config = config.into();
+        let route_bytes_max = self.config.limits.route_cache_bytes_max;
+        self.route_budget.set_bytes_max(route_bytes_max);
         self.apply_rules();
         let authority = self.config.authority.clone();
         let users = older.policy().users.len() as u32;
@@ -121,7 +124,8 @@ impl Shard {
     /// Makes room for an account that another core may know already.
     pub(super) fn ensure_account(&mut self, account: AccountId) {
         while self.interests.len() <= account.index() {
-            let mut interest = Interest::new(self.rng.next_u64());
+            let budget = Rc::clone(&self.route_budget);
+            let mut interest = Interest::with_budget(self.rng.next_u64(), budget);
             let authority = &self.config.authority;
             interest.set_rules(Rules {
                 rights: Arc::clone(authority.rights()),

@@ -25,7 +25,7 @@ impl Shard {
             return;
         };
         let (route, subscriptions) = interest.route_parts(at);
-        let Some(queue) = route.queues.iter().find(|queue| queue.queue == number) else {
+        let Some(queue) = route.queue(number) else {
             return;
         };
         let mut receivers = receivers!(self);
