@@ -10,13 +10,15 @@
 use std::hint::black_box;
 
 use trunkline_core::base::id::CoreId;
-use trunkline_core::base::limits::ROUTE_CACHE_MAX;
 use trunkline_core::route::interest::{Announcement, Interest};
 use trunkline_core::subject::pattern::Pattern;
 
 use crate::harness::{Bench, cpu_ns};
 use crate::memory::{live_bytes, resident_bytes};
 use crate::subject::{subject, wildcard_pattern};
+
+/// A third of the subjects that are looked up in turn.
+const SUBJECTS: usize = 32 << 10;
 
 /// Look-ups per measured batch.
 const BATCH: usize = 64;
@@ -38,6 +40,8 @@ pub fn run(bench: &mut Bench) {
             measure(bench, literals, wildcards, size);
         }
     }
+    one_shot(bench);
+    crowds(bench);
 }
 
 fn measure(bench: &mut Bench, literals: usize, wildcards: usize, size: &str) {
@@ -73,8 +77,8 @@ fn measure(bench: &mut Bench, literals: usize, wildcards: usize, size: &str) {
         );
     }
     // A prime step, so that neighbours in time are not neighbours in memory.
-    let subjects: Vec<String> = (0..ROUTE_CACHE_MAX * 3)
-        .map(|at| subject(at * 7919 % literals.max(ROUTE_CACHE_MAX * 3)))
+    let subjects: Vec<String> = (0..SUBJECTS * 3)
+        .map(|at| subject(at * 7919 % literals.max(SUBJECTS * 3)))
         .collect();
     cached(bench, &name, &mut interest, &subjects);
     stale(bench, &name, &mut interest, &subjects);
@@ -169,6 +173,151 @@ fn uncached(bench: &mut Bench, name: &str, interest: &mut Interest, subjects: &[
         for _ in 0..BATCH {
             black_box(interest.route(subjects[next].as_bytes(), 0));
             next = (next + 1) % subjects.len();
+        }
+        cpu_ns() - start_ns
+    });
+}
+
+/// Subjects that never come again, beside telemetry that does, in an account
+/// with 10,000 wildcard patterns and with none: each publisher looks its own
+/// up. *telemetry* is what a look-up of one of 10,000 subjects costs while 40
+/// one-shot subjects pass for each; *cold*: the telemetry began beside them.
+fn one_shot(bench: &mut Bench) {
+    for wildcards in [0, 10_000] {
+        let suffix = if wildcards == 0 { "" } else { " + 10 k wild" };
+        let name = |what: &str| format!("route/one-shot{suffix} {what}");
+        let whats = [
+            "alone",
+            "beside 10,000 telemetry subjects",
+            "telemetry",
+            "telemetry, cold",
+        ];
+        if !whats.iter().any(|what| bench.wants(&name(what))) {
+            continue;
+        }
+        let mut world = OneShots::new(wildcards);
+        bench.run(&name(whats[0]), &[("ns/look-up", 1000)], || {
+            world.one_shots(1000);
+        });
+        let mut world = OneShots::new(wildcards);
+        world.telemetry(20_000);
+        let batch = BATCH as u64;
+        bench.run_batches(&name(whats[1]), "ns/look-up", batch * 41, || {
+            world.one_shots(BATCH * 40) + world.telemetry(BATCH)
+        });
+        bench.run_batches(&name(whats[2]), "ns/look-up", batch, || {
+            world.one_shots(BATCH * 40);
+            world.telemetry(BATCH)
+        });
+        let mut world = OneShots::new(wildcards);
+        bench.run_batches(&name(whats[3]), "ns/look-up", batch, || {
+            world.one_shots(BATCH * 40);
+            world.telemetry(BATCH)
+        });
+    }
+}
+
+struct OneShots {
+    interest: Interest,
+    telemetry: Vec<String>,
+    next: usize,
+    last_telemetry: u32,
+    inbox: Vec<u8>,
+    last_inbox: u32,
+}
+
+impl OneShots {
+    fn new(wildcards: usize) -> Self {
+        let mut interest = Interest::new(1);
+        build(&mut interest, 10_000, wildcards);
+        if wildcards > 0 {
+            for client in 0..100 {
+                let text = format!("_INBOX.client{client:02}.*");
+                let pattern = Pattern::parse(text.as_bytes()).expect("it is valid");
+                interest.subscribe(0, pattern, None, b"1", |_| {});
+            }
+        }
+        Self {
+            interest,
+            telemetry: (0..10_000).map(|at| subject(at * 7919 % 10_000)).collect(),
+            next: 0,
+            last_telemetry: 0,
+            inbox: b"_INBOX.client07.0000000000".to_vec(),
+            last_inbox: 0,
+        }
+    }
+
+    /// Looks one-shot subjects up; returns nanoseconds.
+    fn one_shots(&mut self, count: usize) -> u64 {
+        let start_ns = cpu_ns();
+        for _ in 0..count {
+            count_up(&mut self.inbox);
+            self.last_inbox = self.interest.published_route(&self.inbox, self.last_inbox);
+        }
+        cpu_ns() - start_ns
+    }
+
+    /// Looks telemetry subjects up in turn; returns nanoseconds.
+    fn telemetry(&mut self, count: usize) -> u64 {
+        let start_ns = cpu_ns();
+        for _ in 0..count {
+            let subject = self.telemetry[self.next].as_bytes();
+            self.last_telemetry = self.interest.published_route(subject, self.last_telemetry);
+            self.next = (self.next + 1) % self.telemetry.len();
+        }
+        cpu_ns() - start_ns
+    }
+}
+
+/// Adds one to the decimal number that a text ends with.
+fn count_up(text: &mut [u8]) {
+    for digit in text.iter_mut().rev() {
+        match digit {
+            b'9' => *digit = b'0',
+            _ => {
+                *digit += 1;
+                return;
+            }
+        }
+    }
+}
+
+/// One subject with very many receivers, found anew each time; and what coming
+/// and going of one subscription or of one queue group of many costs.
+fn crowds(bench: &mut Bench) {
+    let count = if bench.is_smoke() { 100 } else { 60_000 };
+    let pattern = Pattern::parse(b"crowd").expect("it is valid");
+    let name = "route/crowd of 60 k match";
+    if bench.wants(name) {
+        let mut interest = Interest::new(1);
+        for sid in 0..count {
+            let sid = sid.to_string();
+            interest.subscribe(0, pattern, None, sid.as_bytes(), |_| {});
+        }
+        bench.run(name, &[("ns/receiver", count)], || {
+            interest.hear(
+                CoreId(1),
+                Announcement::Plain {
+                    pattern: b"crowd",
+                    present: true,
+                },
+            );
+            black_box(interest.route(b"crowd", 0));
+        });
+    }
+    let name = "route/crowd of 6 k queue groups";
+    let groups = if bench.is_smoke() { 50 } else { 6_000 };
+    bench.run_timed(name, "ns/group", groups, || {
+        let names: Vec<String> = (0..groups).map(|queue| format!("q{queue}")).collect();
+        let mut interest = Interest::new(1);
+        let start_ns = cpu_ns();
+        let numbers: Vec<u32> = names
+            .iter()
+            .map(|queue| interest.subscribe(0, pattern, Some(queue.as_bytes()), b"1", |_| {}))
+            .collect();
+        black_box(interest.route(b"crowd", 0));
+        for number in numbers {
+            interest.unsubscribe(number, |_| {});
         }
         cpu_ns() - start_ns
     });

@@ -147,7 +147,7 @@ fn work_limits(dice: &mut Dice) -> WorkLimits {
         return usual;
     }
     let bulk_receivers = *dice.pick(&[0, 1, 3, 64]);
-    let wide = *dice.pick(&[4_096]);
+    let wide = *dice.pick(&[0, 1, 3, 4_096]);
     let mut part = |usual: u64| *dice.pick(&[1, 100, 5_000, usual]);
     WorkLimits {
         mesh_ns: part(usual.mesh_ns),

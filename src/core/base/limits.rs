@@ -86,13 +86,27 @@ pub const LINK_SPARE_BATCHES_MAX: usize = 4;
 /// ...and the bytes of each of their two buffers that are kept.
 pub const LINK_SPARE_BYTES_MAX: usize = 256 << 10;
 
-/// Subjects whose receivers a core remembers per account; beyond, the oldest
-/// are forgotten.
-pub const ROUTE_CACHE_MAX: usize = 32 << 10;
+/// Memory of the routes that a core remembers for all its accounts, unless
+/// configured otherwise; at it, those that were not looked up lately go. Enough
+/// for some hundred thousand subjects with few receivers each.
+pub const ROUTE_CACHE_BYTES: usize = 32 << 20;
 
-/// Receivers that all remembered routes of an account hold together; beyond,
-/// all routes are forgotten. One route alone may exceed it.
-pub const ROUTE_CACHE_TARGETS_MAX: usize = 1 << 20;
+/// Subjects that a core has seen once and would know again; beyond, they replace
+/// each other.
+pub const ROUTE_SIGHTS_MAX: usize = 16 << 10;
+
+/// Routes that are looked at when a new one finds the budget used up...
+pub const ROUTE_EVICTION_STEPS_MIN: usize = 8;
+
+/// ...and one more for so many bytes of the new one.
+pub const ROUTE_EVICTION_BYTES_PER_STEP: usize = 128;
+
+/// Places of routes that a core looks at per turn while their budget is nearly
+/// used up.
+pub const ROUTE_SWEEP_PLACES_PER_TURN: u32 = 256;
+
+/// The same of a core that has nothing else to do, before it sleeps.
+pub const ROUTE_TRIM_PLACES_MAX: u32 = 16 << 10;
 
 /// How long a closing connection may take to accept its last bytes.
 pub const CLOSE_LINGER_NS: u64 = 1_000_000_000;
@@ -284,6 +298,8 @@ pub struct Limits {
     /// receiver with three quarters of its `max_pending_bytes` waiting misses
     /// messages instead (`no_fast_producer_stall`).
     pub stalls_publishers: bool,
+    /// Memory of the routes that one core remembers, in bytes.
+    pub route_cache_bytes_max: usize,
     /// What traces show.
     pub tracing: Tracing,
     /// What a turn may cost.
@@ -316,6 +332,7 @@ impl Default for Limits {
             max_closed_connections: 10_000,
             retries_writes: false,
             stalls_publishers: true,
+            route_cache_bytes_max: ROUTE_CACHE_BYTES,
             tracing: Tracing::default(),
             work: WorkLimits::default(),
         }
@@ -330,5 +347,6 @@ const _: () = {
     assert!(STALL_READ_BYTES < RECEIVE_BUFFER_BYTES);
     assert!(RECEIVE_BUFFER_BYTES <= TURN_INPUT_BYTES);
     assert!(LINK_BATCHES_MAX >= 2);
+    assert!(ROUTE_SIGHTS_MAX.is_power_of_two());
     assert!(PASSWORD_CHECKS_SOURCE_MAX as usize <= PASSWORD_CHECKS_MAX / 2);
 };

@@ -1,4 +1,4 @@
-//! The receivers of recently published subjects.
+//! The receivers of recently published subjects, of one account.
 //!
 //! Matching a subject against all patterns costs up to a microsecond; a
 //! publisher repeats its subjects. So the result of a match, a [`Route`], is
@@ -15,194 +15,67 @@
 //! a detour, which is found by the one subject and holds the receivers of the
 //! other. So a publisher whose last route was a detour pays nothing for it.
 //!
-//! Bounds: number of routes and sum of their receivers. At the first, routes
-//! are replaced in turn; at the second, all are forgotten.
+//! A subject enters the cache at its second sight. Before, its route stands at
+//! one place that all such subjects share, the scratch: good until the next
+//! unknown subject is looked up, found by the publisher that used it last only.
+//! Who only asks whom a subject reaches ([`RouteCache::find_asked`]) has another
+//! such place and changes nothing else, for the route of the message that is on
+//! its way must stay where it is.
+//!
+//! Bounds: those of the [`RouteBudget`], which counts what routes and tables
+//! take, capacities included. At it every route that comes in pays for itself:
+//! the hand goes round and takes routes out that were not looked up since it
+//! came by last. A route alone may exceed the budget.
+//!
+//! A route can be lent: a fan-out over thousands of receivers, which is not
+//! done in one turn, takes it out and puts it back. What happens meanwhile to
+//! its subject happens to the stub that is left in its place, so that a route
+//! comes back only if it is what it would be had it stayed.
 
-use std::ops::Range;
+use std::rc::Rc;
 
 use ahash::RandomState;
 use hashbrown::HashTable;
 
-use super::rules::Mapped;
-use crate::base::core_set::CoreSet;
-use crate::base::id::CoreId;
-use crate::base::limits::{ROUTE_CACHE_MAX, ROUTE_CACHE_TARGETS_MAX};
-use crate::base::short;
+use super::budget::RouteBudget;
+use super::receivers::{Route, STALE};
+use crate::base::limits::{ROUTE_EVICTION_BYTES_PER_STEP, ROUTE_EVICTION_STEPS_MIN};
 
-/// What every delivery begins with; MSG is the same without its first byte.
-const VERB: &[u8] = b"HMSG ";
+/// The place of routes of messages that are not remembered.
+const SCRATCH: u32 = 0;
 
-/// The generation of a route that must be matched anew.
-const STALE: u64 = 0;
+/// The place of routes that are only asked for.
+const ASKED: u32 = 1;
 
-/// One subscription of this core as a receiver.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Target {
-    /// Slot of the connection.
-    pub connection: u32,
-    /// Slot of the subscription.
-    pub subscription: u32,
-}
+/// The first place of remembered routes.
+const FIRST: u32 = 2;
 
-/// The members of one queue group that a subject reaches.
-#[derive(Clone, Default, Debug)]
-pub struct QueueRoute {
-    /// Number of the queue's name in the interest.
-    pub queue: u32,
-    /// Members on this core.
-    pub local: Vec<Target>,
-    /// Members on other cores, as a number per core.
-    pub remote: Vec<(CoreId, u32)>,
-    /// Sum of the numbers in `remote`.
-    pub remote_members: u32,
-}
+/// What the scratch may keep while the budget is used up.
+const SCRATCH_BYTES_KEPT: usize = 4096;
 
-/// Everybody whom a subject reaches.
-#[derive(Clone, Default, Debug)]
-pub struct Route {
-    generation: u64,
-    /// Hash of the subject that it is found by: it spares looking at that.
-    hash: u64,
-    /// What every delivery begins with, and the subject that it is found by if
-    /// that is another one.
-    text: Vec<u8>,
-    /// Where in it the head ends.
-    head_end: usize,
-    /// Where in it the subject is that it is found by.
-    key: Range<usize>,
-    /// Subscriptions of this core without a queue group.
-    pub plain: Vec<Target>,
-    /// Cores with subscriptions without a queue group.
-    pub remote: CoreSet,
-    /// Queue groups; groups of the same name are one, whatever their patterns.
-    pub queues: Vec<QueueRoute>,
-    /// Where messages go instead, if the subject is mapped.
-    pub mapped: Option<Box<Mapped>>,
-    /// The last set of rights that was seen to allow to publish to the subject.
-    allowed: Option<u16>,
-    /// For every set of rights, whether it does, as far as that was asked.
-    verdicts: Vec<Verdict>,
-}
-
-/// Whether a set of rights allows to publish to the subject of a route.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-enum Verdict {
-    #[default]
-    Unknown,
-    Allowed,
-    Denied,
-}
-
-impl Route {
-    fn reset(&mut self, from: Option<&[u8]>, subject: &[u8], hash: u64) {
-        self.hash = hash;
-        self.text.clear();
-        self.text.extend_from_slice(VERB);
-        self.text.extend_from_slice(subject);
-        self.text.push(b' ');
-        self.head_end = self.text.len();
-        self.key = VERB.len()..self.head_end - 1;
-        if let Some(from) = from {
-            self.text.extend_from_slice(from);
-            self.key = self.head_end..self.text.len();
-        }
-        self.allowed = None;
-        self.verdicts.clear();
-        self.forget_receivers();
-    }
-
-    #[inline]
-    fn is_of(&self, key: &[u8], hash: u64) -> bool {
-        self.hash == hash && short::equal(self.key(), key)
-    }
-
-    /// The subject that it is found by.
-    #[inline]
-    fn key(&self) -> &[u8] {
-        self.text.get(self.key.clone()).unwrap_or_default()
-    }
-
-    /// Whether it is for messages whose subject is always mapped to its own.
-    #[must_use]
-    #[inline]
-    pub fn is_detour(&self) -> bool {
-        self.key.start == self.head_end
-    }
-
-    fn forget_receivers(&mut self) {
-        self.plain.clear();
-        self.remote = CoreSet::EMPTY;
-        self.queues.clear();
-        self.mapped = None;
-    }
-
-    /// Whether a set of rights allows to publish to the subject; `decide` is
-    /// asked once.
-    #[inline]
-    pub fn permits(&mut self, rights: u16, decide: impl FnOnce(&[u8]) -> bool) -> bool {
-        self.allowed == Some(rights) || self.judge(rights, decide)
-    }
-
-    #[inline(never)]
-    fn judge(&mut self, rights: u16, decide: impl FnOnce(&[u8]) -> bool) -> bool {
-        let at = usize::from(rights);
-        if self.verdicts.len() <= at {
-            self.verdicts.resize(at + 1, Verdict::Unknown);
-        }
-        if self.verdicts[at] == Verdict::Unknown {
-            self.verdicts[at] = match decide(self.subject()) {
-                true => Verdict::Allowed,
-                false => Verdict::Denied,
-            };
-        }
-        let is_allowed = self.verdicts[at] == Verdict::Allowed;
-        if is_allowed {
-            self.allowed = Some(rights);
-        }
-        is_allowed
-    }
-
-    /// The subject of the route.
-    #[must_use]
-    #[inline]
-    pub fn subject(&self) -> &[u8] {
-        self.text
-            .get(VERB.len()..self.head_end.wrapping_sub(1))
-            .unwrap_or_default()
-    }
-
-    /// `HMSG subject `, or `MSG subject ` for a message without headers.
-    #[must_use]
-    #[inline]
-    pub fn head(&self, with_header: bool) -> &[u8] {
-        &self.text[usize::from(!with_header)..self.head_end]
-    }
-
-    /// Whether nobody is reached.
-    #[must_use]
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.plain.is_empty() && self.remote.is_empty() && self.queues.is_empty()
-    }
-
-    fn weight(&self) -> usize {
-        let queues: usize = self.queues.iter().map(|queue| 4 + queue.local.len()).sum();
-        self.plain.len() + queues + self.text.len() / size_of::<Target>()
-    }
-}
+/// Places below which a sparse cache is not made smaller.
+const PLACES_KEPT: usize = 64;
 
 /// Routes by subject.
 #[derive(Debug)]
 pub struct RouteCache {
+    /// By place; some are vacant.
     routes: Vec<Route>,
+    /// Vacant places.
+    vacant: Vec<u32>,
     table: HashTable<u32>,
     hasher: RandomState,
     generation: u64,
     /// Detours, by the hash of where they lead.
     detours: HashTable<u32>,
-    /// Next route to be replaced when there are as many as allowed.
-    victim: u32,
-    weight: usize,
+    /// The place that was looked at last for a route to be taken out.
+    hand: u32,
+    /// Routes that were lent.
+    loans: u64,
+    budget: Rc<RouteBudget>,
+    /// What the budget was charged: for routes, and for the tables.
+    charged: usize,
+    charged_for_tables: usize,
 }
 
 /// Where a route stands, and whether it has to be matched first.
@@ -215,19 +88,36 @@ pub enum Lookup {
     Unmatched(u32),
 }
 
+/// Which routes are taken out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Eviction {
+    /// Those that nobody has looked up since the last time.
+    Unused,
+    /// Those that would have to be matched anew.
+    Stale,
+    /// All.
+    Any,
+}
+
 impl RouteCache {
-    /// An empty cache whose hash function follows from the seed.
+    /// An empty cache.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
-        Self {
-            routes: Vec::new(),
+    pub fn new(hasher: RandomState, budget: Rc<RouteBudget>) -> Self {
+        let mut cache = Self {
+            routes: scratch_places(),
+            vacant: Vec::new(),
             table: HashTable::new(),
-            hasher: RandomState::with_seeds(seed, 5, 6, 7),
+            hasher,
             generation: STALE + 1,
             detours: HashTable::new(),
-            victim: 0,
-            weight: 0,
-        }
+            hand: SCRATCH,
+            loans: 0,
+            budget,
+            charged: 0,
+            charged_for_tables: 0,
+        };
+        cache.charge_tables();
+        cache
     }
 
     /// Finds the route of a subject; `hint` is where the same publisher found
@@ -247,24 +137,38 @@ impl RouteCache {
         self.look_up(Some(from), to, hash)
     }
 
+    /// Finds the route of a subject that nobody publishes to now; other places
+    /// stay as they are.
+    pub fn find_asked(&mut self, subject: &[u8]) -> Lookup {
+        let hash = self.hasher.hash_one(subject);
+        let routes = &self.routes;
+        let known = self.table.find(hash, |&at| {
+            let route = &routes[at as usize];
+            route.generation == self.generation && route.is_of(subject, hash)
+        });
+        if let Some(&at) = known {
+            return Lookup::Current(at);
+        }
+        self.routes[ASKED as usize].reset(None, subject, hash);
+        Lookup::Unmatched(ASKED)
+    }
+
     fn look_up(&mut self, from: Option<&[u8]>, subject: &[u8], hash: u64) -> Lookup {
         let key = from.unwrap_or(subject);
         let routes = &self.routes;
         let known = self
             .table
             .find(hash, |&at| routes[at as usize].is_of(key, hash));
-        match known {
-            Some(&at) if self.routes[at as usize].generation == self.generation => {
-                Lookup::Current(at)
-            }
-            Some(&at) => {
-                let route = &mut self.routes[at as usize];
-                self.weight -= route.weight();
-                route.forget_receivers();
-                Lookup::Unmatched(at)
-            }
-            None => Lookup::Unmatched(self.add(from, subject, hash)),
+        let Some(&at) = known else {
+            return Lookup::Unmatched(self.add(from, subject, hash));
+        };
+        let route = &mut self.routes[at as usize];
+        route.is_used = true;
+        if route.generation == self.generation {
+            return Lookup::Current(at);
         }
+        route.forget_receivers();
+        Lookup::Unmatched(at)
     }
 
     /// The route at a place that [`Self::find`] returned.
@@ -275,6 +179,7 @@ impl RouteCache {
     }
 
     /// The route to be filled.
+    #[inline]
     pub fn get_mut(&mut self, at: u32) -> &mut Route {
         &mut self.routes[at as usize]
     }
@@ -284,19 +189,29 @@ impl RouteCache {
         self.routes.get_mut(at as usize)
     }
 
-    /// Notes that a route holds all its receivers; returns where it stands.
-    pub fn filled(&mut self, at: u32) -> u32 {
-        self.routes[at as usize].generation = self.generation;
-        self.weight += self.routes[at as usize].weight();
-        if self.weight <= ROUTE_CACHE_TARGETS_MAX || self.routes.len() == 1 {
-            return at;
+    /// The hash of the subject of the route at a place.
+    pub fn subject_hash(&self, at: u32) -> u64 {
+        let route = &self.routes[at as usize];
+        match route.is_detour() {
+            true => self.hasher.hash_one(route.subject()),
+            false => route.hash,
         }
-        let route = self.routes.swap_remove(at as usize);
-        self.clear();
-        self.weight = route.weight();
-        self.routes.push(route);
-        self.enter(0);
-        0
+    }
+
+    /// Notes that a route holds all its receivers.
+    pub fn filled(&mut self, at: u32) {
+        let route = &mut self.routes[at as usize];
+        route.generation = self.generation;
+        route.shrink();
+        let (from, to) = (route.charged, route.bytes());
+        if from != to {
+            route.charged = to;
+            self.charge(from, to);
+        }
+        // What is not remembered must not cost others their place.
+        if self.budget.is_full() && at >= FIRST {
+            self.pay(to.saturating_sub(from), at, 0);
+        }
     }
 
     /// Makes the route of one subject stale.
@@ -307,11 +222,16 @@ impl RouteCache {
             .table
             .find(hash, |&at| routes[at as usize].is_of(subject, hash))
         {
-            self.routes[at as usize].generation = STALE;
+            self.routes[at as usize].expire();
         }
         // Perhaps some that lead elsewhere, which does no harm.
         for &at in self.detours.iter_hash(hash) {
-            self.routes[at as usize].generation = STALE;
+            self.routes[at as usize].expire();
+        }
+        for scratch in &mut self.routes[..FIRST as usize] {
+            if scratch.hash == hash || scratch.is_detour() {
+                scratch.expire();
+            }
         }
     }
 
@@ -320,7 +240,7 @@ impl RouteCache {
     #[inline]
     pub fn is_current(&self, at: u32, subject: &[u8]) -> bool {
         self.routes.get(at as usize).is_some_and(|route| {
-            route.generation == self.generation && short::equal(route.key(), subject)
+            route.generation == self.generation && crate::base::short::equal(route.key(), subject)
         })
     }
 
@@ -330,30 +250,152 @@ impl RouteCache {
         self.is_current(at, subject) && self.routes[at as usize].is_detour()
     }
 
-    /// Forgets all routes, and so what rights and mappings made of them.
-    pub fn clear(&mut self) {
-        self.routes.clear();
-        self.table.clear();
-        self.detours.clear();
-        self.victim = 0;
-        self.weight = 0;
-    }
-
     /// Makes all routes stale.
     pub fn invalidate_all(&mut self) {
         self.generation += 1;
     }
 
+    /// Forgets all routes, and so what rights and mappings made of them.
+    pub fn clear(&mut self) {
+        self.routes = scratch_places();
+        self.vacant = Vec::new();
+        self.table = HashTable::new();
+        self.detours = HashTable::new();
+        self.hand = SCRATCH;
+        self.charge(self.charged, 0);
+        self.charged_for_tables = 0;
+        self.charge_tables();
+    }
+
+    /// Takes a route out that is in use for longer; a look-up of its subject
+    /// meanwhile matches anew. It has to be put back.
+    pub fn lend(&mut self, at: u32) -> Route {
+        self.loans += 1;
+        let place = &mut self.routes[at as usize];
+        let stub = place.stub(self.loans);
+        let mut route = std::mem::replace(place, stub);
+        route.loan = self.loans;
+        // The budget bears its memory until it is back.
+        place.charged = std::mem::take(&mut route.charged);
+        route
+    }
+
+    /// Puts a route back into its place; it is dropped if its subject was
+    /// matched anew, or its receivers or its place have changed.
+    pub fn put_back(&mut self, at: u32, mut route: Route) {
+        debug_assert!(route.loan > 0, "it was lent");
+        let generation = self.generation;
+        let Some(place) = self.routes.get_mut(at as usize) else {
+            return;
+        };
+        if place.loan != route.loan || route.generation != generation {
+            return;
+        }
+        let from = place.charged;
+        route.loan = 0;
+        route.charged = route.bytes();
+        let to = route.charged;
+        *place = route;
+        self.charge(from, to);
+    }
+
+    /// Memory of routes and tables, as the budget is charged for it.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.charged
+    }
+
+    /// Number of places, the vacant ones included.
+    #[must_use]
+    pub fn places(&self) -> u32 {
+        self.routes.len() as u32
+    }
+
+    /// Goes on from a place, over some places, taking routes out; where to go
+    /// on next time, or `None` at the end.
+    pub fn sweep(&mut self, from: u32, places_max: u32, eviction: Eviction) -> Option<u32> {
+        let end = self.routes.len() as u32;
+        let to = end.min(from.saturating_add(places_max));
+        for at in from..to {
+            self.visit(at, eviction);
+        }
+        if to < end {
+            return Some(to);
+        }
+        self.compact();
+        None
+    }
+
+    /// Checks what must hold; for tests and debug builds.
+    ///
+    /// # Panics
+    /// If something does not hold.
+    pub fn check_invariants(&self) {
+        let used = self.routes.len() - FIRST as usize - self.vacant.len();
+        assert_eq!(self.table.len(), used, "every route is in the table");
+        let (mut detours, mut charged) = (0, self.charged_for_tables);
+        for (at, route) in (0u32..).zip(&self.routes) {
+            charged += route.charged;
+            if at < FIRST || route.is_vacant() {
+                continue;
+            }
+            let found = self.table.find(route.hash, |&other| other == at);
+            assert!(found.is_some(), "every route is found");
+            detours += usize::from(route.is_detour());
+        }
+        assert_eq!(self.detours.len(), detours, "every detour is in its table");
+        assert_eq!(self.charged, charged, "every byte is counted");
+        assert!(self.budget.bytes() >= charged, "the budget knows of it");
+    }
+
+    /// A place for a subject that has no route.
     fn add(&mut self, from: Option<&[u8]>, subject: &[u8], hash: u64) -> u32 {
-        let at = if self.routes.len() < ROUTE_CACHE_MAX {
-            self.routes.push(Route::default());
-            (self.routes.len() - 1) as u32
-        } else {
-            self.take_victim()
+        let at = match self.budget.is_second_sight(hash) {
+            true => self.room(),
+            false => SCRATCH,
         };
         self.routes[at as usize].reset(from, subject, hash);
-        self.enter(at);
+        if at >= FIRST {
+            self.enter(at);
+            self.charge_tables();
+        }
         at
+    }
+
+    /// A place for one more route; the scratch if other accounts have used the
+    /// budget up, so that there is nothing to be replaced.
+    fn room(&mut self) -> u32 {
+        let places = self.routes.len();
+        let grows = places == self.routes.capacity() && self.vacant.is_empty();
+        // Half of a doubled table might stand empty, and be charged.
+        let growth = if grows { places / 4 + 1 } else { 0 };
+        let growth_bytes = growth * size_of::<Route>();
+        if self.budget.left() <= growth_bytes {
+            self.drop_large_scratch();
+            self.pay(0, SCRATCH, growth_bytes);
+            if self.budget.is_full() && self.table.is_empty() {
+                return SCRATCH;
+            }
+        }
+        if let Some(at) = self.vacant.pop() {
+            return at;
+        }
+        if grows {
+            self.routes.reserve_exact(growth);
+        }
+        self.routes.push(Route::default());
+        places as u32
+    }
+
+    /// The scratch pays with what it has itself.
+    fn drop_large_scratch(&mut self) {
+        for at in [SCRATCH, ASKED] {
+            let scratch = &mut self.routes[at as usize];
+            if scratch.charged > SCRATCH_BYTES_KEPT {
+                let scratch = std::mem::take(scratch);
+                self.charge(scratch.charged, 0);
+            }
+        }
     }
 
     /// Enters a route into the tables.
@@ -369,11 +411,50 @@ impl RouteCache {
         }
     }
 
-    fn take_victim(&mut self) -> u32 {
-        let at = self.victim;
-        self.victim = (at + 1) % self.routes.len() as u32;
-        let route = &self.routes[at as usize];
-        self.weight -= route.weight();
+    /// Takes routes out, until so much of the budget is left, for one that has
+    /// grown by so many bytes: as many steps of the hand as that is worth, the
+    /// last few without mercy.
+    #[cold]
+    fn pay(&mut self, bytes: usize, keep: u32, left: usize) {
+        let mut steps = ROUTE_EVICTION_STEPS_MIN + bytes / ROUTE_EVICTION_BYTES_PER_STEP;
+        let mut places = self.routes.len();
+        while self.budget.left() <= left && steps > 0 && places > 0 {
+            places -= 1;
+            self.hand = (self.hand + 1) % self.routes.len() as u32;
+            if self.hand == keep || self.routes[self.hand as usize].is_vacant() {
+                continue;
+            }
+            steps -= 1;
+            let eviction = match steps < ROUTE_EVICTION_STEPS_MIN / 2 {
+                true => Eviction::Any,
+                false => Eviction::Unused,
+            };
+            self.visit(self.hand, eviction);
+        }
+    }
+
+    fn visit(&mut self, at: u32, eviction: Eviction) {
+        let route = &mut self.routes[at as usize];
+        let is_meant = match eviction {
+            Eviction::Unused => !std::mem::take(&mut route.is_used),
+            Eviction::Stale => route.generation != self.generation && route.loan == 0,
+            Eviction::Any => true,
+        };
+        if !is_meant || route.is_vacant() {
+            return;
+        }
+        if at >= FIRST {
+            return self.evict(at);
+        }
+        // It may have a hint to it and just be in use.
+        if eviction == Eviction::Stale {
+            let scratch = std::mem::take(route);
+            self.charge(scratch.charged, 0);
+        }
+    }
+
+    fn evict(&mut self, at: u32) {
+        let route = std::mem::take(&mut self.routes[at as usize]);
         self.table
             .find_entry(route.hash, |&other| other == at)
             .expect("every route is in the table")
@@ -385,96 +466,59 @@ impl RouteCache {
                 .expect("every detour is in the table")
                 .remove();
         }
-        at
+        self.vacant.push(at);
+        self.charge(route.charged, 0);
+    }
+
+    /// Moves routes together if fewer than half of the places have one, and
+    /// gives back what that leaves. Places that somebody remembers are hints.
+    fn compact(&mut self) {
+        if self.routes.len() < PLACES_KEPT || self.vacant.len() < self.routes.len() / 2 {
+            return;
+        }
+        let mut at = 0;
+        self.routes.retain(|route| {
+            at += 1;
+            at <= FIRST || !route.is_vacant()
+        });
+        self.routes.shrink_to_fit();
+        self.vacant = Vec::new();
+        self.table = HashTable::with_capacity(self.routes.len());
+        self.detours = HashTable::new();
+        for at in FIRST..self.routes.len() as u32 {
+            self.enter(at);
+        }
+        self.hand = SCRATCH;
+        self.charge_tables();
+    }
+
+    fn charge(&mut self, from: usize, to: usize) {
+        self.charged = self.charged - from + to;
+        self.budget.recharge(from, to);
+    }
+
+    fn charge_tables(&mut self) {
+        let to = self.routes.capacity() * size_of::<Route>()
+            + self.vacant.capacity() * size_of::<u32>()
+            + self.table.allocation_size()
+            + self.detours.allocation_size();
+        let from = std::mem::replace(&mut self.charged_for_tables, to);
+        if from != to {
+            self.charge(from, to);
+        }
+    }
+}
+
+fn scratch_places() -> Vec<Route> {
+    vec![Route::default(); FIRST as usize]
+}
+
+impl Drop for RouteCache {
+    fn drop(&mut self) {
+        self.budget.recharge(self.charged, 0);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::slab::NONE;
-
-    fn fill(cache: &mut RouteCache, subject: &[u8], targets: u32) -> u32 {
-        let Lookup::Unmatched(at) = cache.find(subject, 0) else {
-            panic!("{subject:?} is matched already");
-        };
-        let target = |subscription| Target {
-            connection: 1,
-            subscription,
-        };
-        cache.get_mut(at).plain.extend((0..targets).map(target));
-        cache.filled(at)
-    }
-
-    #[test]
-    fn remembers_until_invalidated() {
-        let mut cache = RouteCache::new(1);
-        let a = fill(&mut cache, b"a", 1);
-        let b = fill(&mut cache, b"b", 2);
-        assert_eq!(cache.find(b"a", b), Lookup::Current(a));
-        assert_eq!(cache.find(b"b", b), Lookup::Current(b));
-        assert_eq!(cache.get(a).head(true), b"HMSG a ");
-        assert_eq!(cache.get(a).head(false), b"MSG a ");
-        cache.invalidate(b"a");
-        assert_eq!(cache.find(b"a", a), Lookup::Unmatched(a));
-        assert!(cache.get(a).is_empty());
-        cache.filled(a);
-        cache.invalidate_all();
-        assert_eq!(cache.find(b"b", b), Lookup::Unmatched(b));
-    }
-
-    #[test]
-    fn a_detour_is_found_by_one_subject_and_ends_with_the_other() {
-        let mut cache = RouteCache::new(1);
-        let own = fill(&mut cache, b"from", 1);
-        let Lookup::Unmatched(detour) = cache.find_detour(b"from", b"to") else {
-            panic!("it was never asked for");
-        };
-        assert!(cache.get(detour).is_detour() && !cache.get(own).is_detour());
-        assert_eq!(cache.get(detour).subject(), b"to");
-        assert_eq!(cache.get(detour).head(true), b"HMSG to ");
-        cache.filled(detour);
-        assert_eq!(cache.find(b"from", detour), Lookup::Current(detour));
-        assert_eq!(cache.find(b"from", NONE), Lookup::Current(own));
-        let known = cache.find_detour(b"from", b"to");
-        assert_eq!(known, Lookup::Current(detour));
-        let end = fill(&mut cache, b"to", 1);
-        assert_ne!(end, detour);
-        cache.invalidate(b"from");
-        assert!(!cache.is_current(own, b"from") && cache.is_current(detour, b"from"));
-        cache.invalidate(b"to");
-        assert!(!cache.is_current(end, b"to") && !cache.is_current(detour, b"from"));
-        let known = cache.find_detour(b"from", b"to");
-        assert_eq!(known, Lookup::Unmatched(detour));
-    }
-
-    #[test]
-    fn number_of_routes_is_bounded() {
-        let mut cache = RouteCache::new(1);
-        for number in 0..ROUTE_CACHE_MAX + 100 {
-            let subject = format!("s.{number}");
-            if number % 2 == 0 {
-                fill(&mut cache, subject.as_bytes(), 0);
-            } else if let Lookup::Unmatched(at) = cache.find_detour(subject.as_bytes(), b"to") {
-                cache.filled(at);
-            }
-        }
-        assert_eq!(cache.routes.len(), ROUTE_CACHE_MAX);
-        assert_eq!(cache.table.len(), ROUTE_CACHE_MAX);
-        assert_eq!(cache.detours.len(), ROUTE_CACHE_MAX / 2);
-        let weight: usize = cache.routes.iter().map(Route::weight).sum();
-        assert_eq!(cache.weight, weight);
-    }
-
-    #[test]
-    fn number_of_receivers_is_bounded() {
-        let mut cache = RouteCache::new(1);
-        let half = (ROUTE_CACHE_TARGETS_MAX / 2) as u32;
-        fill(&mut cache, b"a", half);
-        fill(&mut cache, b"b", half);
-        let last = fill(&mut cache, b"c", half);
-        assert_eq!(cache.routes.len(), 1);
-        assert_eq!(cache.find(b"c", last), Lookup::Current(last));
-        assert!(matches!(cache.find(b"a", last), Lookup::Unmatched(_)));
-    }
-}
+#[path = "cache_tests.rs"]
+mod tests;

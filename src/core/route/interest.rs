@@ -2,25 +2,36 @@
 //! what the other cores have said of theirs.
 //!
 //! A pattern is one entry however many subscriptions it has: those of this
-//! core hang on it as linked lists through the table of subscriptions, one
-//! list without a queue group and one per group; other cores are a bit in a
-//! set, or a number of members per group. Literal patterns are found by one
-//! hash probe, wildcard patterns through the trie.
+//! core hang on it as [`Members`], once without a queue group and once per
+//! group (`groups`); other cores are a bit in a set, or a number of members per
+//! group. Literal patterns are found by one hash probe, wildcard patterns
+//! through the trie.
 //!
 //! Every change says whether the other cores must hear of it: of a pattern's
 //! first and last plain subscription, and of each change in a group's number
 //! of members, since members weigh equally wherever they are.
+//!
+//! No step costs more for how many a client has made of something, except a
+//! match: its nodes and receivers are counted as work, and so are changes.
+
+use std::rc::Rc;
 
 use ahash::RandomState;
 use hashbrown::HashTable;
 
-use super::cache::{Lookup, QueueRoute, Route, RouteCache};
-use super::rules::Rules;
-use super::subscription::{List, Subscription};
+use super::budget::RouteBudget;
+use super::cache::{Lookup, RouteCache};
+use super::groups::Groups;
+use super::lent::Removals;
+use super::members::Members;
+use super::receivers::{Route, Target};
+use super::rules::{NO_FILTER, Rules};
+use super::subscription::Subscription;
 use crate::base::core_set::CoreSet;
 use crate::base::id::CoreId;
+use crate::base::limits::ROUTE_CACHE_BYTES;
 use crate::base::short;
-use crate::base::slab::{NONE, Slab};
+use crate::base::slab::{NONE, Slab, shrink_table};
 use crate::base::text::Text;
 use crate::base::traffic::Traffic;
 use crate::subject::pattern::{Pattern, has_empty_token};
@@ -52,22 +63,19 @@ pub enum Announcement<'a> {
 pub(super) struct PatternEntry {
     pub(super) text: Text,
     has_wildcard: bool,
-    plain: List,
+    /// Members without a queue group.
+    plain: Members,
     remote: CoreSet,
-    groups: Vec<Group>,
+    /// The first of its queue groups, or [`NONE`].
+    first_group: u32,
 }
 
-#[derive(Debug)]
-struct Group {
-    queue: u32,
-    local: List,
-    remote: Vec<(CoreId, u32)>,
-}
+const _: () = assert!(size_of::<PatternEntry>() == 80);
 
-#[derive(Debug)]
-struct QueueName {
-    text: Text,
-    groups: u32,
+impl PatternEntry {
+    fn is_needed(&self) -> bool {
+        !self.plain.is_empty() || !self.remote.is_empty() || self.first_group != NONE
+    }
 }
 
 /// All interest in the subjects of one account.
@@ -78,11 +86,15 @@ pub struct Interest {
     /// All patterns by text, those with wildcards too.
     texts: HashTable<u32>,
     wildcards: WildcardTrie,
-    queue_names: Slab<QueueName>,
-    queue_table: HashTable<u32>,
+    pub(super) groups: Groups,
+    /// Subjects and patterns have the same hash, here and in the cache.
     hasher: RandomState,
     pub(super) routes: RouteCache,
     pub(super) rules: Rules,
+    /// Subscriptions with a filter.
+    filtered: usize,
+    pub(super) removals: Removals,
+    work: u32,
     /// Messages of the account on this core; what its open connections have
     /// sent is counted with them only.
     pub traffic: Traffic,
@@ -91,19 +103,29 @@ pub struct Interest {
 }
 
 impl Interest {
-    /// No interest; the hash functions follow from the seed.
+    /// No interest, with a budget of its own for routes; the hash functions
+    /// follow from the seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
+        Self::with_budget(seed, RouteBudget::new(ROUTE_CACHE_BYTES))
+    }
+
+    /// No interest; routes are remembered within a budget.
+    #[must_use]
+    pub fn with_budget(seed: u64, budget: Rc<RouteBudget>) -> Self {
+        let hasher = RandomState::with_seeds(seed, 9, 10, 11);
         Self {
             subscriptions: Slab::default(),
             patterns: Slab::default(),
             texts: HashTable::new(),
             wildcards: WildcardTrie::new(seed),
-            queue_names: Slab::default(),
-            queue_table: HashTable::new(),
-            hasher: RandomState::with_seeds(seed, 9, 10, 11),
-            routes: RouteCache::new(seed),
+            groups: Groups::new(hasher.clone()),
+            routes: RouteCache::new(hasher.clone(), budget),
             rules: Rules::default(),
+            filtered: 0,
+            removals: Removals::new(hasher.clone()),
+            hasher,
+            work: 0,
             traffic: Traffic::default(),
             slow_consumers: 0,
         }
@@ -132,19 +154,41 @@ impl Interest {
         &mut self.subscriptions[number]
     }
 
+    /// The set of rights that filters the messages of a subscription.
+    #[must_use]
+    pub fn filter(&self, number: u32) -> u16 {
+        self.subscriptions[number].filter
+    }
+
+    /// Changes the set of rights that filters the messages of a subscription;
+    /// known routes do not follow (see [`Self::forget_routes`]).
+    pub fn set_filter(&mut self, number: u32, filter: u16) {
+        let before = std::mem::replace(&mut self.subscriptions[number].filter, filter);
+        self.filtered += usize::from(filter != NO_FILTER);
+        self.filtered -= usize::from(before != NO_FILTER);
+    }
+
     /// The name of a queue group that a route mentions.
     #[must_use]
     pub fn queue_name(&self, queue: u32) -> &[u8] {
-        &self.queue_names[queue].text
+        self.groups.name(queue)
     }
 
     /// The number of a queue group's name, if the group exists.
     #[must_use]
     pub fn queue_number(&self, name: &[u8]) -> Option<u32> {
-        let names = &self.queue_names;
-        self.queue_table
-            .find(self.hasher.hash_one(name), |&at| *names[at].text == *name)
-            .copied()
+        self.groups.number(name)
+    }
+
+    /// What was done since this was asked last: nodes of the trie visited,
+    /// receivers collected, subscriptions changed.
+    pub fn take_work(&mut self) -> u32 {
+        std::mem::take(&mut self.work)
+    }
+
+    fn charge_work(&mut self, units: usize) {
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        self.work = self.work.saturating_add(units);
     }
 
     /// Adds a subscription.
@@ -156,35 +200,38 @@ impl Interest {
         sid: &[u8],
         announce: impl FnOnce(Announcement<'_>),
     ) -> u32 {
-        let entry = self.pattern_or_new(pattern);
-        let number = self
-            .subscriptions
-            .insert(Subscription::new(connection, entry, sid));
-        match queue {
-            None => {
-                self.patterns[entry]
-                    .plain
-                    .push(&mut self.subscriptions, number);
-                if self.patterns[entry].plain.len == 1 {
-                    announce(Announcement::Plain {
-                        pattern: pattern.text(),
-                        present: true,
-                    });
-                }
-            }
-            Some(name) => {
-                let (queue, at) = self.group_or_new(entry, name);
-                self.subscriptions[number].queue = queue;
-                let group = &mut self.patterns[entry].groups[at];
-                group.local.push(&mut self.subscriptions, number);
-                announce(Announcement::Queue {
-                    pattern: pattern.text(),
-                    queue: name,
-                    members: group.local.len,
-                });
-            }
+        let at = self.pattern_or_new(pattern);
+        let entry = &mut self.patterns[at];
+        let group = queue.map(|name| {
+            let first = &mut entry.first_group;
+            (self.groups.find_or_add(at, name, first), name)
+        });
+        let slot = group.map_or(NONE, |(group, _)| group);
+        let subscription = Subscription::new(connection, at, slot, sid);
+        let number = self.subscriptions.insert(subscription);
+        let target = Target {
+            connection,
+            subscription: number,
+        };
+        let members = match group {
+            None => &mut entry.plain,
+            Some((group, _)) => &mut self.groups.get_mut(group).local,
+        };
+        self.subscriptions[number].position = members.push(target);
+        let members = members.len();
+        match group {
+            None if members == 1 => announce(Announcement::Plain {
+                pattern: pattern.text(),
+                present: true,
+            }),
+            None => {}
+            Some((_, queue)) => announce(Announcement::Queue {
+                pattern: pattern.text(),
+                queue,
+                members: members as u32,
+            }),
         }
-        self.invalidate(entry);
+        self.changed(at);
         number
     }
 
@@ -194,35 +241,33 @@ impl Interest {
         number: u32,
         announce: impl FnOnce(Announcement<'_>),
     ) -> Subscription {
-        let (entry, queue) = {
-            let subscription = &self.subscriptions[number];
-            (subscription.pattern, subscription.queue)
+        let gone = self.subscriptions.remove(number);
+        self.removals.note(number);
+        self.filtered -= usize::from(gone.filter != NO_FILTER);
+        self.changed(gone.pattern);
+        let entry = &mut self.patterns[gone.pattern];
+        let members = match gone.group {
+            NONE => &mut entry.plain,
+            group => &mut self.groups.get_mut(group).local,
         };
-        self.invalidate(entry);
-        let pattern = &mut self.patterns[entry];
-        if queue == NONE {
-            pattern.plain.unlink(&mut self.subscriptions, number);
-            if pattern.plain.len == 0 {
-                announce(Announcement::Plain {
-                    pattern: &pattern.text,
-                    present: false,
-                });
-            }
-        } else {
-            let group = pattern
-                .groups
-                .iter_mut()
-                .find(|group| group.queue == queue)
-                .expect("the group of a member exists");
-            group.local.unlink(&mut self.subscriptions, number);
-            announce(Announcement::Queue {
-                pattern: &pattern.text,
-                queue: &self.queue_names[queue].text,
-                members: group.local.len,
-            });
+        if let Some(moved) = members.remove(gone.position) {
+            self.subscriptions[moved.subscription].position = gone.position;
         }
-        self.drop_if_unused(entry);
-        self.subscriptions.remove(number)
+        let members = members.len();
+        match gone.group {
+            NONE if members == 0 => announce(Announcement::Plain {
+                pattern: &entry.text,
+                present: false,
+            }),
+            NONE => {}
+            group => announce(Announcement::Queue {
+                pattern: &entry.text,
+                queue: self.groups.name_of(group),
+                members: members as u32,
+            }),
+        }
+        self.drop_if_unused(gone.pattern, gone.group);
+        gone
     }
 
     /// Applies what another core has said.
@@ -234,25 +279,27 @@ impl Interest {
             } => (pattern, members > 0),
         };
         let pattern = Pattern::parse(text).expect("cores announce valid patterns only");
-        let entry = match self.pattern(text) {
-            Some(entry) => entry,
+        let at = match self.pattern(text) {
+            Some(at) => at,
             None if arrives => self.pattern_or_new(pattern),
             None => return,
         };
+        let entry = &mut self.patterns[at];
+        let mut group = NONE;
         match announcement {
-            Announcement::Plain { present: true, .. } => self.patterns[entry].remote.insert(core),
-            Announcement::Plain { present: false, .. } => self.patterns[entry].remote.remove(core),
+            Announcement::Plain { present: true, .. } => entry.remote.insert(core),
+            Announcement::Plain { present: false, .. } => entry.remote.remove(core),
             Announcement::Queue { queue, members, .. } => {
-                let (_, at) = self.group_or_new(entry, queue);
-                let remote = &mut self.patterns[entry].groups[at].remote;
+                group = self.groups.find_or_add(at, queue, &mut entry.first_group);
+                let remote = &mut self.groups.get_mut(group).remote;
                 remote.retain(|&(other, _)| other != core);
                 if members > 0 {
                     remote.push((core, members));
                 }
             }
         }
-        self.invalidate(entry);
-        self.drop_if_unused(entry);
+        self.changed(at);
+        self.drop_if_unused(at, group);
     }
 
     /// The route of a message that is mapped no more, matched if need be; `hint`
@@ -270,8 +317,24 @@ impl Interest {
     pub fn published_route(&mut self, subject: &[u8], hint: u32) -> u32 {
         match self.routes.find(subject, hint) {
             Lookup::Current(at) => at,
-            Lookup::Unmatched(at) => self.match_route(subject, at),
+            Lookup::Unmatched(at) => {
+                self.match_route(subject, at);
+                at
+            }
         }
+    }
+
+    /// The route of a subject to which nobody publishes now; that of a message
+    /// which is on its way stays where it is.
+    pub fn asked_route(&mut self, subject: &[u8]) -> &Route {
+        let at = match self.routes.find_asked(subject) {
+            Lookup::Current(at) => at,
+            Lookup::Unmatched(at) => {
+                self.match_route(subject, at);
+                at
+            }
+        };
+        self.routes.get(at)
     }
 
     /// The route at a place, with the subscriptions that it names.
@@ -286,76 +349,100 @@ impl Interest {
         self.routes.get(at)
     }
 
+    /// The subscriptions, for who delivers along a lent route.
+    pub fn subscriptions_mut(&mut self) -> &mut Slab<Subscription> {
+        &mut self.subscriptions
+    }
+
     /// Checks what must hold between the tables; for tests and debug builds.
     ///
     /// # Panics
     /// If something does not hold.
     pub fn check_invariants(&self) {
-        let mut listed = 0;
-        for (entry, pattern) in self.patterns.iter() {
-            let locals = pattern.groups.iter().map(|group| group.local);
-            for list in locals.chain([pattern.plain]) {
-                let mut members = Vec::new();
-                list.targets(&self.subscriptions, &mut members);
-                assert_eq!(members.len(), list.len as usize, "a list has its length");
-                for member in &members {
-                    let subscription = &self.subscriptions[member.subscription];
-                    assert_eq!(subscription.pattern, entry, "a member knows its pattern");
-                }
-                listed += members.len();
+        let (mut listed, mut groups) = (0, 0);
+        let mut check = |members: &Members, at: u32, group: u32| {
+            listed += members.len();
+            for (position, member) in (0u32..).zip(members.as_slice()) {
+                let subscription = &self.subscriptions[member.subscription];
+                let known = (subscription.pattern, subscription.group);
+                assert_eq!(known, (at, group), "a member knows where it is");
+                assert_eq!(subscription.position, position, "and at which position");
+                assert_eq!(subscription.connection, member.connection);
             }
-            assert!(
-                Pattern::parse(&pattern.text).is_some(),
-                "only valid patterns"
-            );
-            let is_used =
-                pattern.plain.len > 0 || !pattern.remote.is_empty() || !pattern.groups.is_empty();
-            assert!(is_used, "an unused pattern is dropped");
+        };
+        for (at, entry) in self.patterns.iter() {
+            check(&entry.plain, at, NONE);
+            for (number, group) in self.groups.of_pattern(entry.first_group) {
+                groups += 1;
+                assert_eq!(group.pattern, at, "a group knows its pattern");
+                check(&group.local, at, number);
+            }
+            let is_valid = Pattern::parse(&entry.text).is_some();
+            assert!(is_valid, "only valid patterns");
+            assert!(entry.is_needed(), "an unused pattern is dropped");
         }
-        assert_eq!(
-            listed,
-            self.subscriptions.len(),
-            "every subscription is listed"
-        );
-        assert_eq!(
-            self.texts.len(),
-            self.patterns.len(),
-            "every pattern is found"
-        );
+        let subscriptions = self.subscriptions.len();
+        assert_eq!(listed, subscriptions, "every subscription is listed");
+        assert_eq!(groups, self.groups.counts().0, "every group has a pattern");
+        let patterns = self.patterns.len();
+        assert_eq!(self.texts.len(), patterns, "every pattern is found");
+        let filters = self.subscriptions.iter();
+        let filters = filters.filter(|(_, one)| one.filter != NO_FILTER);
+        assert_eq!(filters.count(), self.filtered, "filters are counted");
+        self.routes.check_invariants();
     }
 
-    #[cold]
-    pub(super) fn match_route(&mut self, subject: &[u8], at: u32) -> u32 {
+    /// Fills the route at a place with everybody whom a subject reaches.
+    #[inline(never)]
+    pub(super) fn match_route(&mut self, subject: &[u8], at: u32) {
+        let hash = self.routes.subject_hash(at);
         let route = self.routes.get_mut(at);
-        if !has_empty_token(subject) {
-            let (patterns, subscriptions) = (&self.patterns, &self.subscriptions);
-            let literal = self.texts.find(self.hasher.hash_one(subject), |&entry| {
-                short::equal(&patterns[entry].text, subject)
-            });
-            // In a message wildcards are letters: a subject that reads like a
-            // pattern is matched by the trie alone.
-            if let Some(&entry) = literal
-                && !patterns[entry].has_wildcard
-            {
-                collect(&patterns[entry], subscriptions, route);
-            }
-            self.wildcards.matches(subject, |entry| {
-                collect(&patterns[entry], subscriptions, route);
-            });
+        let (patterns, groups) = (&self.patterns, &mut self.groups);
+        groups.begin_match();
+        let mut work = 1;
+        let literal = self
+            .texts
+            .find(hash, |&entry| short::equal(&patterns[entry].text, subject));
+        // In a message wildcards are letters: a subject that reads like a
+        // pattern is matched by the trie alone.
+        if let Some(&entry) = literal
+            && !patterns[entry].has_wildcard
+        {
+            work += collect(&patterns[entry], groups, route);
         }
-        let names = &self.queue_names;
-        let name = |queue: u32| -> &[u8] { &names[queue].text };
-        self.rules.apply(route, &self.subscriptions, name);
-        self.routes.filled(at)
+        if !self.wildcards.is_empty() && !has_empty_token(subject) {
+            let mut collected = 0;
+            let visited = self.wildcards.matches(subject, |entry| {
+                collected += collect(&patterns[entry], groups, route);
+            });
+            work += visited + collected;
+        }
+        route.queues.sort_unstable_by_key(|queue| queue.queue);
+        if self.filtered > 0 {
+            let name = |queue: u32| groups.name(queue);
+            self.rules.filter(route, &self.subscriptions, name);
+        }
+        self.rules.map(route);
+        self.routes.filled(at);
+        self.charge_work(work);
     }
 
-    fn invalidate(&mut self, entry: u32) {
-        let pattern = &self.patterns[entry];
-        if pattern.has_wildcard {
+    /// Makes known routes stale that a change of a pattern's members concerns,
+    /// and counts the change as work.
+    fn changed(&mut self, at: u32) {
+        let entry = &self.patterns[at];
+        // A walk to a pattern with wildcards takes a step per token.
+        let work = 1 + if entry.has_wildcard {
+            entry.text.len() / 8
+        } else {
+            0
+        };
+        if entry.has_wildcard {
             self.routes.invalidate_all();
         } else {
-            self.routes.invalidate(&pattern.text);
+            self.routes.invalidate(&entry.text);
         }
+        self.charge_work(work);
     }
 
     fn pattern(&self, text: &[u8]) -> Option<u32> {
@@ -374,9 +461,9 @@ impl Interest {
         let entry = self.patterns.insert(PatternEntry {
             text: Text::new(pattern.text()),
             has_wildcard: pattern.has_wildcard(),
-            plain: List::EMPTY,
+            plain: Members::None,
             remote: CoreSet::EMPTY,
-            groups: Vec::new(),
+            first_group: NONE,
         });
         let (patterns, hasher) = (&self.patterns, &self.hasher);
         self.texts
@@ -389,106 +476,47 @@ impl Interest {
         entry
     }
 
-    fn group_or_new(&mut self, entry: u32, name: &[u8]) -> (u32, usize) {
-        let queue = self.queue_number(name);
-        let groups = &self.patterns[entry].groups;
-        if let Some(queue) = queue
-            && let Some(at) = groups.iter().position(|group| group.queue == queue)
-        {
-            return (queue, at);
+    /// Drops a group and a pattern that nobody needs any more.
+    fn drop_if_unused(&mut self, at: u32, group: u32) {
+        let entry = &mut self.patterns[at];
+        if group != NONE {
+            self.groups.drop_if_unused(group, &mut entry.first_group);
         }
-        let queue = queue.unwrap_or_else(|| self.add_queue_name(name));
-        self.queue_names[queue].groups += 1;
-        let groups = &mut self.patterns[entry].groups;
-        groups.push(Group {
-            queue,
-            local: List::EMPTY,
-            remote: Vec::new(),
-        });
-        (queue, groups.len() - 1)
-    }
-
-    fn add_queue_name(&mut self, name: &[u8]) -> u32 {
-        let queue = self.queue_names.insert(QueueName {
-            text: Text::new(name),
-            groups: 0,
-        });
-        let (names, hasher) = (&self.queue_names, &self.hasher);
-        self.queue_table
-            .insert_unique(hasher.hash_one(name), queue, |&other| {
-                hasher.hash_one(&*names[other].text)
-            });
-        queue
-    }
-
-    fn drop_if_unused(&mut self, entry: u32) {
-        let pattern = &mut self.patterns[entry];
-        let (names, table, hasher) = (&mut self.queue_names, &mut self.queue_table, &self.hasher);
-        pattern.groups.retain(|group| {
-            let used = group.local.len > 0 || !group.remote.is_empty();
-            if !used {
-                release_queue_name(names, table, hasher, group.queue);
-            }
-            used
-        });
-        if pattern.plain.len > 0 || !pattern.remote.is_empty() || !pattern.groups.is_empty() {
+        if entry.is_needed() {
             return;
         }
-        if pattern.has_wildcard {
-            self.wildcards.remove(&pattern.text);
+        if entry.has_wildcard {
+            self.wildcards.remove(&entry.text);
         }
         self.texts
-            .find_entry(hasher.hash_one(&*pattern.text), |&other| other == entry)
+            .find_entry(self.hasher.hash_one(&*entry.text), |&other| other == at)
             .expect("every pattern is in the table")
             .remove();
-        self.patterns.remove(entry);
-    }
-}
-
-fn release_queue_name(
-    names: &mut Slab<QueueName>,
-    table: &mut HashTable<u32>,
-    hasher: &RandomState,
-    queue: u32,
-) {
-    names[queue].groups -= 1;
-    if names[queue].groups == 0 {
-        table
-            .find_entry(hasher.hash_one(&*names[queue].text), |&other| {
-                other == queue
-            })
-            .expect("every queue name is in the table")
-            .remove();
-        names.remove(queue);
-    }
-}
-
-/// Adds the receivers of one matching pattern to a route.
-fn collect(pattern: &PatternEntry, subscriptions: &Slab<Subscription>, route: &mut Route) {
-    pattern.plain.targets(subscriptions, &mut route.plain);
-    route.remote = route.remote.union(pattern.remote);
-    for group in &pattern.groups {
-        let known = route
-            .queues
-            .iter()
-            .position(|queue| queue.queue == group.queue);
-        let at = known.unwrap_or_else(|| {
-            route.queues.push(QueueRoute {
-                queue: group.queue,
-                ..QueueRoute::default()
-            });
-            route.queues.len() - 1
+        self.patterns.remove(at);
+        let (patterns, hasher) = (&self.patterns, &self.hasher);
+        shrink_table(&mut self.texts, |&other| {
+            hasher.hash_one(&*patterns[other].text)
         });
-        let queue = &mut route.queues[at];
-        group.local.targets(subscriptions, &mut queue.local);
-        for &(core, members) in &group.remote {
-            queue.remote_members += members;
-            match queue.remote.iter_mut().find(|(other, _)| *other == core) {
-                Some((_, sum)) => *sum += members,
-                None => queue.remote.push((core, members)),
-            }
-        }
     }
+
+    /// Memory of the tables; that of routes is in their budget.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.subscriptions.bytes()
+            + self.patterns.bytes()
+            + self.texts.allocation_size()
+            + self.wildcards.bytes()
+            + self.groups.bytes()
+    }
+}
+
+/// Adds the receivers of one matching pattern to a route; returns how many
+/// that were.
+fn collect(entry: &PatternEntry, groups: &mut Groups, route: &mut Route) -> usize {
+    let plain = entry.plain.as_slice();
+    route.plain.extend_from_slice(plain);
+    route.remote = route.remote.union(entry.remote);
+    plain.len() + groups.collect(entry.first_group, route)
 }
 
 #[cfg(test)]

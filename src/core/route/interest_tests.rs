@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::base::rng::Rng;
-use crate::route::cache::Target;
+use crate::route::receivers::Target;
+use crate::route::rules::NOTHING_PASSES;
 use crate::route::subscription::Sid;
+use crate::route::sweep::RouteSweep;
 use crate::subject::mapping::SubjectMapping;
 use crate::subject::pattern::matches;
 
@@ -14,6 +16,47 @@ struct Model {
     pattern: Vec<u8>,
     queue: Option<Vec<u8>>,
     number: u32,
+    /// When it was made, which tells it from another one in the same slot.
+    born: usize,
+    is_deaf: bool,
+}
+
+/// A route that is lent, with the subscriptions that it named at that time.
+struct Loan {
+    at: u32,
+    route: Route,
+    sequence: u64,
+    then: Vec<Model>,
+}
+
+impl Loan {
+    fn new(interest: &mut Interest, at: u32, model: &[Model]) -> Self {
+        let route = interest.take_route(at);
+        let names = |one: &&Model| {
+            let of = |target: &Target| target.subscription == one.number;
+            route.plain.iter().any(of)
+        };
+        Self {
+            at,
+            sequence: interest.gone_sequence(),
+            then: model.iter().filter(names).cloned().collect(),
+            route,
+        }
+    }
+
+    /// Who is left out is gone, who is not is still the same.
+    fn end(self, interest: &mut Interest, model: &[Model]) {
+        assert_eq!(self.then.len(), self.route.plain.len());
+        for target in &self.route.plain {
+            let number = target.subscription;
+            let was = self.then.iter().find(|one| one.number == number);
+            let born = was.expect("it was named").born;
+            let is_there = |one: &Model| one.number == number && one.born == born;
+            let is_gone = interest.is_gone_since(number, self.sequence);
+            assert_eq!(is_gone, !model.iter().any(is_there));
+        }
+        interest.put_back(self.at, self.route);
+    }
 }
 
 fn pick<'a>(rng: &mut Rng, of: &[&'a str]) -> &'a [u8] {
@@ -30,7 +73,12 @@ const SUBJECTS: &[&str] = &[
 #[test]
 fn agrees_with_a_list() {
     let mut rng = Rng::new(3);
-    let mut interest = Interest::new(1);
+    // So small that routes are taken out all the time.
+    let budget = RouteBudget::new(4000);
+    let mut interests: Vec<Interest> = (1..3)
+        .map(|seed| Interest::with_budget(seed, Rc::clone(&budget)))
+        .collect();
+    let (mut sweep, mut loans) = (RouteSweep::default(), Vec::new());
     // The subjects that others are mapped to: receivers are those of the end,
     // even if that is mapped itself.
     let ends: BTreeMap<&[u8], &[u8]> = BTreeMap::from([
@@ -43,13 +91,30 @@ fn agrees_with_a_list() {
         let [from, to] = [from, to].map(|text| std::str::from_utf8(text).expect("UTF-8"));
         SubjectMapping::parse(from, &[(to, 100)]).expect("valid")
     });
-    interest.set_rules(Rules {
+    interests[0].set_rules(Rules {
         mappings: mappings.collect(),
         ..Rules::default()
     });
     let mut last_route = 0;
     let mut model: Vec<Model> = Vec::new();
-    for _ in 0..30_000 {
+    for step in 0..60_000 {
+        match rng.below(50) {
+            0 => sweep.turn(&mut interests, &budget),
+            1 => sweep.trim(&mut interests),
+            2 => {
+                // Another account, which wants its part of the budget.
+                interests[1].route(pick(&mut rng, SUBJECTS), NONE);
+            }
+            3 => budget.set_bytes_max(rng.below(8000) as usize),
+            4 if step % 1000 < 50 => interests[0].forget_routes(),
+            _ => {}
+        }
+        let interest = &mut interests[0];
+        if rng.below(4) == 0 && !loans.is_empty() {
+            let at = rng.below(loans.len() as u64) as usize;
+            let loan: Loan = loans.swap_remove(at);
+            loan.end(interest, &model);
+        }
         if rng.below(2) == 0 && model.len() < 60 {
             let text = pick(&mut rng, PATTERNS);
             let queue = (rng.below(2) == 0).then(|| pick(&mut rng, &["q", "r"]));
@@ -59,14 +124,26 @@ fn agrees_with_a_list() {
                 pattern: text.to_vec(),
                 queue: queue.map(<[u8]>::to_vec),
                 number,
+                born: step,
+                is_deaf: false,
             });
+        } else if rng.below(20) == 0 && !model.is_empty() {
+            let at = rng.below(model.len() as u64) as usize;
+            let one = &mut model[at];
+            one.is_deaf = !one.is_deaf;
+            let filter = match one.is_deaf {
+                true => NOTHING_PASSES,
+                false => NO_FILTER,
+            };
+            interest.set_filter(one.number, filter);
+            interest.forget_routes();
         } else if !model.is_empty() {
             let gone = model.swap_remove(rng.below(model.len() as u64) as usize);
             interest.unsubscribe(gone.number, |_| {});
         }
         let subject = pick(&mut rng, SUBJECTS);
         let at = interest.route(subject, last_route);
-        check_route(&interest, at, &model, subject);
+        check_route(interest, at, &model, subject);
         let published = interest.published_route(subject, last_route);
         let end = ends.get(subject).copied();
         let (at, end) = match (interest.route_at(published).is_detour(), end) {
@@ -84,23 +161,45 @@ fn agrees_with_a_list() {
             }
         };
         assert_eq!(interest.route_at(at).subject(), end);
-        check_route(&interest, at, &model, end);
+        check_route(interest, at, &model, end);
+        let asked = pick(&mut rng, SUBJECTS);
+        let is_reached = |one: &Model| !one.is_deaf && matches(&one.pattern, asked);
+        let is_wanted = !has_empty_token(asked) && model.iter().any(is_reached);
+        assert_eq!(interest.is_wanted(asked), is_wanted);
+        assert_eq!(
+            interest.route_at(at).subject(),
+            end,
+            "the message is on its way"
+        );
         if rng.below(2) == 0 {
             last_route = at;
         }
+        if rng.below(8) == 0 && loans.len() < 4 {
+            loans.push(Loan::new(interest, at, &model));
+        }
+        if step % 64 == 0 {
+            interest.check_invariants();
+        }
+    }
+    let interest = &mut interests[0];
+    for loan in loans {
+        loan.end(interest, &model);
     }
     for gone in model {
         interest.unsubscribe(gone.number, |_| {});
     }
     assert!(interest.is_empty() && interest.patterns.is_empty());
-    assert!(interest.queue_names.is_empty() && interest.wildcards.is_empty());
+    assert_eq!(interest.groups.counts(), (0, 0));
+    assert!(interest.wildcards.is_empty());
+    drop(interests);
+    assert_eq!(budget.bytes(), 0, "what is charged is given back");
 }
 
 fn check_route(interest: &Interest, at: u32, model: &[Model], subject: &[u8]) {
     let reached = |queue: Option<&[u8]>| {
         let mut numbers: Vec<u32> = model
             .iter()
-            .filter(|entry| entry.queue.as_deref() == queue)
+            .filter(|entry| entry.queue.as_deref() == queue && !entry.is_deaf)
             .filter(|entry| !has_empty_token(subject) && matches(&entry.pattern, subject))
             .map(|entry| entry.number)
             .collect();
@@ -119,7 +218,13 @@ fn check_route(interest: &Interest, at: u32, model: &[Model], subject: &[u8]) {
             .queues
             .iter()
             .find(|queue| interest.queue_name(queue.queue) == name)
-            .map(|queue| sorted(&queue.local))
+            .map(|queue| {
+                assert_eq!(
+                    route.queue(queue.queue).map(|one| one.queue),
+                    Some(queue.queue)
+                );
+                sorted(&queue.local)
+            })
             .unwrap_or_default();
         assert_eq!(members, reached(Some(name)), "{subject:?}");
     }
@@ -184,4 +289,189 @@ fn sids_of_any_length() {
         assert_eq!(Sid::new(sid).bytes(), sid);
         assert_eq!(Sid::new(sid).with_blank(), [sid, b" "].concat());
     }
+}
+
+/// Groups by the thousand on two patterns, of this core and of others.
+#[test]
+fn any_number_of_queue_groups() {
+    const NAMES: u64 = 3000;
+    let mut rng = Rng::new(8);
+    let mut interest = Interest::new(1);
+    // By name: numbers of the subscriptions, and members of another core.
+    let mut model: BTreeMap<u64, (Vec<u32>, u32)> = BTreeMap::new();
+    let patterns: [&[u8]; 2] = [b"crowd", b"*"];
+    for step in 0..60_000 {
+        let grows = step / 15_000 % 2 == 0;
+        let number = rng.below(NAMES);
+        let name = format!("q{number}");
+        let group = model.entry(number).or_default();
+        match rng.below(4) {
+            0 => {
+                // The pattern without wildcards alone, so that sums are simple.
+                group.1 = if grows { rng.below(5) as u32 } else { 0 };
+                let announcement = Announcement::Queue {
+                    pattern: patterns[0],
+                    queue: name.as_bytes(),
+                    members: group.1,
+                };
+                interest.hear(CoreId(4), announcement);
+            }
+            _ if grows => {
+                let pattern = pick(&mut rng, &["crowd", "*"]);
+                let pattern = Pattern::parse(pattern).expect("valid");
+                let queue = Some(name.as_bytes());
+                group
+                    .0
+                    .push(interest.subscribe(1, pattern, queue, b"1", |_| {}));
+            }
+            _ => {
+                if let Some(number) = group.0.pop() {
+                    interest.unsubscribe(number, |_| {});
+                }
+            }
+        }
+        if step % 5000 == 4999 {
+            interest.check_invariants();
+            check_groups(&mut interest, &model);
+        }
+    }
+    for (number, (locals, members)) in model {
+        for local in locals {
+            interest.unsubscribe(local, |_| {});
+        }
+        if members > 0 {
+            let name = format!("q{number}");
+            let announcement = Announcement::Queue {
+                pattern: patterns[0],
+                queue: name.as_bytes(),
+                members: 0,
+            };
+            interest.hear(CoreId(4), announcement);
+        }
+    }
+    assert!(interest.is_unused() && interest.groups.counts() == (0, 0));
+    assert!(interest.bytes() < 64 << 10, "high water is given back");
+}
+
+fn check_groups(interest: &mut Interest, model: &BTreeMap<u64, (Vec<u32>, u32)>) {
+    let at = interest.route(b"crowd", NONE);
+    let route = interest.route_at(at);
+    let mut reached = 0;
+    for (number, (locals, members)) in model {
+        let name = format!("q{number}");
+        let number = interest.queue_number(name.as_bytes());
+        let Some(queue) = number.and_then(|number| route.queue(number)) else {
+            assert!(locals.is_empty() && *members == 0, "{name}");
+            continue;
+        };
+        reached += 1;
+        let mut found: Vec<u32> = queue.local.iter().map(|one| one.subscription).collect();
+        let mut expected = locals.clone();
+        found.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(
+            (found, queue.remote_members),
+            (expected, *members),
+            "{name}"
+        );
+    }
+    assert_eq!(route.queues.len(), reached);
+}
+
+#[test]
+fn work_is_nodes_and_receivers() {
+    let mut interest = Interest::new(1);
+    let subscribe = |interest: &mut Interest, text: &[u8], queue: Option<&[u8]>| {
+        let pattern = Pattern::parse(text).expect("valid");
+        interest.subscribe(0, pattern, queue, b"1", |_| {})
+    };
+    let numbers: Vec<u32> = (0..1000)
+        .map(|_| subscribe(&mut interest, b"a.b", None))
+        .collect();
+    assert_eq!(interest.take_work(), 1000, "one per change");
+    interest.route(b"x.y", NONE);
+    assert_eq!(interest.take_work(), 1, "nobody");
+    let at = interest.route(b"a.b", NONE);
+    assert_eq!(interest.take_work(), 1001, "every receiver");
+    interest.route(b"a.b", at);
+    assert_eq!(interest.take_work(), 0, "nothing is matched");
+    for pattern in [&b"*.b"[..], b"a.*", b">", b"*.c"] {
+        subscribe(&mut interest, pattern, Some(b"q"));
+    }
+    interest.take_work();
+    interest.route(b"a.b", at);
+    // Six nodes lie on the way, three groups with one member each.
+    assert_eq!(interest.take_work(), 1001 + 5 + 3 * 2);
+    for number in numbers {
+        interest.unsubscribe(number, |_| {});
+    }
+    assert_eq!(interest.take_work(), 1000);
+}
+
+/// What a client makes and leaves: the memory of it goes, too.
+#[test]
+fn memory_follows_what_there_is() {
+    let budget = RouteBudget::new(1 << 20);
+    let mut interest = Interest::with_budget(1, Rc::clone(&budget));
+    let mut sweep = RouteSweep::default();
+    for round in 0..3 {
+        let numbers: Vec<u32> = (0..100_000)
+            .map(|number| {
+                let text = match number % 2 {
+                    0 => "w.*".to_owned(),
+                    _ => format!("w{}.{number}.*", number % 7),
+                };
+                let pattern = Pattern::parse(text.as_bytes()).expect("valid");
+                interest.subscribe(0, pattern, None, b"1", |_| {})
+            })
+            .collect();
+        for number in 0..9 {
+            let subject = format!("w.{round}.{number}");
+            for _ in 0..3 {
+                interest.route(subject.as_bytes(), NONE);
+                interest.route(format!("w.{round}{number}").as_bytes(), NONE);
+            }
+        }
+        // The last one may exceed the budget.
+        assert!(budget.bytes() < (2 << 20), "{}", budget.bytes());
+        assert!(interest.bytes() > 4 << 20);
+        for number in numbers {
+            interest.unsubscribe(number, |_| {});
+        }
+        sweep.trim(std::slice::from_mut(&mut interest));
+        assert!(interest.bytes() < 64 << 10, "{}", interest.bytes());
+        assert!(budget.bytes() < 10_000, "{}", budget.bytes());
+    }
+}
+
+/// Fifty accounts whose inboxes are answered twice each.
+#[test]
+fn all_accounts_share_one_budget() {
+    let bytes_max = 1 << 20;
+    let budget = RouteBudget::new(bytes_max);
+    let mut interests: Vec<Interest> = (0..50)
+        .map(|seed| Interest::with_budget(seed, Rc::clone(&budget)))
+        .collect();
+    let mut sweep = RouteSweep::default();
+    let pattern = Pattern::parse(b"_INBOX.>").expect("valid");
+    for account in 0..interests.len() {
+        interests[account].subscribe(0, pattern, None, b"1", |_| {});
+        for number in 0..3300 {
+            let subject = format!("_INBOX.x.{number}");
+            for _ in 0..2 {
+                let at = interests[account].route(subject.as_bytes(), NONE);
+                assert_eq!(interests[account].route_at(at).plain.len(), 1);
+            }
+            if number % 10 == 0 {
+                sweep.turn(&mut interests, &budget);
+            }
+        }
+        assert!(budget.bytes() < bytes_max + 4096, "{}", budget.bytes());
+        interests[account].check_invariants();
+        // Whoever is busy has room, although others have had it before.
+        let own = interests[account].route_bytes();
+        assert!(own > bytes_max / 3, "account {account} has {own} bytes");
+    }
+    let sum: usize = interests.iter().map(Interest::route_bytes).sum();
+    assert_eq!(sum, budget.bytes());
 }

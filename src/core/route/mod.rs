@@ -1,9 +1,15 @@
 //! L2: who wants what, on this core and on the others.
 
+pub mod budget;
 pub mod cache;
+mod groups;
 pub mod interest;
+mod lent;
+mod members;
+pub mod receivers;
 pub mod redirect;
 pub mod rules;
-pub mod stub;
 pub mod subscription;
+pub mod sweep;
+mod verdicts;
 pub mod wanted;

@@ -1,8 +1,9 @@
 //! What is asked of an account's routes besides who receives: rights, mappings,
 //! and one connection's own subscription.
 
-use super::cache::{Lookup, Target};
+use super::cache::Lookup;
 use super::interest::Interest;
+use super::receivers::Target;
 use super::rules::Rules;
 use crate::base::slab::NONE;
 use crate::subject::pattern::Pattern;
@@ -91,7 +92,10 @@ impl Interest {
     fn detour(&mut self, from: &[u8], to: &[u8]) -> u32 {
         match self.routes.find_detour(from, to) {
             Lookup::Current(at) => at,
-            Lookup::Unmatched(at) => self.match_route(to, at),
+            Lookup::Unmatched(at) => {
+                self.match_route(to, at);
+                at
+            }
         }
     }
 
@@ -105,8 +109,7 @@ impl Interest {
     /// The plain subscription of one connection that matches a subject, if
     /// there is one.
     pub fn plain_of_connection(&mut self, connection: u32, subject: &[u8]) -> Option<u32> {
-        let at = self.route(subject, NONE);
-        let route = self.routes.get(at);
+        let route = self.asked_route(subject);
         let of_connection = |target: &&Target| target.connection == connection;
         route
             .plain
@@ -119,7 +122,8 @@ impl Interest {
     #[must_use]
     pub fn name_of(&self, number: u32) -> (&[u8], Option<&[u8]>) {
         let subscription = &self.subscriptions[number];
-        let queue = (subscription.queue != NONE).then(|| self.queue_name(subscription.queue));
+        let group = subscription.group;
+        let queue = (group != NONE).then(|| self.groups.name_of(group));
         (&self.patterns[subscription.pattern].text, queue)
     }
 }

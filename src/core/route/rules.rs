@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::cache::{Route, Target};
+use super::receivers::{Route, Target};
 use super::subscription::Subscription;
 use crate::base::slab::{NONE, Slab};
 use crate::subject::mapping::SubjectMapping;
@@ -47,17 +47,32 @@ pub struct Choice {
     pub route: u32,
 }
 
+impl Mapped {
+    /// Memory of it.
+    pub(super) fn bytes(&self) -> usize {
+        let subjects = self.choices.iter().flat_map(|choice| &choice.subject);
+        size_of::<Self>()
+            + self.choices.capacity() * size_of::<Choice>()
+            + subjects.map(Vec::capacity).sum::<usize>()
+    }
+}
+
 impl Rules {
-    /// Applies the rules to a route that was just matched.
-    pub(super) fn apply<'a>(
+    /// Sets where the messages of a route that was just matched go.
+    pub(super) fn map(&self, route: &mut Route) {
+        if !self.mappings.is_empty() && !route.is_detour() {
+            route.mapped = self.mapped(route.subject()).map(Box::new);
+        }
+    }
+
+    /// Takes the receivers out of a route that was just matched that must not
+    /// get its subject.
+    pub(super) fn filter<'a>(
         &self,
         route: &mut Route,
         subscriptions: &Slab<Subscription>,
         queue_name: impl Fn(u32) -> &'a [u8],
     ) {
-        if !self.mappings.is_empty() && !route.is_detour() {
-            route.mapped = self.mapped(route.subject()).map(Box::new);
-        }
         let mut plain = std::mem::take(&mut route.plain);
         let mut queues = std::mem::take(&mut route.queues);
         let subject = route.subject();

@@ -1,9 +1,6 @@
-//! Subscriptions of this core, and the lists that patterns keep of them: linked
-//! through the subscriptions themselves, so that neither costs an allocation.
+//! Subscriptions of this core.
 
-use super::cache::Target;
 use super::rules::NO_FILTER;
-use crate::base::slab::{NONE, Slab};
 
 /// A subscription of a connection of this core.
 #[derive(Debug)]
@@ -17,15 +14,19 @@ pub struct Subscription {
     /// The client's name for the subscription.
     pub sid: Sid,
     /// The set of rights that denies it some of its subjects, or
-    /// [`NO_FILTER`].
-    pub filter: u16,
+    /// [`NO_FILTER`]; changed by
+    /// [`set_filter`](super::interest::Interest::set_filter).
+    pub(super) filter: u16,
     /// Slot of its pattern.
     pub(super) pattern: u32,
-    /// Number of its queue's name, or [`NONE`].
-    pub(super) queue: u32,
-    previous: u32,
-    next: u32,
+    /// Slot of its queue group, or [`NONE`](crate::base::slab::NONE).
+    pub(super) group: u32,
+    /// Its position among the members of pattern or group.
+    pub(super) position: u32,
 }
+
+// A million of them is what a core holds.
+const _: () = assert!(size_of::<Subscription>() == 64);
 
 /// A client's name for a subscription, with the blank that follows it in every
 /// delivery. Nearly all are short numbers, which need no allocation.
@@ -69,8 +70,8 @@ impl Sid {
 }
 
 impl Subscription {
-    /// A subscription that is in no list yet.
-    pub(super) fn new(connection: u32, pattern: u32, sid: &[u8]) -> Self {
+    /// A subscription that has no position yet.
+    pub(super) fn new(connection: u32, pattern: u32, group: u32, sid: &[u8]) -> Self {
         Self {
             connection,
             delivered: 0,
@@ -78,79 +79,8 @@ impl Subscription {
             sid: Sid::new(sid),
             filter: NO_FILTER,
             pattern,
-            queue: NONE,
-            previous: NONE,
-            next: NONE,
-        }
-    }
-}
-
-/// Subscriptions linked to each other.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct List {
-    first: u32,
-    /// The connection of the first: a list of one is walked without a look at
-    /// its subscription.
-    first_connection: u32,
-    /// Number of subscriptions.
-    pub len: u32,
-}
-
-impl List {
-    /// The list without subscriptions.
-    pub const EMPTY: Self = Self {
-        first: NONE,
-        first_connection: NONE,
-        len: 0,
-    };
-
-    /// Adds a subscription that is in no list.
-    pub fn push(&mut self, subscriptions: &mut Slab<Subscription>, number: u32) {
-        if self.first != NONE {
-            subscriptions[self.first].previous = number;
-        }
-        subscriptions[number].next = self.first;
-        self.first = number;
-        self.first_connection = subscriptions[number].connection;
-        self.len += 1;
-    }
-
-    /// Takes a subscription out that is in this list.
-    pub fn unlink(&mut self, subscriptions: &mut Slab<Subscription>, number: u32) {
-        let (previous, next) = {
-            let subscription = &subscriptions[number];
-            (subscription.previous, subscription.next)
-        };
-        if previous == NONE {
-            self.first = next;
-            let first = subscriptions.get(next);
-            self.first_connection = first.map_or(NONE, |first| first.connection);
-        } else {
-            subscriptions[previous].next = next;
-        }
-        if next != NONE {
-            subscriptions[next].previous = previous;
-        }
-        self.len -= 1;
-    }
-
-    /// Appends the subscriptions as receivers.
-    pub fn targets(self, subscriptions: &Slab<Subscription>, into: &mut Vec<Target>) {
-        if self.len == 1 {
-            into.push(Target {
-                connection: self.first_connection,
-                subscription: self.first,
-            });
-            return;
-        }
-        let mut number = self.first;
-        while number != NONE {
-            let subscription = &subscriptions[number];
-            into.push(Target {
-                connection: subscription.connection,
-                subscription: number,
-            });
-            number = subscription.next;
+            group,
+            position: 0,
         }
     }
 }

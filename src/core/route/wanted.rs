@@ -2,7 +2,6 @@
 //! ask before they go to the trouble of saying something.
 
 use super::interest::Interest;
-use crate::base::slab::NONE;
 
 impl Interest {
     /// Whether no core has a subscription at all.
@@ -16,16 +15,14 @@ impl Interest {
         if self.is_unused() {
             return false;
         }
-        let at = self.route(subject, NONE);
-        !self.route_at(at).is_empty()
+        !self.asked_route(subject).is_empty()
     }
 
     /// Subscriptions of this core that a subject reaches: all, or those of one
     /// queue group.
     pub fn count_wanting(&mut self, subject: &[u8], queue: Option<&[u8]>) -> usize {
         let group = queue.map(|name| self.queue_number(name));
-        let at = self.route(subject, NONE);
-        let route = self.route_at(at);
+        let route = self.asked_route(subject);
         let groups = route.queues.iter();
         let in_groups = groups
             .filter(|one| group.is_none_or(|wanted| wanted == Some(one.queue)))

@@ -103,6 +103,7 @@ impl Shard {
 
     /// Goes on with what was left, before the turn's output is taken.
     pub(super) fn settle(&mut self) {
+        self.interests.sweep();
         let backlog_ns = self.config.limits.work.backlog_ns;
         self.work.grant(backlog_ns);
         if self.is_revising() {

@@ -282,7 +282,7 @@ impl Shard {
         let wants =
             wants && (queue.is_none() || self.mutant != Some(super::mutants::Mutant::HearInQueues));
         if wants {
-            interest.subscription_mut(number).filter = connection.rights;
+            interest.set_filter(number, connection.rights);
         }
         connection.has_unconfirmed = true;
         connection

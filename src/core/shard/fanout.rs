@@ -21,10 +21,10 @@ use super::message_trace::wants_trace;
 use super::rewrite::size_of_tail;
 use crate::base::core_set::CoreSet;
 use crate::base::id::{AccountId, CoreId};
-use crate::base::limits::{DELIVERY_WORK_NS, SEND_WORK_NS};
+use crate::base::limits::{DELIVERY_WORK_NS, MATCH_WORK_NS, SEND_WORK_NS};
 use crate::base::rng::Rng;
 use crate::base::slab::Slab;
-use crate::route::cache::{QueueRoute, Route, Target};
+use crate::route::receivers::{QueueRoute, Route, Target};
 use crate::route::subscription::Subscription;
 use crate::session::connection::CloseReason;
 use crate::wire::parse::Publish;
@@ -124,6 +124,8 @@ impl Shard {
         let rights = connection.restricts_publish.then_some(connection.rights);
         let interest = &mut self.interests[account];
         let at = interest.published_route(message.subject, connection.last_route);
+        self.work
+            .charge(u64::from(interest.take_work()) * MATCH_WORK_NS);
         connection.last_route = at;
         connection.heartbeat.last_input = now;
         connection.traffic.count_in(message.size());
@@ -359,6 +361,8 @@ impl Shard {
         let account = frame_message.account;
         let interest = &mut self.interests[account];
         let at = interest.route(frame_message.subject, self.mesh.last_route);
+        self.work
+            .charge(u64::from(interest.take_work()) * MATCH_WORK_NS);
         self.mesh.last_route = at;
         #[cfg(feature = "mutants")]
         let at = self.spoilt_route(account, at);

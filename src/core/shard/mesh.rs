@@ -30,8 +30,8 @@ use crate::base::core_set::CoreSet;
 use crate::base::id::{AccountId, ConnectionKey, CoreId};
 use crate::base::limits::{COMMAND_WORK_NS, STALL_WAITERS_MAX, SUBSCRIPTION_WORK_NS};
 use crate::base::slab::NONE;
-use crate::route::cache::Route;
 use crate::route::interest::{Announcement, Interest};
+use crate::route::receivers::Route;
 use crate::session::connection::{Behind, Hold};
 
 /// The receiving end of a queue of batches from one core: a lock-free ring in

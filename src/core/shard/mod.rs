@@ -156,6 +156,7 @@ impl Shard {
             work.bulk_receivers <= work.fan_out_receivers,
             "whatever is wide is bulk"
         );
+        let interests = Interests::new(config.limits.route_cache_bytes_max);
         let mut rng = Rng::new(config.seed ^ u64::from(config.core.0) << 56);
         let mut shard = Self {
             mesh: Mesh::new(config.core, config.cores),
@@ -164,7 +165,7 @@ impl Shard {
             config: Rc::new(config),
             clock: Moment::default(),
             rng,
-            interests: Interests::default(),
+            interests,
             connections: Connections::default(),
             backlog: Backlog::default(),
             reload: Reload::default(),
@@ -281,6 +282,7 @@ impl Shard {
     /// Frees memory that only a busy core needs; to be called before a longer
     /// sleep.
     pub fn trim(&mut self) {
+        self.interests.trim();
         self.connections.pool.trim();
         self.mesh.trim();
     }

@@ -123,6 +123,8 @@ impl Shard {
             interest.set_rules(rules_of(account, authority));
         }
         let limits = &self.config.limits;
+        self.interests
+            .set_route_bytes_max(limits.route_cache_bytes_max);
         self.connections.adopt(limits, self.config.trace);
     }
 
@@ -209,7 +211,7 @@ impl Shard {
         }
         let interest = &mut self.interests[connection.account];
         for &number in &connection.subscriptions {
-            interest.subscription_mut(number).filter = NOTHING_PASSES;
+            interest.set_filter(number, NOTHING_PASSES);
         }
     }
 
@@ -229,7 +231,7 @@ impl Shard {
                 }
                 _ => NO_FILTER,
             };
-            interest.subscription_mut(number).filter = filter;
+            interest.set_filter(number, filter);
         }
         interest.forget_routes();
     }

@@ -3,5 +3,6 @@
 pub mod mapping;
 pub mod pattern;
 pub mod rights;
+pub mod service;
 pub mod transform;
 pub mod trie;

@@ -19,8 +19,11 @@ use hashbrown::HashTable;
 
 use super::pattern::{SEPARATOR, tokens};
 use crate::base::short;
-use crate::base::slab::{NONE, Slab};
+use crate::base::slab::{NONE, Slab, shrink_table};
 use crate::base::text::Text;
+
+/// Branches whose room is kept for the next walk.
+const BRANCHES_KEPT: usize = 256;
 
 /// Patterns with wildcards, each with the number that its owner gave it.
 #[derive(Debug)]
@@ -94,6 +97,12 @@ impl WildcardTrie {
         self.patterns == 0
     }
 
+    /// Memory of nodes and edges; that of long tokens is not counted.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.nodes.bytes() + self.edges.allocation_size()
+    }
+
     /// Puts a valid pattern in; it must not be there yet.
     pub fn insert(&mut self, pattern: &[u8], number: u32) {
         let mut node = self.root;
@@ -138,18 +147,22 @@ impl WildcardTrie {
     }
 
     /// Calls `found` with the number of every pattern that matches a subject
-    /// without empty tokens.
-    pub fn matches(&mut self, subject: &[u8], mut found: impl FnMut(u32)) {
+    /// without empty tokens; returns how many nodes that took.
+    pub fn matches(&mut self, subject: &[u8], mut found: impl FnMut(u32)) -> usize {
         if self.patterns == 0 {
-            return;
+            return 0;
         }
+        let mut visited = 0;
         // A list instead of recursion: a subject may have any number of tokens.
         let mut branches = std::mem::take(&mut self.branches);
         branches.push((self.root, 0));
         while let Some((node, start)) = branches.pop() {
             self.step(node, subject, start, &mut branches, &mut found);
+            visited += 1;
         }
+        branches.shrink_to(BRANCHES_KEPT);
         self.branches = branches;
+        visited
     }
 
     /// Visits a node; `start` is beyond the subject if nothing of it is left.
@@ -234,6 +247,10 @@ impl WildcardTrie {
             self.nodes.remove(node);
             node = parent;
         }
+        let (nodes, hasher) = (&self.nodes, &self.hasher);
+        shrink_table(&mut self.edges, |&node| {
+            hasher.hash_one((nodes[node].parent, &*nodes[node].token))
+        });
     }
 }
 

@@ -16,8 +16,8 @@ use crate::base::id::{ConnectionKey, ConnectionKind, CoreId, Nanos};
 use crate::base::limits::{BULK_PENDING_BYTES, BULK_PENDING_BYTES_MIN, SHARED_TAIL_BYTES};
 use crate::base::short;
 use crate::base::slab::{NONE, Slab};
-use crate::route::cache::{Route, Target};
 use crate::route::interest::Interest;
+use crate::route::receivers::{Route, Target};
 use crate::route::subscription::Subscription;
 use crate::session::connection::{Behind, Connection, Mark};
 use crate::session::large::share_part;
@@ -112,6 +112,11 @@ pub(in crate::shard) struct Flight {
 }
 
 impl Flight {
+    /// It goes on at a later moment.
+    pub fn go_on(&mut self, now: Nanos) {
+        self.now = now;
+    }
+
     /// A receiver that has fallen behind.
     #[inline]
     pub fn behind(&self) -> Option<Behind> {

@@ -5,7 +5,7 @@ use super::super::connections::{Flight, Message, Observer};
 use super::super::frame::MessageFrame;
 use super::{Deliverer, Place};
 use crate::base::id::CoreId;
-use crate::route::cache::QueueRoute;
+use crate::route::receivers::QueueRoute;
 
 impl Shard {
     /// Delivers to one member of a queue group that another core has chosen
@@ -25,7 +25,7 @@ impl Shard {
             return;
         };
         let (route, subscriptions) = interest.route_parts(place.at);
-        let Some(queue) = route.queues.iter().find(|queue| queue.queue == number) else {
+        let Some(queue) = route.queue(number) else {
             return;
         };
         let first = match queue.local.len() {

@@ -10,8 +10,8 @@ use super::Place;
 use crate::base::core_set::CoreSet;
 use crate::base::id::{CoreId, Nanos};
 use crate::base::limits::{TRACED_DELIVERY_WORK_NS, TRACED_EGRESSES_MAX};
-use crate::route::cache::Target;
 use crate::route::interest::Interest;
+use crate::route::receivers::Target;
 use crate::route::subscription::Subscription;
 use crate::session::connection::Connection;
 

@@ -19,7 +19,7 @@ use super::traced::Notes;
 use super::{Deliverer, Place};
 use crate::base::id::{ConnectionKey, CoreId};
 use crate::base::limits::{DELIVERY_WORK_NS, SEND_WORK_NS, TRACED_DELIVERY_WORK_NS};
-use crate::route::cache::{QueueRoute, Route, Target};
+use crate::route::receivers::{QueueRoute, Route, Target};
 use crate::session::connection::{Behind, Hold};
 
 /// Receivers between two looks at the budget.
@@ -157,7 +157,7 @@ impl Shard {
     ) {
         assert!(self.backlog.wide.is_none(), "one is under way at a time");
         let interest = &mut self.interests[place.account];
-        let route = interest.lend_route(place.at);
+        let route = interest.take_route(place.at);
         let since = interest.gone_sequence();
         let receivers = route.receivers();
         let large = &self.scratch.large;
@@ -203,6 +203,7 @@ impl Shard {
 
     /// Delivers to some receivers; true if these were the last.
     fn deliver_step(&mut self, wide: &mut WideFanOut) -> bool {
+        wide.flight.go_on(self.clock.mono);
         let begun = wide.flight.delivered;
         let mut notes = wide.notes.take();
         let steps = match &mut notes {
@@ -373,7 +374,7 @@ impl Shard {
                 self.hand_on(place.account, &wide.route, &wide.picks, &message);
             }
         }
-        self.interests[place.account].put_back_route(place.at, wide.route);
+        self.interests[place.account].put_back(place.at, wide.route);
     }
 
     /// Goes on with a publisher whose wide fan-out is over.

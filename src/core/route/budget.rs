@@ -1,0 +1,110 @@
+//! What the remembered routes of all accounts of one core may take together,
+//! and which subjects were seen lately without being remembered.
+//!
+//! One value per core, shared by the [`super::cache::RouteCache`]s of its
+//! accounts. Bound: bytes, capacities counted. At it a cache remembers a new
+//! route only in the place of others of its own; from seven eighths of it on
+//! the core takes the least useful routes of all accounts back at the end of
+//! its turns (`super::sweep`).
+//!
+//! A subject is remembered at its second sight, so that subjects which never
+//! come again (inboxes, acknowledgements) neither take room nor the place of
+//! others. What was seen once is a hash in a small table, where a later subject
+//! replaces an earlier one: a subject that comes again only after very many
+//! others is a first sight again.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use crate::base::limits::ROUTE_SIGHTS_MAX;
+
+/// Memory of remembered routes; see the module's text.
+#[derive(Debug)]
+pub struct RouteBudget {
+    bytes: Cell<usize>,
+    bytes_max: Cell<usize>,
+    /// Half a hash each; never zero where a subject was seen.
+    sights: Box<[Cell<u32>]>,
+}
+
+impl RouteBudget {
+    /// A budget of which nothing is used.
+    #[must_use]
+    pub fn new(bytes_max: usize) -> Rc<Self> {
+        Rc::new(Self {
+            bytes: Cell::new(0),
+            bytes_max: Cell::new(bytes_max),
+            sights: vec![Cell::new(0); ROUTE_SIGHTS_MAX].into(),
+        })
+    }
+
+    /// Memory of all remembered routes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes.get()
+    }
+
+    /// Changes the bound.
+    pub fn set_bytes_max(&self, bytes_max: usize) {
+        self.bytes_max.set(bytes_max);
+    }
+
+    /// What is left of it.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.bytes_max.get().saturating_sub(self.bytes.get())
+    }
+
+    /// Whether no more may be remembered.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.left() == 0
+    }
+
+    /// Whether the core should take routes back before it is full.
+    #[must_use]
+    #[inline]
+    pub fn is_tight(&self) -> bool {
+        self.bytes.get() > self.bytes_max.get() / 8 * 7
+    }
+
+    pub(super) fn recharge(&self, from: usize, to: usize) {
+        let rest = self.bytes.get().checked_sub(from);
+        let rest = rest.expect("what is given back was charged");
+        self.bytes.set(rest + to);
+    }
+
+    /// Notes that a subject was seen; whether it was before.
+    #[inline]
+    pub(super) fn is_second_sight(&self, hash: u64) -> bool {
+        let (place, rest) = (hash as usize % ROUTE_SIGHTS_MAX, (hash >> 32) as u32 | 1);
+        self.sights[place].replace(rest) == rest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_sight_counts_until_others_have_come_between() {
+        let budget = RouteBudget::new(100);
+        let (one, other) = (5 << 32, 7 << 32);
+        assert!(!budget.is_second_sight(one) && budget.is_second_sight(one));
+        assert!(!budget.is_second_sight(one + 1), "another place");
+        assert!(!budget.is_second_sight(other) && !budget.is_second_sight(one));
+    }
+
+    #[test]
+    fn is_tight_before_it_is_full() {
+        let budget = RouteBudget::new(80);
+        budget.recharge(0, 70);
+        assert!(!budget.is_tight() && !budget.is_full());
+        budget.recharge(70, 79);
+        assert!(budget.is_tight() && !budget.is_full());
+        budget.recharge(0, 1);
+        assert!(budget.is_full());
+        budget.set_bytes_max(800);
+        assert!(!budget.is_tight());
+    }
+}
