@@ -43,6 +43,7 @@ use crate::net::poller::{Poller, Ready};
 use crate::net::socket::{Received, receive, receive_into_two, send};
 use crate::park::Park;
 use crate::passwords::PasswordChecker;
+use framed::Framed;
 use layers::{Layers, say_goodbye};
 use lobby::Lobby;
 use meter::Meter;
@@ -73,6 +74,15 @@ struct Socket {
     is_ending: bool,
     /// What stands between the socket and the shard, if something does.
     layers: Option<Box<Layers>>,
+}
+
+impl Socket {
+    /// Whether something that was read before waits to be decoded.
+    fn has_undecoded(&self) -> bool {
+        let layers = self.layers.as_deref();
+        let framed = layers.and_then(|layers| layers.framed.as_ref());
+        framed.is_some_and(Framed::has_undecoded)
+    }
 }
 
 /// One core of the server.
@@ -332,7 +342,7 @@ impl Core {
 
     fn queue_read(&mut self, key: ConnectionKey) {
         if let Some(socket) = find(&mut self.sockets, key)
-            && socket.is_readable
+            && (socket.is_readable || socket.has_undecoded())
             && !socket.is_queued
         {
             socket.is_queued = true;

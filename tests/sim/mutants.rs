@@ -46,6 +46,13 @@ const ALL: &[(Fault, u64)] = &[
     (Fault::Core(Mutant::TakeOldCheck), 8),
     (Fault::Core(Mutant::ForgetCheck), 8),
     (Fault::Core(Mutant::KeepSubscriptions), 8),
+    (Fault::Core(Mutant::LosePaused), 1),
+    (Fault::Core(Mutant::OvertakeWide), 1),
+    (Fault::Core(Mutant::SkipReceiver), 1),
+    (Fault::Core(Mutant::DeliverToGone), 1),
+    (Fault::Core(Mutant::ReturnEarly), 1),
+    (Fault::Core(Mutant::EndEarly), 1),
+    (Fault::Core(Mutant::DeliverTwice), 1),
 ];
 
 /// A fault that is not noticed within so many seeds would not be noticed.

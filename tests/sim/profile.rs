@@ -148,6 +148,7 @@ fn work_limits(dice: &mut Dice) -> WorkLimits {
     }
     let bulk_receivers = *dice.pick(&[0, 1, 3, 64]);
     let wide = *dice.pick(&[0, 1, 3, 4_096]);
+    let step = *dice.pick(&[1, 2, 64]);
     let mut part = |usual: u64| *dice.pick(&[1, 100, 5_000, usual]);
     WorkLimits {
         mesh_ns: part(usual.mesh_ns),
@@ -158,6 +159,7 @@ fn work_limits(dice: &mut Dice) -> WorkLimits {
         fan_out_receivers: bulk_receivers.max(wide),
         bulk_receivers,
         unsent_bytes_max: *dice.pick(&[0, 200, 5_000, 16 << 20]),
+        step,
         withdrawn_at_once: *dice.pick(&[0, 1, 64]),
     }
 }

@@ -209,6 +209,9 @@ pub const SENT_BYTES_PER_NS: u64 = 4;
 /// Work of making or ending a subscription, on this core or on another one.
 pub const SUBSCRIPTION_WORK_NS: u64 = 500;
 
+/// Work of inflating a message, per byte that comes out.
+pub const INFLATED_BYTE_WORK_NS: u64 = 2;
+
 /// Work of looking at a node of the trie or collecting a receiver.
 pub const MATCH_WORK_NS: u64 = 30;
 
@@ -238,6 +241,8 @@ pub struct WorkLimits {
     /// Subscriptions of a connection that are ended at once when it ends; those of
     /// one with more end piece by piece.
     pub withdrawn_at_once: usize,
+    /// Receivers, or subscriptions that end, between two looks at the budget.
+    pub step: usize,
     /// Bytes that wait for such sends; beyond, publishers to that many receivers
     /// wait.
     pub unsent_bytes_max: u64,
@@ -254,6 +259,7 @@ impl Default for WorkLimits {
             fan_out_receivers: 4_096,
             bulk_receivers: 64,
             withdrawn_at_once: 64,
+            step: 64,
             unsent_bytes_max: 16 << 20,
         }
     }

@@ -4,6 +4,7 @@
 use super::Shard;
 use super::connections::Message;
 use super::input::Outcome;
+use super::mutants::Mutant;
 use crate::base::id::Nanos;
 use crate::base::limits::MATCH_WORK_NS;
 use crate::session::connection::Connection;
@@ -16,16 +17,14 @@ impl Shard {
     /// right is an answer that is allowed; if not, it is said.
     #[cold]
     pub(super) fn may_respond(&mut self, index: u32, at: u32, message: &Publish<'_>) -> bool {
+        let now = match self.is_mutant(Mutant::AnswerForEver) {
+            true => Nanos(0),
+            false => self.clock.mono,
+        };
         let connection = &mut self.connections[index];
         let route = self.interests[connection.account].route_at(at);
         let subject = route.subject();
         let responses = connection.responses.as_mut();
-        let now = self.clock.mono;
-        #[cfg(feature = "mutants")]
-        let now = match self.mutant == Some(super::mutants::Mutant::AnswerForEver) {
-            true => Nanos(0),
-            false => now,
-        };
         if responses.is_some_and(|responses| responses.take(now, subject)) {
             return true;
         }

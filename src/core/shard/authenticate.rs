@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use tracing::warn;
 
 use super::Shard;
+use super::mutants::Mutant;
 use crate::base::id::{AccountId, ConnectionKey};
 use crate::session::authority::{Attempt, Candidate, NO_RIGHTS_NEEDED, Verdict};
 use crate::session::connection::{CloseReason, Hold};
@@ -38,11 +39,8 @@ impl Shard {
     /// Takes the result of a check.
     pub fn on_password_checked(&mut self, check: &PasswordCheck, fits: bool) {
         self.login.end_check(check.source);
-        let is_this = |candidate: &mut Candidate| candidate.check == check.number;
-        #[cfg(feature = "mutants")]
-        let takes_any = self.mutant == Some(super::mutants::Mutant::TakeOldCheck);
-        #[cfg(feature = "mutants")]
-        let is_this = |candidate: &mut Candidate| is_this(candidate) || takes_any;
+        let takes_any = self.is_mutant(Mutant::TakeOldCheck);
+        let is_this = |candidate: &mut Candidate| candidate.check == check.number || takes_any;
         let index = self.connections.find(check.key);
         let candidate = index.and_then(|index| self.connections[index].candidate.take_if(is_this));
         let (Some(index), Some(candidate)) = (index, candidate) else {

@@ -2,6 +2,7 @@
 
 use super::Shard;
 use super::input::Outcome;
+use super::mutants::Mutant;
 use super::trace::trace_end;
 use crate::base::id::{AccountId, Nanos};
 use crate::base::limits::{FIRST_PING_NS, SEND_WORK_NS, SUBSCRIPTION_WORK_NS};
@@ -51,6 +52,7 @@ impl Shard {
 
     fn connect(&mut self, index: u32, json: &[u8]) -> Outcome {
         let now = self.clock.mono;
+        let keeps_headers = self.is_mutant(Mutant::KeepHeaders);
         if self.connections[index].connected && self.withdraw(index) {
             self.connections[index].hold = Hold::Withdrawing;
             return Outcome::Postponed;
@@ -66,11 +68,8 @@ impl Shard {
         connection.heartbeat.round_trip_ns = now.since_ns(connection.started).max(1);
         connection.echo = connection.options.echo;
         connection.checks_messages = connection.options.pedantic || connection.options.verbose;
-        connection.headers = self.config.server.headers && connection.options.headers;
-        #[cfg(feature = "mutants")]
-        if self.mutant == Some(super::mutants::Mutant::KeepHeaders) {
-            connection.headers = true;
-        }
+        connection.headers =
+            keeps_headers || (self.config.server.headers && connection.options.headers);
         // The first PING comes soon and spread out, to measure the round trip.
         let first_ping_ns = self.ping_interval_ns(index).min(FIRST_PING_NS);
         let spread_ns = self.rng.below(first_ping_ns / 5 + 1);
@@ -112,12 +111,7 @@ impl Shard {
         if std::mem::take(&mut self.connections[index].has_unconfirmed) {
             let key = self.connections.key(index);
             let cores_left = self.mesh.begin_barrier(key);
-            #[cfg(feature = "mutants")]
-            let cores_left = match self.is_mutant(super::mutants::Mutant::SkipBarrier) {
-                true => 0,
-                false => cores_left,
-            };
-            if cores_left > 0 {
+            if cores_left > 0 && !self.is_mutant(Mutant::SkipBarrier) {
                 self.connections[index].hold = Hold::Barrier { cores_left };
                 return Outcome::Done;
             }
@@ -233,9 +227,7 @@ impl Shard {
             return Outcome::Postponed;
         }
         self.connections[index].heartbeat.last_input = self.clock.mono;
-        #[cfg(feature = "mutants")]
-        let max =
-            max + u64::from(max > 0 && self.is_mutant(super::mutants::Mutant::UnsubscribeLate));
+        let max = max + u64::from(max > 0 && self.is_mutant(Mutant::UnsubscribeLate));
         if let Some(number) = self.find_subscription(index, sid) {
             let account = self.connections[index].account;
             let subscription = self.interests[account].subscription_mut(number);
@@ -270,6 +262,7 @@ impl Shard {
         sid: &[u8],
     ) {
         let account = self.connections[index].account;
+        let is_deaf_to_queues = self.is_mutant(Mutant::HearInQueues);
         let (mesh, hasher) = (&mut self.mesh, &self.hasher);
         let interest = &mut self.interests[account];
         let number = interest.subscribe(index, pattern, queue, sid, |announcement| {
@@ -278,10 +271,7 @@ impl Shard {
         self.work.charge(SUBSCRIPTION_WORK_NS);
         let connection = &mut self.connections[index];
         let wants = interest.needs_filter(pattern, queue, connection.rights);
-        #[cfg(feature = "mutants")]
-        let wants =
-            wants && (queue.is_none() || self.mutant != Some(super::mutants::Mutant::HearInQueues));
-        if wants {
+        if wants && !(is_deaf_to_queues && queue.is_some()) {
             interest.set_filter(number, connection.rights);
         }
         connection.has_unconfirmed = true;

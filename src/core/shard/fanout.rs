@@ -18,6 +18,7 @@ use super::frame::{Frame, MessageFrame, Publisher};
 use super::input::Outcome;
 use super::mesh::Handed;
 use super::message_trace::wants_trace;
+use super::mutants::Mutant;
 use super::rewrite::size_of_tail;
 use crate::base::core_set::CoreSet;
 use crate::base::id::{AccountId, CoreId};
@@ -225,6 +226,7 @@ impl Shard {
         message: &Message<'_>,
         observer: &mut O,
     ) -> Fanned {
+        let is_twice = self.is_mutant(Mutant::QueueTwice);
         let (route, subscriptions) = self.interests[place.account].route_parts(place.at);
         let receivers = route.receivers();
         let is_bulk = receivers > self.config.limits.work.bulk_receivers;
@@ -254,6 +256,11 @@ impl Shard {
                 &mut self.rng,
                 &mut self.mesh.picks,
             );
+            if is_twice {
+                let other = queue.remote.first();
+                let pick = other.map(|&(core, _)| (core, queue.queue));
+                self.mesh.picks.extend(pick);
+            }
         }
         let hands_on = !route.remote.is_empty() || !self.mesh.picks.is_empty();
         let traffic = &mut self.interests[place.account].traffic;
@@ -364,8 +371,10 @@ impl Shard {
         self.work
             .charge(u64::from(interest.take_work()) * MATCH_WORK_NS);
         self.mesh.last_route = at;
-        #[cfg(feature = "mutants")]
-        let at = self.spoilt_route(account, at);
+        let at = match self.is_mutant(Mutant::MapTwice) {
+            true => self.map_again(account, at),
+            false => at,
+        };
         let place = Place { account, at };
         let receivers = self.interests[account].route_at(at).receivers();
         if receivers > self.config.limits.work.bulk_receivers && !self.admits_wide(receivers) {

@@ -11,6 +11,7 @@
 use bytes::Bytes;
 
 use super::Shard;
+use super::mutants::Mutant;
 use crate::base::id::ConnectionKey;
 use crate::base::limits::{COMMAND_WORK_NS, OWN_BUFFER_PAYLOAD_BYTES, STALL_READ_BYTES};
 use crate::base::traffic::Traffic;
@@ -153,6 +154,11 @@ impl Shard {
             }
             if self.work.is_down_to(share) {
                 self.pause(index);
+                if self.is_mutant(Mutant::LosePaused)
+                    && let Ok(Parsed::Command(_, taken)) = parse(rest, &grammar)
+                {
+                    rest = &rest[taken..];
+                }
                 break rest.len();
             }
             self.work.charge(COMMAND_WORK_NS);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tracing::info;
 
 use super::Shard;
+use super::mutants::Mutant;
 use crate::base::id::{AccountId, ConnectionKey, ConnectionKind, Nanos};
 use crate::base::limits::{CLOSE_LINGER_NS, SEND_BLOCKS_MAX};
 use crate::session::certificate::TlsFacts;
@@ -296,7 +297,8 @@ impl Shard {
     /// more and its subscriptions are ended.
     pub(super) fn end_if_done(&mut self, index: u32) {
         let connection = &self.connections[index];
-        if connection.outbox.pending_bytes() == 0 && connection.withdrawals == 0 {
+        let is_withdrawn = connection.withdrawals == 0 || self.is_mutant(Mutant::EndEarly);
+        if connection.outbox.pending_bytes() == 0 && is_withdrawn {
             let key = self.connections.key(index);
             self.connections.over.push_back(key);
         }

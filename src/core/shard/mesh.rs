@@ -26,6 +26,7 @@ use super::connections::Message;
 use super::frame::{Control, Frame, MessageFrame, Publisher, Reader, put_interest, put_stall};
 pub use super::link::MeshBatch;
 use super::link::{Done, Link};
+use super::mutants::Mutant;
 use crate::base::core_set::CoreSet;
 use crate::base::id::{AccountId, ConnectionKey, CoreId};
 use crate::base::limits::{COMMAND_WORK_NS, STALL_WAITERS_MAX, SUBSCRIPTION_WORK_NS};
@@ -264,12 +265,13 @@ impl Shard {
                 return false;
             }
             let frame = Frame::decode(&mut reader);
-            #[cfg(feature = "mutants")]
             let frame = self.spoilt_frame(frame);
             if !self.deliver_frame(from, &frame) {
                 return false;
             }
-            batch.delivered = batch.data.len() - reader.0.len();
+            if !self.is_mutant(Mutant::DeliverTwice) {
+                batch.delivered = batch.data.len() - reader.0.len();
+            }
             self.work.charge(COMMAND_WORK_NS);
             if self.work.is_spent() && !reader.0.is_empty() {
                 return false;

@@ -42,7 +42,6 @@ mod login;
 mod login_tests;
 pub mod mesh;
 pub mod message_trace;
-#[cfg(feature = "mutants")]
 pub mod mutants;
 mod notices;
 pub mod output;
@@ -80,6 +79,7 @@ use interests::Interests;
 use ledger::Ledger;
 use login::Login;
 use mesh::Mesh;
+use mutants::Hook;
 use notices::Notices;
 use output::Stage;
 use reconfigure::Reload;
@@ -132,8 +132,7 @@ pub struct Shard {
     /// How far the output of the turn has been taken.
     stage: Stage,
     scratch: Scratch,
-    #[cfg(feature = "mutants")]
-    mutant: Option<mutants::Mutant>,
+    mutant: Hook,
 }
 
 /// Buffers that would otherwise be allocated per message.
@@ -175,8 +174,7 @@ impl Shard {
             work: Budget::default(),
             stage: Stage::default(),
             scratch: Scratch::default(),
-            #[cfg(feature = "mutants")]
-            mutant: None,
+            mutant: Hook::default(),
         };
         let authority = &shard.config.authority;
         shard
@@ -193,6 +191,11 @@ impl Shard {
         debug_assert!(now.mono >= self.clock.mono, "time does not go back");
         self.clock = now;
         self.work.grant(self.config.limits.work.input_ns);
+    }
+
+    /// Charges work that the shell does for a connection: inflating, deciphering.
+    pub fn charge(&mut self, work_ns: u64) {
+        self.work.charge(work_ns);
     }
 
     /// Whether another socket may be read in this turn.

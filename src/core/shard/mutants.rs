@@ -1,5 +1,8 @@
-//! Deliberate faults and read-only views for the simulation. Compiled with the
-//! feature `mutants` only, which the server does not enable.
+//! Deliberate faults and read-only views for the simulation.
+//!
+//! The places that can be broken ask [`Shard::is_mutant`]. Without the feature
+//! `mutants`, which the server does not enable, that is always false and the
+//! compiler leaves nothing of it.
 //!
 //! A checker that has never caught anything proves nothing: so the simulation
 //! breaks the core on purpose, in ways that a refactoring might, and demands
@@ -7,9 +10,38 @@
 
 use super::Shard;
 use super::frame::Frame;
+#[cfg(feature = "mutants")]
 use super::mesh::MeshBatch;
-use crate::base::id::{AccountId, ConnectionKey, CoreId};
+use crate::base::id::AccountId;
+#[cfg(feature = "mutants")]
+use crate::base::id::{ConnectionKey, CoreId};
 use crate::session::connection::{Hold, Revision};
+
+/// Where a shard is broken, if it is.
+#[cfg(feature = "mutants")]
+#[derive(Clone, Copy, Default)]
+pub(super) struct Hook(Option<Mutant>);
+
+/// A shard is whole.
+#[cfg(not(feature = "mutants"))]
+#[derive(Clone, Copy, Default)]
+pub(super) struct Hook;
+
+impl Hook {
+    /// Whether this is broken.
+    #[cfg(feature = "mutants")]
+    #[inline(always)]
+    pub fn is(self, mutant: Mutant) -> bool {
+        self.0 == Some(mutant)
+    }
+
+    /// Nothing is.
+    #[cfg(not(feature = "mutants"))]
+    #[inline(always)]
+    pub fn is(self, _: Mutant) -> bool {
+        false
+    }
+}
 
 /// A fault inside the core.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,20 +76,31 @@ pub enum Mutant {
     ForgetCheck,
     /// Subscriptions that are not allowed any more are not ended.
     KeepSubscriptions,
+    /// A connection that has had its share forgets the command that is next.
+    LosePaused,
+    /// The publisher of a wide fan-out goes on before that is over.
+    OvertakeWide,
+    /// A wide fan-out leaves the first receiver of a further step out.
+    SkipReceiver,
+    /// A wide fan-out goes on with subscriptions that have ended.
+    DeliverToGone,
+    /// Batches return before what they caused has been sent.
+    ReturnEarly,
+    /// A connection gets a slot whose subscriptions are still being ended.
+    EndEarly,
+    /// What is left of a batch is delivered from its beginning.
+    DeliverTwice,
 }
 
 impl Shard {
-    /// Breaks the shard.
-    pub fn set_mutant(&mut self, mutant: Option<Mutant>) {
-        self.mutant = mutant;
-    }
-
     /// Whether the shard is broken in this way.
+    #[inline(always)]
     pub(super) fn is_mutant(&self, mutant: Mutant) -> bool {
-        self.mutant == Some(mutant)
+        self.mutant.is(mutant)
     }
 
     /// A message from another core, as it is delivered.
+    #[inline]
     pub(super) fn spoilt_frame<'a>(&self, mut frame: Frame<'a>) -> Frame<'a> {
         if self.is_mutant(Mutant::ForgetAccount) {
             frame.message.account = AccountId::GLOBAL;
@@ -65,30 +108,39 @@ impl Shard {
         frame
     }
 
-    /// The route by which a message from another core is delivered.
-    pub(super) fn spoilt_route(&mut self, account: AccountId, at: u32) -> u32 {
-        let is_twice = self.is_mutant(Mutant::MapTwice);
+    /// The route of a message that is mapped although it has been mapped already.
+    #[cold]
+    pub(super) fn map_again(&mut self, account: AccountId, at: u32) -> u32 {
         let (interest, rng) = (&mut self.interests[account], &mut self.rng);
-        match is_twice {
-            true => interest
-                .redirect(at, |below| rng.below(below))
-                .unwrap_or(at),
-            false => at,
-        }
+        interest
+            .redirect(at, |below| rng.below(below))
+            .unwrap_or(at)
     }
 
     /// What a reload has left to be done about a connection.
+    #[inline]
     pub(super) fn spoilt_revision(&mut self, index: u32, revision: Revision) -> Revision {
         let connection = &mut self.connections[index];
-        match (self.mutant, revision) {
-            (Some(Mutant::SkipHeld), _) if connection.hold != Hold::None => Revision::None,
-            (Some(Mutant::KeepSubscriptions), Revision::Subscriptions) => Revision::None,
-            (Some(Mutant::KeepCounting), Revision::Moved) => {
+        match revision {
+            _ if self.mutant.is(Mutant::SkipHeld) && connection.hold != Hold::None => {
+                Revision::None
+            }
+            Revision::Subscriptions if self.mutant.is(Mutant::KeepSubscriptions) => Revision::None,
+            Revision::Moved if self.mutant.is(Mutant::KeepCounting) => {
                 connection.usage = None;
                 revision
             }
             _ => revision,
         }
+    }
+}
+
+/// What the simulation sees and does.
+#[cfg(feature = "mutants")]
+impl Shard {
+    /// Breaks the shard.
+    pub fn set_mutant(&mut self, mutant: Option<Mutant>) {
+        self.mutant = Hook(mutant);
     }
 
     /// Bytes that wait for a connection's socket.
@@ -156,6 +208,7 @@ impl Shard {
     }
 }
 
+#[cfg(feature = "mutants")]
 impl MeshBatch {
     /// Number of bytes of interest and stalls, and of messages.
     #[must_use]

@@ -22,6 +22,7 @@ use super::authenticate::PasswordCheck;
 use super::events::SystemEvent;
 use super::mesh::MeshBatch;
 use super::message_trace::TracePart;
+use super::mutants::Mutant;
 use super::system::SystemRequest;
 use crate::base::id::{ConnectionKey, CoreId};
 use crate::session::connection::CloseReason;
@@ -109,9 +110,10 @@ impl Shard {
             }
             Stage::Resume => self.backlog.resumed.pop().map(Output::Resume),
             Stage::Return(core) => {
+                let is_early = self.is_mutant(Mutant::ReturnEarly);
                 let connections = &self.connections;
                 let link = self.mesh.links.get_mut(usize::from(core))?;
-                let batch = link.take_done(|marked| connections.has_sent(marked))?;
+                let batch = link.take_done(|marked| is_early || connections.has_sent(marked))?;
                 Some(Output::Return(CoreId(core), batch))
             }
             Stage::Batch(core) => {
@@ -140,8 +142,7 @@ impl Shard {
     }
 
     fn take_control(&mut self, core: CoreId) -> Option<Output> {
-        #[cfg(feature = "mutants")]
-        if self.is_mutant(super::mutants::Mutant::AnnounceLate) {
+        if self.is_mutant(Mutant::AnnounceLate) {
             return None;
         }
         let batch = self.mesh.links.get_mut(core.index())?.take_control()?;

@@ -19,6 +19,7 @@ use tracing::info;
 
 use super::Shard;
 use super::interests::rules_of;
+use super::mutants::Mutant;
 use crate::base::id::{AccountId, ConnectionKey};
 use crate::base::limits::{Limits, REVISED_SUBSCRIPTIONS_PER_TURN, REVISIONS_PER_TURN};
 use crate::route::rules::{NO_FILTER, NOTHING_PASSES};
@@ -115,9 +116,9 @@ impl Shard {
             let last = AccountId((accounts - 1) as u16);
             self.interests.ensure(last, authority, &mut self.rng);
         }
+        let keeps_routes = self.mutant.is(Mutant::KeepRoutes);
         for (account, interest) in self.interests.iter_mut().enumerate() {
-            #[cfg(feature = "mutants")]
-            if self.mutant == Some(super::mutants::Mutant::KeepRoutes) && !interest.is_empty() {
+            if keeps_routes && !interest.is_empty() {
                 continue;
             }
             interest.set_rules(rules_of(account, authority));
@@ -137,9 +138,9 @@ impl Shard {
         keeps_numbers: bool,
     ) {
         let index = key.index;
+        let forgets_check = self.is_mutant(Mutant::ForgetCheck);
         let connection = &mut self.connections[index];
-        #[cfg(feature = "mutants")]
-        if self.mutant == Some(super::mutants::Mutant::ForgetCheck) {
+        if forgets_check {
             connection.candidate = None;
         }
         // A check under way was for a user of the older policy.
@@ -257,7 +258,6 @@ impl Shard {
 
     fn revise(&mut self, index: u32) {
         let revision = std::mem::take(&mut self.connections[index].revision);
-        #[cfg(feature = "mutants")]
         let revision = self.spoilt_revision(index, revision);
         match revision {
             Revision::None => {}

@@ -14,9 +14,6 @@ use crate::base::id::{AccountId, ConnectionKey};
 use crate::base::limits::SUBSCRIPTION_WORK_NS;
 use crate::session::connection::Hold;
 
-/// Subscriptions between two looks at budget and links.
-const STEP_SUBSCRIPTIONS: usize = 32;
-
 /// Subscriptions that are being ended.
 pub(super) struct Withdrawal {
     key: ConnectionKey,
@@ -84,7 +81,7 @@ impl Shard {
         let interest = &mut self.interests[withdrawal.account];
         let connection = &self.connections[withdrawal.key.index];
         debug_assert_eq!(connection.generation, withdrawal.key.generation);
-        for _ in 0..STEP_SUBSCRIPTIONS {
+        for _ in 0..self.config.limits.work.step {
             let Some(number) = withdrawal.numbers.pop() else {
                 return true;
             };

@@ -4,7 +4,7 @@
 use std::io::{self, IoSlice};
 
 use trunkline_core::base::id::ConnectionKey;
-use trunkline_core::base::limits::SEND_BLOCKS_MAX;
+use trunkline_core::base::limits::{INFLATED_BYTE_WORK_NS, SEND_BLOCKS_MAX};
 use trunkline_core::session::connection::CloseReason;
 use trunkline_core::wire::websocket::close::close_payload;
 use trunkline_core::wire::websocket::decoder::{Decoder, Input, Piece};
@@ -21,6 +21,9 @@ use crate::net::socket::send;
 pub(super) struct Framed {
     decoder: Decoder,
     pub(super) encoder: Encoder,
+    /// Frames that wait because the connection is held: at most one read of them,
+    /// since the socket of a held connection is not read.
+    undecoded: Vec<u8>,
     /// What the peer's close frame or violation is answered with.
     pub(super) close: Option<Vec<u8>>,
 }
@@ -31,17 +34,40 @@ impl Framed {
         Self {
             decoder: Decoder::new(upgrade.masks, upgrade.compresses),
             encoder: Encoder::new(upgrade.compresses, upgrade.is_browser),
+            undecoded: Vec::new(),
             close: None,
         }
+    }
+
+    /// Whether frames wait to be decoded.
+    pub(super) fn has_undecoded(&self) -> bool {
+        !self.undecoded.is_empty()
     }
 }
 
 impl Core {
-    /// Takes frames and gives what is in them to the shard.
+    /// Goes on with frames that waited; returns the number of bytes, or `None` if
+    /// there are none.
+    pub(super) fn take_undecoded(&mut self, key: ConnectionKey) -> Option<usize> {
+        let framed = framed_mut(&mut self.sockets, key)?;
+        let mut bytes = std::mem::take(&mut framed.undecoded);
+        if bytes.is_empty() {
+            return None;
+        }
+        self.take_frames(key, &mut bytes);
+        Some(bytes.len())
+    }
+
+    /// Takes frames and gives what is in them to the shard, until the connection is
+    /// held: a frame may hold a thousand times its size.
     pub(super) fn take_frames(&mut self, key: ConnectionKey, bytes: &mut [u8]) {
         let max_payload = self.shard.max_payload(key);
         let mut input = Input::new(bytes);
         while let Some(framed) = framed_mut(&mut self.sockets, key) {
+            if framed.has_undecoded() || !self.shard.reads(key) {
+                framed.undecoded.extend_from_slice(input.rest());
+                return;
+            }
             match framed
                 .decoder
                 .next(&mut input, &mut self.codec, max_payload)
@@ -50,7 +76,12 @@ impl Core {
                 Some(Piece::Payload(range)) => {
                     self.shard.on_bytes(key, input.payload(range));
                 }
-                Some(Piece::Inflated) => self.shard.on_bytes(key, self.codec.inflated()),
+                Some(Piece::Inflated) => {
+                    let inflated = self.codec.inflated();
+                    self.shard
+                        .charge(inflated.len() as u64 * INFLATED_BYTE_WORK_NS);
+                    self.shard.on_bytes(key, inflated);
+                }
                 Some(Piece::Ping(payload)) => {
                     framed.encoder.pong(&payload);
                     self.shard.request_flush(key);

@@ -104,6 +104,10 @@ impl Core {
 
     /// Reads a socket with layers; returns the number of bytes.
     pub(super) fn read_layered(&mut self, now: Nanos, key: ConnectionKey) -> usize {
+        if let Some(len) = self.take_undecoded(key) {
+            self.queue_read(key);
+            return len;
+        }
         let Some(socket) = find(&mut self.sockets, key) else {
             return 0;
         };

@@ -15,15 +15,13 @@ use super::super::Shard;
 use super::super::connections::{Flight, Message, Observer, Source, Unobserved};
 use super::super::frame::{Frame, MessageFrame, Publisher, Reader};
 use super::super::message_trace::{Published, TracePart};
+use super::super::mutants::Mutant;
 use super::traced::Notes;
 use super::{Deliverer, Place};
 use crate::base::id::{ConnectionKey, CoreId};
 use crate::base::limits::{DELIVERY_WORK_NS, SEND_WORK_NS, TRACED_DELIVERY_WORK_NS};
 use crate::route::receivers::{QueueRoute, Route, Target};
 use crate::session::connection::{Behind, Hold};
-
-/// Receivers between two looks at the budget.
-const STEP_RECEIVERS: usize = 128;
 
 /// A fan-out under way.
 pub(in super::super) struct WideFanOut {
@@ -117,7 +115,9 @@ impl Shard {
         let notes = is_only.map(|is_only| Notes::new(self.clock.mono, is_only));
         let from = match message.source {
             Source::Connection { slot, .. } => {
-                self.connections[slot].hold = Hold::FanOut;
+                if !self.is_mutant(Mutant::OvertakeWide) {
+                    self.connections[slot].hold = Hold::FanOut;
+                }
                 From::Connection(self.connections.key(slot), published)
             }
             Source::Remote { .. } | Source::Server => From::Server,
@@ -231,7 +231,11 @@ impl Shard {
             From::Link(frame) if !frame.is_for_plain => 0,
             _ => wide.route.plain.len(),
         };
-        let end = (wide.done + STEP_RECEIVERS).min(plain_len);
+        if wide.done > 0 && self.is_mutant(Mutant::SkipReceiver) {
+            wide.done += 1;
+        }
+        let step = self.config.limits.work.step;
+        let end = (wide.done + step).min(plain_len);
         if wide.done < end {
             let targets = self.still_there(wide, &wide.route.plain[wide.done..end], None);
             let message = message_of(wide.source, &wide.line, wide.has_header, wide.size);
@@ -251,7 +255,7 @@ impl Shard {
             return steps;
         }
         let mut steps = 0;
-        while steps < STEP_RECEIVERS && self.deliver_to_next_group(wide, plain_len, observer) {
+        while steps < step && self.deliver_to_next_group(wide, plain_len, observer) {
             steps += 1;
         }
         steps
@@ -333,8 +337,9 @@ impl Shard {
     ) -> Vec<Target> {
         let interest = &self.interests[wide.place.account];
         let subject = wide.route.subject();
+        let forgets = self.is_mutant(Mutant::DeliverToGone);
         let is_there = |target: &&Target| {
-            !interest.is_gone_since(target.subscription, wide.since)
+            (forgets || !interest.is_gone_since(target.subscription, wide.since))
                 && interest.admits_delivery(target.subscription, subject, queue)
         };
         targets.iter().filter(is_there).copied().collect()

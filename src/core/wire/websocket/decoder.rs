@@ -39,6 +39,12 @@ impl<'a> Input<'a> {
         Self { bytes, at: 0 }
     }
 
+    /// What is not dealt with yet, as it came.
+    #[must_use]
+    pub fn rest(&self) -> &[u8] {
+        &self.bytes[self.at..]
+    }
+
     /// The payload that [`Piece::Payload`] names.
     #[must_use]
     pub fn payload(&self, range: Range<usize>) -> &[u8] {
