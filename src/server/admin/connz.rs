@@ -11,7 +11,8 @@ use trunkline_core::session::policy::ConnectionType;
 use trunkline_core::shard::report::{ConnectionReport, SubscriptionReport};
 use trunkline_core::subject::pattern::overlap;
 
-use super::pages::{Details, Parameters, Refused, to_value};
+use super::format::to_value;
+use super::parameters::{Details, Parameters, Refused};
 use super::{Admin, format};
 
 /// Connections of one answer, if nothing else is asked for.

@@ -11,11 +11,11 @@ use trunkline_core::session::policy::Policy;
 use trunkline_core::wire::info::NATS_VERSION;
 
 use super::{Admin, format};
-use crate::boot::advertised_address;
 use crate::net::tls::TlsSetup;
 use crate::options::tls::TLS_TIMEOUT_NS;
 use crate::options::websocket::HANDSHAKE_TIMEOUT_NS;
 use crate::options::{Options, PortChoice, WriteTimeout};
+use crate::settings::advertised_address;
 
 /// The fields.
 #[derive(Serialize)]
@@ -155,12 +155,12 @@ impl Admin {
         let Some(websocket) = &options.websocket else {
             return WebsocketVarz::default();
         };
-        let listening = self.shared.listening();
+        let listening = self.cores.shared.listening();
         let (rules, tls) = (&websocket.rules, websocket.tls.as_ref());
         let origins = rules.allowed_origins.iter();
         WebsocketVarz {
             host: websocket.host.clone(),
-            port: self.websocket_port,
+            port: self.bound.websocket.map(|bound| bound.port()),
             advertise: websocket.advertise.clone(),
             no_auth_user: policy
                 .websocket_no_auth_user
@@ -195,7 +195,7 @@ impl Admin {
         // Timeouts are nats-server's defaults: nothing can set them yet.
         json!({
             "host": leaf.host,
-            "port": self.leaf_port,
+            "port": self.bound.leaf_port,
             "auth_timeout": 2,
             "tls_timeout": 2,
         })
@@ -211,7 +211,7 @@ impl Admin {
         let count = std::sync::atomic::Ordering::Relaxed;
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         let tls = options.tls.as_ref();
-        let (host, port) = advertised_address(options, self.bound);
+        let (host, port) = advertised_address(options, self.bound.client);
         let by_kind =
             |clients: u64| json!({"clients": clients, "routes": 0, "gateways": 0, "leafs": 0});
         Varz {
@@ -260,7 +260,7 @@ impl Admin {
             gomaxprocs: totals.shards.len(),
             cpu: self.processor_percent(),
             connections: totals.connections,
-            total_connections: self.shared.last_client_id.load(count),
+            total_connections: self.cores.shared.last_client_id.load(count),
             routes: 0,
             remotes: 0,
             leafnodes: 0,
@@ -292,7 +292,7 @@ impl Admin {
             stale_connection_stats: by_kind(totals.endings.stale_connections),
             // Nothing is stored.
             disk_io_wait_stats: json!({"waiters": 0, "waits": 0, "wait_time": 0, "max_wait_time": 0}),
-            tls_cert_not_after: self.shared.listening().tls.as_ref().and_then(expiry),
+            tls_cert_not_after: self.cores.shared.listening().tls.as_ref().and_then(expiry),
         }
     }
 

@@ -5,6 +5,7 @@
 //! [`Options`], which are valid by construction. Secrets never show in `Debug`.
 
 pub mod access;
+mod address;
 pub mod advertise;
 pub mod cores;
 mod features;
@@ -15,12 +16,13 @@ pub mod tls;
 pub mod websocket;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::logging::{LogFile, LogTarget, SyslogAddress};
 use access::Access;
+use address::{HOST, port_choice};
+pub use address::{PortChoice, Refusal, join_host_port};
 use advertise::Advertise;
 pub use cores::{CoreChoice, SHARDS_MAX};
 use leaf::{LeafOptions, RequestedLeaf};
@@ -29,8 +31,6 @@ use trunkline_core::base::limits::Tracing;
 use trunkline_core::session::policy::Policy;
 use websocket::{RequestedWebsocket, WebsocketOptions};
 
-const PORT: u16 = 4222;
-const HOST: &str = "0.0.0.0";
 const MAX_PAYLOAD_BYTES: u32 = 1024 * 1024;
 const MAX_CONTROL_LINE_BYTES: u32 = 4096;
 const MAX_PENDING_BYTES: u64 = 64 * 1024 * 1024;
@@ -154,34 +154,6 @@ pub struct MonitoringOptions {
     pub asked_base_path: String,
 }
 
-/// A fixed port, or one that the system picks (`-1`).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum PortChoice {
-    /// This port.
-    Fixed(u16),
-    /// A free port.
-    Random,
-}
-
-impl PortChoice {
-    /// The number to bind to: 0 lets the system pick.
-    pub fn to_bind(self) -> u16 {
-        match self {
-            PortChoice::Fixed(port) => port,
-            PortChoice::Random => 0,
-        }
-    }
-}
-
-impl fmt::Display for PortChoice {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PortChoice::Fixed(port) => port.fmt(formatter),
-            PortChoice::Random => formatter.write_str("-1"),
-        }
-    }
-}
-
 /// What a file and the flags asked for, before defaults and checks.
 ///
 /// Numbers are as nats-server reads them: 0 asks for the default.
@@ -286,25 +258,6 @@ pub struct Requested {
     /// Digest of the file.
     pub config_digest: String,
 }
-
-/// Why the settings cannot be used.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Refusal {
-    /// Said by the program before it logs: `trunkline: …`.
-    Setting(String),
-    /// Said as a fatal log line, as nats-server does for the listener.
-    Listener(String),
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Refusal::Setting(text) | Refusal::Listener(text) => formatter.write_str(text),
-        }
-    }
-}
-
-impl std::error::Error for Refusal {}
 
 impl Requested {
     /// Fills in the defaults and checks what only the whole can tell.
@@ -457,27 +410,5 @@ fn log_target(requested: &Requested) -> Result<LogTarget, Refusal> {
             .map_err(Refusal::Setting),
         true if requested.syslog => Ok(LogTarget::Syslog(SyslogAddress::Local)),
         true => Ok(LogTarget::Stderr),
-    }
-}
-
-fn port_choice(host: &str, port: i64) -> Result<PortChoice, Refusal> {
-    match port {
-        0 => Ok(PortChoice::Fixed(PORT)),
-        -1 => Ok(PortChoice::Random),
-        _ => u16::try_from(port).map(PortChoice::Fixed).map_err(|_| {
-            Refusal::Listener(format!(
-                "Error listening on port: {}, \"listen tcp: address {port}: invalid port\"",
-                join_host_port(host, port)
-            ))
-        }),
-    }
-}
-
-/// `host:port`, with brackets around IPv6 addresses.
-pub fn join_host_port(host: &str, port: impl fmt::Display) -> String {
-    if host.contains(':') {
-        format!("[{host}]:{port}")
-    } else {
-        format!("{host}:{port}")
     }
 }

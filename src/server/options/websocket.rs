@@ -3,8 +3,8 @@
 use trunkline_core::session::policy::{ListenerCredentials, Policy, Secret};
 use trunkline_core::wire::websocket::upgrade::{Origin, UpgradeRules};
 
+use super::address::{HOST, PortChoice, Refusal, port_choice};
 use super::tls::TlsOptions;
-use super::{HOST, PortChoice, Refusal, port_choice};
 
 /// How long TLS and the upgrade may take, unless that is said.
 pub const HANDSHAKE_TIMEOUT_NS: u64 = 10_000_000_000;
