@@ -1,10 +1,18 @@
 //! The rules of the house, checked on the sources, and each check on a small house that breaks it.
 
+#[path = "architecture/circles.rs"]
+mod circles;
+#[path = "architecture/functions.rs"]
+mod functions;
 #[path = "architecture/rules.rs"]
 mod rules;
+#[path = "architecture/source.rs"]
+mod source;
 
 use std::path::Path;
 
+use circles::no_circles;
+use functions::short_functions;
 use rules::{Tree, core_is_pure, import_direction, loadgen_is_independent, read_tree, small_rooms};
 
 fn house() -> Tree {
@@ -49,6 +57,16 @@ fn loadgen_shares_no_code_with_the_server() {
 #[test]
 fn rooms_are_small_and_say_what_they_are_for() {
     assert_kept(&small_rooms(&house()));
+}
+
+#[test]
+fn files_of_a_crate_form_no_circles() {
+    assert_kept(&no_circles(&house()));
+}
+
+#[test]
+fn functions_are_short() {
+    assert_kept(&short_functions(&house()));
 }
 
 const LIB: &str = "//! Core.\n//!\n//! | layer | module | may import |\n//! |---|---|---|\n\
@@ -248,4 +266,116 @@ fn a_large_or_silent_room_is_found() {
         "fn main() {}\n",
         "bench/src/main.rs:1: does not open",
     );
+}
+
+/// A small house whose server has these files besides a library.
+fn small_server(files: &[(&str, &str)]) -> Tree {
+    let lib = ("src/server/lib.rs", "//! Server.\nmod a;\nmod b;\n");
+    let files: Vec<(&str, &str)> = files.iter().copied().chain([lib]).collect();
+    small_house(&files)
+}
+
+#[test]
+fn a_circle_of_files_is_found() {
+    let (a, b) = ("src/server/a.rs", "src/server/b.rs");
+    for (a_text, b_text, place) in [
+        (
+            "use crate::b::B;",
+            "use super::a;",
+            "src/server/a.rs:2: `crate::b::B` closes",
+        ),
+        (
+            "fn f() { crate::b::f(); }",
+            "use crate::{a::{self, A}, c};",
+            "src/server/a.rs:2: `crate::b::f` closes",
+        ),
+        (
+            "use crate::b;",
+            "fn f(a: super::a::A) {}",
+            "src/server/a.rs:2: `crate::b` closes",
+        ),
+    ] {
+        let a_text = format!("//! A.\n{a_text}\n");
+        let b_text = format!("//! B.\n{b_text}\n");
+        let broken = no_circles(&small_server(&[(a, &a_text), (b, &b_text)]));
+        assert_eq!(broken.len(), 2, "{broken:?}");
+        assert!(broken[0].starts_with(place), "{broken:?}");
+        assert_kept(&no_circles(&small_server(&[(a, &a_text), (b, "//! B.\n")])));
+    }
+}
+
+#[test]
+fn a_longer_circle_is_found_through_re_exports() {
+    let files = [
+        (
+            "src/server/a.rs",
+            "//! A.\nmod inner;\npub use inner::Inner;\n",
+        ),
+        ("src/server/a/inner.rs", "//! Inner.\nuse crate::b::B;\n"),
+        ("src/server/b.rs", "//! B.\nuse crate::a::Inner;\n"),
+    ];
+    let broken = no_circles(&small_server(&files));
+    let way = "src/server/a/inner.rs:2: `crate::b::B` closes a circle: \
+               src/server/b.rs -> src/server/a/inner.rs";
+    assert!(broken.iter().any(|found| found == way), "{broken:?}");
+    assert_eq!(
+        broken.len(),
+        2,
+        "the door itself is on no circle: {broken:?}"
+    );
+}
+
+#[test]
+fn a_child_may_add_to_its_parents_type_only() {
+    let wing = (
+        "src/server/a/wing.rs",
+        "//! Wing.\nuse super::A;\nimpl A { fn f() {} }\n",
+    );
+    let parent = |text: &str| format!("//! A.\nmod wing;\npub struct A;\n{text}\n");
+    let kept = parent("fn f() { A::f(); }");
+    assert_kept(&no_circles(&small_server(&[
+        ("src/server/a.rs", &kept),
+        wing,
+    ])));
+    for text in ["use wing::Part;", "fn f() { wing::f(); }"] {
+        let text = parent(text);
+        let broken = no_circles(&small_server(&[("src/server/a.rs", &text), wing]));
+        assert_eq!(broken.len(), 2, "{broken:?}");
+    }
+}
+
+#[test]
+fn comments_texts_and_tests_form_no_circles() {
+    let a = "//! A.\nuse crate::b::B;\n";
+    for b in [
+        "// use crate::a::A;",
+        "const TEXT: &str = \"\\\"crate::a::A\";",
+        "const MARK: char = '\"'; // crate::a::A \"",
+        "pub(in crate::a) fn f() {}",
+        "#[cfg(test)]\nmod tests {\n    use crate::a::A;\n}",
+    ] {
+        let b = format!("//! B.\n{b}\n");
+        let files = [("src/server/a.rs", a), ("src/server/b.rs", b.as_str())];
+        assert_kept(&no_circles(&small_server(&files)));
+    }
+}
+
+#[test]
+fn a_long_function_is_found() {
+    let file = "src/server/a.rs";
+    let long = |lines: usize| format!("//! A.\npub fn f() {{\n{}}}\n", "    g();\n".repeat(lines));
+    let place = "src/server/a.rs:2: `f` has 71 lines";
+    assert_bites(short_functions, file, &long(69), place);
+    assert_kept(&short_functions(&small_house(&[(file, &long(68))])));
+    let method = format!(
+        "//! A.\nimpl A {{\n    async fn f<T>(\n        a: T,\n    ) {{\n{}    }}\n}}\n",
+        "        g();\n".repeat(68)
+    );
+    let place = "src/server/a.rs:3: `f` has 72 lines";
+    assert_bites(short_functions, file, &method, place);
+    let bodiless = format!(
+        "//! A.\ntrait A {{\n    fn f(\n        &self,\n    );\n{}}}\n",
+        "    const A: u8;\n".repeat(80)
+    );
+    assert_kept(&short_functions(&small_house(&[(file, &bodiless)])));
 }

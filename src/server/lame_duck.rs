@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use tracing::info;
 
-use crate::mesh::Shared;
+use crate::cores::Cores;
 use crate::options::Options;
+use crate::turn::Core;
 
 /// Between two rounds of closing.
 const STEP_MAX: Duration = Duration::from_secs(1);
@@ -23,18 +24,18 @@ pub type Interrupted<'a> = &'a mut dyn FnMut(Duration) -> bool;
 /// Goes through with it; returns when the last client is gone, or earlier if it
 /// is interrupted.
 pub fn run(
-    shared: &Shared,
+    cores: &Cores,
     options: &Options,
     announce: impl FnOnce(),
     interrupted: Interrupted<'_>,
 ) {
     info!("Entering lame duck mode, stop accepting new clients");
-    ask(shared, |core| {
+    ask(cores, |core| {
         core.stop_accepting();
         0
     });
     announce();
-    if count(shared) == 0 {
+    if count(cores) == 0 {
         return;
     }
     let grace = Duration::from_nanos(options.lame_duck_grace_period_ns);
@@ -44,10 +45,10 @@ pub fn run(
     info!("Closing existing clients");
     let duration = Duration::from_nanos(options.lame_duck_duration_ns).saturating_sub(grace);
     let begin = Instant::now();
-    let total = count(shared);
+    let total = count(cores);
     let step = (duration / (total.max(1) as u32)).clamp(STEP_MIN, STEP_MAX);
     loop {
-        let left = count(shared);
+        let left = count(cores);
         if left == 0 {
             return;
         }
@@ -55,31 +56,27 @@ pub fn run(
         let elapsed = begin.elapsed().as_secs_f64() / duration.as_secs_f64().max(0.001);
         let wanted = ((total as f64 * elapsed) as usize + 1).min(total);
         let closed = total.saturating_sub(left);
-        let left = close(shared, wanted.saturating_sub(closed).max(1));
+        let left = close(cores, wanted.saturating_sub(closed).max(1));
         if left == 0 || interrupted(step) {
             return;
         }
     }
 }
 
-fn close(shared: &Shared, count: usize) -> usize {
-    let cores = shared.doorbells.len();
-    let each = count.div_ceil(cores);
-    ask(shared, move |core| core.shard_mut().close_some(each))
+fn close(cores: &Cores, count: usize) -> usize {
+    let each = count.div_ceil(cores.count());
+    ask(cores, move |core| core.shard_mut().close_some(each))
 }
 
-fn count(shared: &Shared) -> usize {
-    ask(shared, |core| core.shard_mut().connection_count())
+fn count(cores: &Cores) -> usize {
+    ask(cores, |core| core.shard_mut().connection_count())
 }
 
 /// The sum of the cores' answers.
-fn ask(
-    shared: &Shared,
-    question: impl Fn(&mut crate::turn::Core) -> usize + Clone + Send + 'static,
-) -> usize {
-    shared
+fn ask(cores: &Cores, question: impl Fn(&mut Core) -> usize + Clone + Send + 'static) -> usize {
+    cores
         .ask_all(move |core, _| question(core))
         .iter()
-        .take(shared.doorbells.len())
+        .take(cores.count())
         .sum()
 }

@@ -9,9 +9,13 @@ mod background;
 mod boot;
 mod cli;
 mod config;
+mod cores;
 mod files;
+mod io_failure;
 mod lame_duck;
-mod leaf_door;
+mod leaf_refusal;
+mod listeners;
+mod listening;
 mod logging;
 mod mailbox;
 mod mesh;
@@ -23,9 +27,12 @@ mod passwords;
 mod preflight;
 mod program;
 mod reload;
+mod settings;
+mod signal_loop;
 mod signals;
 mod topology;
 mod turn;
+mod work;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -90,7 +97,7 @@ fn serve(
     for warning in preflight::check(options, cpus.len())?.warnings {
         tracing::warn!("{warning}");
     }
-    boot::run(start, &cpus, boot::Listeners::open(options)?, notifier)
+    boot::run(start, &cpus, listeners::Listeners::open(options)?, notifier)
 }
 
 /// A panic in any thread ends the process with a message: a core that is gone

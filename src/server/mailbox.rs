@@ -1,37 +1,42 @@
-//! Letters to the cores: work that comes from other threads (monitoring,
-//! reload, lame duck) and is done between two turns of a core.
+//! Letters: work that comes from other threads (monitoring, reload, lame duck) and is done by the one
+//! reader of a mailbox, a core, between two of its turns. Knows no core; who sends is in `cores`.
 //!
-//! A letter is a closure over the core. At most one is read per turn, so a
-//! sender that has much to ask splits it into small letters; that, and the
-//! bound on waiting letters, keeps all of it out of the way of messages.
+//! A letter is a closure over the reader. At most one is read per turn, so a sender that has much to ask
+//! splits it into small letters; that, and the bound on waiting letters, keeps all of it out of the way
+//! of messages.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Mutex, PoisonError};
 
-use trunkline_core::base::id::{CoreId, Nanos};
+use trunkline_core::base::id::Nanos;
 
-use crate::mesh::Shared;
-use crate::turn::Core;
-
-/// Letters that may wait for one core.
+/// Letters that may wait in one mailbox.
 const LETTERS_MAX: usize = 1024;
 
-/// Work for a core.
-pub type Letter = Box<dyn FnOnce(&mut Core, Nanos) + Send>;
+/// Work for a reader.
+pub type Letter<Reader> = Box<dyn FnOnce(&mut Reader, Nanos) + Send>;
 
-/// The letters that wait for one core.
-#[derive(Default)]
-pub struct Mailbox {
-    letters: Mutex<VecDeque<Letter>>,
+/// The letters that wait for one reader.
+pub struct Mailbox<Reader> {
+    letters: Mutex<VecDeque<Letter<Reader>>>,
     has_letters: AtomicBool,
 }
 
-/// The core has too many letters, or the server stops.
+/// The reader has too many letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Undeliverable;
 
-impl Mailbox {
+impl<Reader> Default for Mailbox<Reader> {
+    fn default() -> Self {
+        Self {
+            letters: Mutex::default(),
+            has_letters: AtomicBool::new(false),
+        }
+    }
+}
+
+impl<Reader> Mailbox<Reader> {
     /// Whether a letter waits; cheap enough for every turn.
     #[inline]
     pub fn has_letters(&self) -> bool {
@@ -45,7 +50,7 @@ impl Mailbox {
     }
 
     /// Takes the oldest letter.
-    pub fn take(&self) -> Option<Letter> {
+    pub fn take(&self) -> Option<Letter<Reader>> {
         let mut letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
         let letter = letters.pop_front();
         self.has_letters
@@ -53,7 +58,11 @@ impl Mailbox {
         letter
     }
 
-    fn put(&self, letter: Letter) -> Result<(), Undeliverable> {
+    /// Leaves a letter; who wakes the reader is another matter.
+    ///
+    /// # Errors
+    /// The reader has too many letters.
+    pub fn put(&self, letter: Letter<Reader>) -> Result<(), Undeliverable> {
         let mut letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
         if letters.len() >= LETTERS_MAX {
             return Err(Undeliverable);
@@ -61,36 +70,5 @@ impl Mailbox {
         letters.push_back(letter);
         self.has_letters.store(true, Ordering::Release);
         Ok(())
-    }
-}
-
-impl Shared {
-    /// Sends a letter to a core and wakes it.
-    pub fn post(
-        &self,
-        core: CoreId,
-        letter: impl FnOnce(&mut Core, Nanos) + Send + 'static,
-    ) -> Result<(), Undeliverable> {
-        self.mailboxes[core.index()].put(Box::new(letter))?;
-        self.doorbells[core.index()].ring();
-        Ok(())
-    }
-
-    /// Sends a question to every core; the answers arrive in any order, as many
-    /// as cores could be asked.
-    pub fn ask_all<T: Send + 'static>(
-        &self,
-        question: impl Fn(&mut Core, Nanos) -> T + Clone + Send + 'static,
-    ) -> mpsc::Receiver<T> {
-        let (answers, receiver) = mpsc::channel();
-        for core in 0..self.doorbells.len() {
-            let (question, answers) = (question.clone(), answers.clone());
-            // A core that cannot be asked is missing among the answers.
-            let _ = self.post(CoreId(core as u8), move |core, now| {
-                // The asker may have given up.
-                let _ = answers.send(question(core, now));
-            });
-        }
-        receiver
     }
 }

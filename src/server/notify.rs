@@ -20,7 +20,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tracing::warn;
 use trunkline_core::base::id::CoreId;
 
-use crate::mesh::Shared;
+use crate::cores::Cores;
 
 /// How long a manager that does not read may hold up the server.
 const SEND_PATIENCE: Duration = Duration::from_secs(1);
@@ -89,13 +89,13 @@ impl Notifier {
 
     /// Starts the watchdog if the manager wants one: a thread that tells the
     /// manager that the server is alive whenever all cores have read a letter.
-    pub fn watch(self: &Arc<Self>, shared: &Arc<Shared>) -> io::Result<()> {
+    pub fn watch(self: &Arc<Self>, cores: &Cores) -> io::Result<()> {
         let Some(interval) = self.watchdog.filter(|_| self.manager.is_some()) else {
             return Ok(());
         };
-        let (notifier, shared) = (Arc::clone(self), Arc::clone(shared));
+        let (notifier, cores) = (Arc::clone(self), cores.clone());
         let watch = move || loop {
-            if all_take_turns(&shared, interval) {
+            if all_take_turns(&cores, interval) {
                 notifier.send("WATCHDOG=1");
             }
             std::thread::sleep(interval);
@@ -143,16 +143,14 @@ fn watchdog_interval(usec: Option<&str>, pid: Option<&str>, own_pid: u32) -> Opt
 
 /// Whether every core reads a letter. Waits for those that do not and names
 /// them in the log; so at most one letter of the watchdog waits for a core.
-fn all_take_turns(shared: &Shared, patience: Duration) -> bool {
-    let mut silent: Vec<CoreId> = (0..shared.doorbells.len())
-        .map(|core| CoreId(core as u8))
-        .collect();
-    let answers: mpsc::Receiver<CoreId> = shared.ask_all(|core, _| core.id());
+fn all_take_turns(cores: &Cores, patience: Duration) -> bool {
+    let mut silent: Vec<CoreId> = (0..cores.count()).map(|core| CoreId(core as u8)).collect();
+    let answers: mpsc::Receiver<CoreId> = cores.ask_all(|core, _| core.id());
     while !silent.is_empty() {
         match answers.recv_timeout(patience) {
             Ok(id) => silent.retain(|core| *core != id),
             Err(RecvTimeoutError::Timeout) => {
-                if shared.is_stopping.load(Ordering::Relaxed) {
+                if cores.shared.is_stopping.load(Ordering::Relaxed) {
                     return false;
                 }
                 let silent: Vec<String> = silent.iter().map(CoreId::to_string).collect();

@@ -186,7 +186,7 @@ pub fn listen(host: &str, port: PortChoice) -> Result<TcpListener, String> {
     let address = candidates
         .min_by_key(SocketAddr::is_ipv6)
         .ok_or_else(|| failed(format!(": lookup {host}: no such host")))?;
-    let reason = |error: io::Error| crate::config::describe(&error);
+    let reason = |error: io::Error| crate::io_failure::describe(&error);
     let listener =
         bind(address).map_err(|error| failed(format!(" {address}: bind: {}", reason(error))))?;
     // The standard library asks for a queue of 128: too short for a thousand
@@ -194,6 +194,12 @@ pub fn listen(host: &str, port: PortChoice) -> Result<TcpListener, String> {
     rustix::net::listen(&listener, BACKLOG)
         .map_err(|error| failed(format!(" {address}: listen: {}", reason(error.into()))))?;
     Ok(listener)
+}
+
+/// The reason alone in a text of [`listen`].
+pub fn reason_of(text: &str) -> &str {
+    let reason = text.split(", \"").nth(1).unwrap_or_default();
+    reason.trim_end_matches('"')
 }
 
 /// Binds, as Go does: the IPv4 wildcard stands for every IPv6 address too, where

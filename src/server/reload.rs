@@ -17,15 +17,17 @@ use trunkline_core::shard::reconfigure::Settings;
 use trunkline_core::wire::info::ServerInfo;
 
 use crate::admin::{Admin, CurrentSettings};
-use crate::boot::{describe, limits};
 use crate::cli::{self, Command, Start};
+use crate::cores::Cores;
 use crate::files::{self, Ports, PortsFile};
+use crate::listening::Listening;
 use crate::logging::{self, LogStyle};
-use crate::mesh::{Listening, Shared};
 use crate::notify::Notifier;
 use crate::options::tls::TlsOptions;
 use crate::options::{Options, leaf};
 use crate::passwords::PasswordChecker;
+use crate::settings::{describe, limits};
+use crate::turn::Core;
 
 /// Between two looks at whether all connections have been revised.
 const REVISION_POLL: Duration = Duration::from_millis(5);
@@ -38,8 +40,8 @@ pub struct Reloader {
     pub authority: Arc<Authority>,
     /// What INFO says at the moment.
     pub server: ServerInfo,
-    /// Addresses that clients are told of.
-    pub shared: Arc<Shared>,
+    /// The cores.
+    pub cores: Cores,
     /// Monitoring, which shows the settings.
     pub admin: Arc<Admin>,
     /// Passwords that are known to fit.
@@ -58,7 +60,7 @@ impl Reloader {
     /// Reloads because of the signal, which somebody in this process may have
     /// sent who waits for what comes of it.
     pub fn on_hangup(&mut self) {
-        let askers = self.admin.system.reloads.take();
+        let askers = self.admin.reloads.take();
         if askers.is_empty() {
             info!("Trapped \"hangup\" signal");
         }
@@ -99,7 +101,7 @@ impl Reloader {
         let new = read()?.options;
         refuse_changes(&self.options, &new)?;
         let (old_leaf, new_leaf) = (self.options.leaf.as_ref(), new.leaf.as_ref());
-        leaf::refuse_move(old_leaf, new_leaf, self.admin.leaf_port)?;
+        leaf::refuse_move(old_leaf, new_leaf, self.admin.bound.leaf_port)?;
         // The files are read again even if their names are the same.
         let listening = Listening::read(&new)?;
         let policy = renumber(self.authority.policy(), new.policy.clone());
@@ -130,14 +132,14 @@ impl Reloader {
         if let Some(file) = moved_ports_file {
             self.ports_file = file;
         }
-        describe(&mut self.server, &new, self.admin.bound);
+        describe(&mut self.server, &new, self.admin.bound.client);
         name_changes(&self.options, &new);
         match (&self.options.tls, &new.tls) {
             (_, Some(_)) => info!("Reloaded: tls = enabled"),
             (Some(_), None) => info!("Reloaded: tls = disabled"),
             (None, None) => {}
         }
-        self.shared.set_listening(listening);
+        self.cores.shared.set_listening(listening);
         self.authority = authority;
         self.admin.change_settings(CurrentSettings {
             options: new.clone(),
@@ -159,7 +161,7 @@ impl Reloader {
     fn end_unpinned(&self) {
         let pins = Arc::new(Pins::of(&self.options));
         info!("Reloaded: {} pinned_certs", pins.clients.len());
-        let ended = self.shared.ask_all(move |core, _| {
+        let ended = self.cores.ask_all(move |core, _| {
             let accepts = |kind, tls: Option<&TlsFacts>| pins.accept(kind, tls);
             core.shard_mut().close_unacceptable(accepts)
         });
@@ -180,9 +182,9 @@ impl Reloader {
         }
         let limit = self.options.max_connections.unwrap_or(usize::MAX);
         let counts = self
-            .shared
+            .cores
             .ask_all(|core, _| core.shard_mut().connection_count());
-        let count: usize = counts.iter().take(self.shared.doorbells.len()).sum();
+        let count: usize = counts.iter().take(self.cores.count()).sum();
         let closed = self.close_some(None, count.saturating_sub(limit));
         if closed > 0 {
             info!("Closed {closed} connections to fall within max_connections");
@@ -193,20 +195,17 @@ impl Reloader {
     /// other, so that together they close no more.
     fn close_some(&self, account: Option<AccountId>, surplus: usize) -> usize {
         let mut left = surplus;
-        for core in 0..self.shared.doorbells.len() {
+        for core in 0..self.cores.count() {
             if left == 0 {
                 break;
             }
             let answers = self
-                .shared
+                .cores
                 .ask_all(move |asked, _| match asked.id().index() == core {
                     true => asked.shard_mut().close_surplus(account, left),
                     false => 0,
                 });
-            left -= answers
-                .iter()
-                .take(self.shared.doorbells.len())
-                .sum::<usize>();
+            left -= answers.iter().take(self.cores.count()).sum::<usize>();
         }
         surplus - left
     }
@@ -240,13 +239,12 @@ impl Reloader {
     }
 
     /// Whether some core answers with yes.
-    fn ask(
-        &self,
-        question: impl Fn(&mut crate::turn::Core) -> bool + Clone + Send + 'static,
-    ) -> bool {
-        let cores = self.shared.doorbells.len();
-        let answers = self.shared.ask_all(move |core, _| question(core));
-        answers.iter().take(cores).fold(false, |any, one| any | one)
+    fn ask(&self, question: impl Fn(&mut Core) -> bool + Clone + Send + 'static) -> bool {
+        let answers = self.cores.ask_all(move |core, _| question(core));
+        answers
+            .iter()
+            .take(self.cores.count())
+            .fold(false, |any, one| any | one)
     }
 }
 

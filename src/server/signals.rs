@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{config, program};
+use crate::{io_failure, program};
 
 /// Sends what `command` says: `reload`, `reload=PID`, `reload=FILE` with the pid
 /// in it, or `reload=12*` for all servers whose pids begin so.
@@ -50,7 +50,7 @@ pub fn send(command: &str) -> Result<(), String> {
         .filter(|pid| pid.to_string().starts_with(prefix))
         .filter_map(|pid| {
             let failure = kill_process(pid, signal).err()?;
-            let reason = config::describe(&failure.into());
+            let reason = io_failure::describe(&failure.into());
             Some(format!("\nsignal {name:?} {pid}: {reason}"))
         })
         .collect();

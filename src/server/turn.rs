@@ -10,13 +10,18 @@
 //! `&mut Shard` is never held across an await.
 
 mod framed;
+mod framed_io;
+mod layered_io;
 mod layers;
 mod letters;
 mod links;
-mod lobby;
 pub mod meter;
 mod opening;
+mod pending_upgrades;
+pub mod report;
 mod secure;
+mod secure_io;
+mod upgrading;
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -31,30 +36,28 @@ use trunkline_core::base::id::{ConnectionKey, CoreId, Nanos};
 use trunkline_core::base::limits::{RECEIVE_BUFFER_BYTES, SEND_BLOCKS_MAX, TURN_INPUT_BYTES};
 use trunkline_core::base::moment::{Moment, WallNanos};
 use trunkline_core::session::connection::CloseReason;
-use trunkline_core::shard::{Ask, Output, Shard};
+use trunkline_core::shard::{Output, Shard};
 use trunkline_core::wire::websocket::deflate::Codec;
 
-use crate::admin::events::Events;
-use crate::admin::message_trace::TraceParts;
-use crate::admin::system::Requests;
+use crate::mailbox::Mailbox;
 use crate::mesh::{CoreRings, Shared};
-use crate::net::accept::{Acceptor, DOORS};
+use crate::net::accept::Acceptor;
 use crate::net::poller::{Poller, Ready};
-use crate::net::socket::{Received, receive, receive_into_two, send};
+use crate::net::socket::{DOORS, Received, receive, receive_into_two, send};
 use crate::park::Park;
-use crate::passwords::PasswordChecker;
+use crate::work::Senders;
 use framed::Framed;
 use layers::{Layers, say_goodbye};
-use lobby::Lobby;
 use meter::Meter;
+use pending_upgrades::PendingUpgrades;
 
 /// Tokens that no connection has, since generations do not reach them: the
 /// doorbell, and below it the listeners.
 const DOORBELL: u64 = u64::MAX;
 const LISTENERS: u64 = DOORBELL - DOORS as u64;
 
-/// Guests of the lobby have their slot in the lower half.
-const GUESTS: u64 = (u32::MAX as u64 - 1) << 32;
+/// Pending upgrades have their slot in the lower half.
+const UPGRADES: u64 = (u32::MAX as u64 - 1) << 32;
 
 /// How long a core sleeps in its poller before it sleeps in the executor.
 const SHALLOW_SLEEP_NS: u64 = 20_000_000;
@@ -99,7 +102,7 @@ pub struct Core {
     shared: Arc<Shared>,
     acceptors: Vec<Acceptor>,
     /// Connections that are not clients yet.
-    lobby: Lobby,
+    pending_upgrades: PendingUpgrades,
     /// Compresses and uncompresses messages of WebSocket.
     codec: Codec,
     clock: Instant,
@@ -113,17 +116,13 @@ pub struct Core {
     meter: Meter,
 }
 
-/// Threads that cores give work to.
+/// What cores and other threads leave each other.
 #[derive(Clone)]
 pub struct Outside {
-    /// Compares passwords with their hashes.
-    pub passwords: PasswordChecker,
-    /// Answers requests to the server.
-    pub requests: Requests,
-    /// Tells what has happened.
-    pub events: Events,
-    /// Publishes the ways of messages.
-    pub traces: TraceParts,
+    /// Letters to the cores, one mailbox each.
+    pub mailboxes: Arc<[Mailbox<Core>]>,
+    /// Work for other threads.
+    pub work: Senders,
 }
 
 impl Core {
@@ -153,7 +152,7 @@ impl Core {
             to_ring: CoreSet::EMPTY,
             shared,
             acceptors,
-            lobby: Lobby::default(),
+            pending_upgrades: PendingUpgrades::default(),
             codec: Codec::default(),
             clock,
             outside,
@@ -244,7 +243,7 @@ impl Core {
             || self.shard.has_work()
             || self.rings.has_work()
             || self.has_letters()
-            || self.lobby.has_work()
+            || self.pending_upgrades.has_work()
     }
 
     fn next_deadline(&self) -> Nanos {
@@ -253,14 +252,14 @@ impl Core {
             .next_deadline()
             .min(accept.unwrap_or(Nanos::NEVER))
             .min(self.handshakes.next())
-            .min(self.lobby.next_deadline())
+            .min(self.pending_upgrades.next_deadline())
     }
 
     fn turn(&mut self, now: Nanos, events: usize) -> std::io::Result<()> {
         self.handshake_ns = 0;
         self.take_events(now, events)?;
         self.take_handovers(now);
-        self.serve_lobby(now);
+        self.serve_upgrades(now);
         self.read_letter(now);
         self.take_batches();
         self.read_sockets(now);
@@ -284,21 +283,8 @@ impl Core {
                 Output::Closed(key, reason) => self.close_socket(key, reason),
                 Output::Resume(key) => self.queue_read(key),
                 Output::Return(core, batch) => self.push_done(core, batch),
-                Output::Ask(ask) => self.ask(ask),
+                Output::Ask(ask) => self.outside.work.leave(self.id, ask),
             }
-        }
-    }
-
-    /// Passes on what is wanted of another thread.
-    fn ask(&mut self, ask: Ask) {
-        match ask {
-            Ask::Password(check) => self.outside.passwords.check(self.id, check),
-            // Beyond the bounds of the channels requests stay unanswered and
-            // messages untraced.
-            Ask::Request(request) => drop(self.outside.requests.try_send(request)),
-            Ask::Trace(part) => drop(self.outside.traces.try_send(part)),
-            Ask::Event(event) => self.outside.events.tell(event),
-            Ask::LostEvents(count) => self.outside.events.lose(count),
         }
     }
 
@@ -310,7 +296,7 @@ impl Core {
                 // The rings are looked at in any case.
                 DOORBELL => {}
                 listener @ LISTENERS.. => accepts[(listener - LISTENERS) as usize] = true,
-                guest @ GUESTS.. => self.lobby.note_ready(guest - GUESTS),
+                pending @ UPGRADES.. => self.pending_upgrades.note_ready(pending - UPGRADES),
                 _ => self.note_ready(ready),
             }
         }

@@ -255,7 +255,8 @@ pub fn small_rooms(tree: &Tree) -> Vec<String> {
     broken
 }
 
-fn sources_of<'a>(
+/// The sources below a folder.
+pub fn sources_of<'a>(
     tree: &'a Tree,
     folder: &'a str,
 ) -> impl Iterator<Item = (&'a String, &'a String)> {

@@ -19,130 +19,11 @@
 
 use memchr::memchr;
 
+use super::argument::{argument, is_blank};
 use super::publish;
 
-/// What the parser needs to know of the connection.
-#[derive(Clone, Copy, Debug)]
-pub struct Grammar {
-    /// Longest argument of a control line, in bytes.
-    pub max_control_line: usize,
-    /// Largest payload, header block included, in bytes.
-    pub max_payload: usize,
-    /// Whether `HPUB` was agreed on.
-    pub headers: bool,
-    /// Whether nothing but CONNECT is acceptable yet.
-    pub awaiting_credentials: bool,
-}
-
-/// A message to publish, borrowed from the input.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Publish<'a> {
-    /// The subject as it was sent: not validated, as in the reference server.
-    pub subject: &'a [u8],
-    /// The reply subject, empty if there is none.
-    pub reply: &'a [u8],
-    /// Length of the header block in bytes, zero without headers.
-    pub header_len: usize,
-    /// The text of the header length as it was sent (leading zeros included).
-    pub header_text: &'a [u8],
-    /// The text of the payload size as it was sent.
-    pub size_text: &'a [u8],
-    /// Everything after the subject, payload included, if the control line has
-    /// exactly the form in which it is delivered
-    /// (`[reply ][header-length ]size\r\n`); otherwise empty.
-    pub tail: &'a [u8],
-    /// Header block, body and the closing CRLF.
-    pub payload: &'a [u8],
-}
-
-impl Publish<'_> {
-    /// The header block, empty without headers.
-    #[must_use]
-    pub fn header(&self) -> &[u8] {
-        &self.payload[..self.header_len]
-    }
-
-    /// Bytes of header block and body.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.payload.len() - 2
-    }
-}
-
-/// One complete command.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Command<'a> {
-    /// `CONNECT {json}`.
-    Connect(&'a [u8]),
-    /// `INFO {json}`, which clients have no reason to send.
-    Info(&'a [u8]),
-    /// `PUB` or `HPUB`.
-    Publish(Publish<'a>),
-    /// `HMSG` with a payload of no bytes: a message to nobody.
-    ForeignMessage,
-    /// `SUB subject [queue] sid`.
-    Subscribe {
-        /// Subject, not yet validated.
-        subject: &'a [u8],
-        /// Queue group.
-        queue: Option<&'a [u8]>,
-        /// The client's name for the subscription.
-        sid: &'a [u8],
-    },
-    /// `UNSUB sid [max]`.
-    Unsubscribe {
-        /// The client's name for the subscription.
-        sid: &'a [u8],
-        /// Total deliveries after which the subscription ends; zero if absent
-        /// or not a number, which means at once.
-        max: u64,
-    },
-    /// `PING`.
-    Ping,
-    /// `PONG`.
-    Pong,
-    /// `+OK`.
-    Ok,
-    /// `-ERR text`.
-    Err(&'a [u8]),
-}
-
-/// What stands at the front of the input.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Parsed<'a> {
-    /// A command and the bytes that it took.
-    Command(Command<'a>, usize),
-    /// The command has not arrived whole: keep its first bytes and try again
-    /// when there are more. Bytes beyond `keep` mean nothing.
-    Incomplete {
-        /// Bytes to keep.
-        keep: usize,
-    },
-    /// The control line of a message is here, its payload is not.
-    PayloadPending {
-        /// Bytes of the control line, newline included.
-        line_len: usize,
-        /// Bytes of the payload, closing CRLF included.
-        payload_len: usize,
-    },
-}
-
-/// Input that ends the connection.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Violation {
-    /// `Unknown Protocol Operation`.
-    UnknownOperation,
-    /// Wrong number of arguments or a bad number: closed without a word.
-    BadArguments,
-    /// `maximum control line exceeded`.
-    ControlLineExceeded,
-    /// `Maximum Payload Violation`.
-    PayloadExceeded,
-    /// HPUB without agreed headers.
-    HeadersNotSupported,
-    /// Something else than CONNECT where credentials are needed.
-    CredentialsNeeded,
-}
+pub(crate) use super::argument::number;
+pub use super::command::{Command, Grammar, Parsed, Publish, Violation};
 
 /// Takes the first command from the input.
 ///
@@ -212,16 +93,6 @@ fn verb(input: &[u8], verb: &[u8]) -> Result<bool, Violation> {
     }
 }
 
-fn is_blank(byte: u8) -> bool {
-    byte == b' ' || byte == b'\t'
-}
-
-/// Position of the first byte from `start` on that is no blank.
-fn skip_blanks(input: &[u8], start: usize) -> usize {
-    let rest = &input[start..];
-    start + rest.iter().take_while(|&&byte| is_blank(byte)).count()
-}
-
 fn with_argument<'a>(
     input: &'a [u8],
     name: &[u8],
@@ -256,44 +127,6 @@ fn bare<'a>(input: &'a [u8], name: &[u8], command: Command<'a>) -> Result<Parsed
     Ok(match memchr(b'\n', &input[name.len()..]) {
         Some(newline) => Parsed::Command(command, name.len() + newline + 1),
         None => Parsed::Incomplete { keep: name.len() },
-    })
-}
-
-/// The argument of a control line.
-pub(super) struct Argument<'a> {
-    pub bytes: &'a [u8],
-    /// Where the line ends in the input, newline included.
-    pub line_len: usize,
-}
-
-/// Finds the argument that begins at the first non-blank from `start` on.
-/// `Err(Ok(keep))` if the line is unfinished.
-pub(super) fn argument<'a>(
-    input: &'a [u8],
-    start: usize,
-    grammar: &Grammar,
-) -> Result<Argument<'a>, Result<usize, Violation>> {
-    let begin = skip_blanks(input, start);
-    if begin == input.len() {
-        // Blanks are not kept: an endless row of them takes no memory.
-        return Err(Ok(start));
-    }
-    let newline = memchr(b'\n', &input[begin + 1..]).map(|at| begin + 1 + at);
-    let Some(newline) = newline else {
-        let dropped = usize::from(memchr(b'\r', &input[begin + 1..]).is_some());
-        if input.len() - begin - dropped > grammar.max_control_line {
-            return Err(Err(Violation::ControlLineExceeded));
-        }
-        return Err(Ok(input.len()));
-    };
-    let dropped = usize::from(memchr(b'\r', &input[begin + 1..newline]).is_some());
-    let bytes = &input[begin..newline - dropped];
-    if bytes.len() > grammar.max_control_line {
-        return Err(Err(Violation::ControlLineExceeded));
-    }
-    Ok(Argument {
-        bytes,
-        line_len: newline + 1,
     })
 }
 
@@ -343,19 +176,6 @@ fn unsubscribe(argument: &[u8]) -> Result<Command<'_>, Violation> {
         }),
         _ => Err(Violation::BadArguments),
     }
-}
-
-/// A decimal number of at most nine digits, as sizes and counts are written.
-#[inline]
-pub(crate) fn number(text: &[u8]) -> Option<usize> {
-    if text.is_empty() || text.len() > 9 {
-        return None;
-    }
-    text.iter().try_fold(0usize, |sum, &digit| {
-        digit
-            .is_ascii_digit()
-            .then(|| sum * 10 + usize::from(digit - b'0'))
-    })
 }
 
 #[cfg(test)]

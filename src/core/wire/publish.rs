@@ -8,7 +8,8 @@
 //! cheap: where the line after the subject already has the form in which it is
 //! delivered, it is copied together with the payload in one piece.
 
-use super::parse::{Command, Grammar, Parsed, Publish, Violation, argument, number};
+use super::argument::{argument, number};
+use super::command::{Command, Grammar, Parsed, Publish, Violation};
 
 /// Parses the message whose arguments begin at or after `start`.
 #[inline(always)]

@@ -7,7 +7,7 @@
 //! without a reply are remembered, since replies differ from message to
 //! message, and only short ones.
 
-use super::parse::Publish;
+use super::command::Publish;
 use crate::base::short;
 
 /// Longest line that is remembered, in bytes.

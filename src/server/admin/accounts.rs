@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 use trunkline_core::base::traffic::Traffic;
 use trunkline_core::session::policy::{Account, Mapping};
 
-use super::pages::{Refused, to_value};
+use super::format::to_value;
+use super::parameters::Refused;
 use super::{Admin, format};
 
 /// What every account may ask the server: subject in the account, subject of

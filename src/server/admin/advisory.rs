@@ -9,7 +9,7 @@ use trunkline_core::session::policy::ConnectionType;
 use trunkline_core::shard::events::Party;
 
 use super::collect::Totals;
-use super::voice::ServerLine;
+use super::server_messages::ServerLine;
 use super::{Admin, format};
 
 /// A client has logged in.
@@ -137,7 +137,7 @@ impl Admin {
     pub fn connect_event(&self, party: &Party) -> Connect {
         Connect {
             r#type: "io.nats.server.advisory.v1.client_connect",
-            id: self.system.voice.event_id(),
+            id: self.numbers.event_id(),
             timestamp: format::moment(Timestamp::now()),
             server: self.server_line(),
             client: self.client(party, false),
@@ -150,7 +150,7 @@ impl Admin {
         let (at, reason) = ended.unwrap_or((Nanos(0), CloseReason::ClientClosed));
         Disconnect {
             r#type: "io.nats.server.advisory.v1.client_disconnect",
-            id: self.system.voice.event_id(),
+            id: self.numbers.event_id(),
             timestamp: format::moment_of(self, at),
             server: self.server_line(),
             client: self.client(party, true),
@@ -164,7 +164,7 @@ impl Admin {
     pub fn connections_event(&self, account: AccountLine) -> AccountConnections {
         AccountConnections {
             r#type: "io.nats.server.advisory.v1.account_connections",
-            id: self.system.voice.event_id(),
+            id: self.numbers.event_id(),
             timestamp: format::moment(Timestamp::now()),
             server: self.server_line(),
             account,

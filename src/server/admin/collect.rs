@@ -37,10 +37,10 @@ impl Admin {
         question: impl Fn(&mut Core, Nanos) -> T + Clone + Send + 'static,
     ) -> Vec<(CoreId, T)> {
         let answers = self
-            .shared
+            .cores
             .ask_all(move |core, now| (core.id(), question(core, now)));
         let mut all = Vec::new();
-        while all.len() < self.shared.doorbells.len()
+        while all.len() < self.cores.count()
             && let Ok(answer) = answers.recv_timeout(PATIENCE)
         {
             all.push(answer);
@@ -93,11 +93,11 @@ impl Admin {
         piece: impl Fn(&mut Core, Place) -> (Vec<T>, Option<Place>) + Copy + Send + 'static,
     ) -> Vec<T> {
         let mut all = Vec::new();
-        for core in 0..self.shared.doorbells.len() {
+        for core in 0..self.cores.count() {
             let mut next = Some(Place::default());
             while let Some(place) = next {
                 let (answer, receiver) = std::sync::mpsc::channel();
-                let posted = self.shared.post(CoreId(core as u8), move |core, _| {
+                let posted = self.cores.post(CoreId(core as u8), move |core, _| {
                     // Who asked may have lost patience.
                     let _ = answer.send(piece(core, place));
                 });

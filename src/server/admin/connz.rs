@@ -11,7 +11,8 @@ use trunkline_core::session::policy::ConnectionType;
 use trunkline_core::shard::report::{ConnectionReport, SubscriptionReport};
 use trunkline_core::subject::pattern::overlap;
 
-use super::pages::{Details, Parameters, Refused, to_value};
+use super::format::to_value;
+use super::parameters::{Details, Parameters, Refused};
 use super::{Admin, format};
 
 /// Connections of one answer, if nothing else is asked for.
@@ -60,6 +61,19 @@ struct Connection {
     lang: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     version: String,
+    #[serde(flatten)]
+    tls: Tls,
+    #[serde(flatten)]
+    owner: Owner,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    subscriptions_list: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    subscriptions_list_detail: Vec<SubscriptionDetail>,
+}
+
+/// What is known of a connection's TLS.
+#[derive(Serialize)]
+struct Tls {
     #[serde(skip_serializing_if = "String::is_empty")]
     tls_version: String,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -68,16 +82,47 @@ struct Connection {
     tls_peer_certs: Vec<PeerCert>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     tls_first: bool,
+}
+
+impl Tls {
+    fn of(report: &ConnectionReport, with_auth: bool) -> Self {
+        let tls = report.tls.as_deref().cloned().unwrap_or_default();
+        Self {
+            tls_version: tls.version,
+            tls_cipher_suite: tls.cipher_suite,
+            tls_peer_certs: match with_auth {
+                true => tls.peers.iter().map(PeerCert::of).collect(),
+                false => Vec::new(),
+            },
+            tls_first: tls.is_first,
+        }
+    }
+}
+
+/// Whose connection it is; empty unless that is asked for.
+#[derive(Default, Serialize)]
+struct Owner {
     #[serde(skip_serializing_if = "String::is_empty")]
     authorized_user: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     account: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     name_tag: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    subscriptions_list: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    subscriptions_list_detail: Vec<SubscriptionDetail>,
+}
+
+impl Owner {
+    fn of(report: &ConnectionReport, account: &str) -> Self {
+        let is_global = report.account == AccountId::GLOBAL;
+        let named = |is_hidden: bool| match is_hidden {
+            true => String::new(),
+            false => account.to_owned(),
+        };
+        Self {
+            authorized_user: report.user.clone(),
+            account: named(is_global),
+            name_tag: named(is_global && report.ended.is_some()),
+        }
+    }
 }
 
 /// A certificate that a client has shown.
@@ -262,13 +307,8 @@ impl Admin {
             .ended
             .map_or(self.clock.elapsed().as_nanos() as u64, |(at, _)| at.0);
         let seconds_since = |at: u64| end.saturating_sub(at) / 1_000_000_000;
-        let shown = |text: &str| match with_auth {
-            true => text.to_owned(),
-            false => String::new(),
-        };
         // Of ended ones the reference server says the account each time.
         let owner = report.ended.map_or("", |_| account);
-        let tls = report.tls.as_deref().cloned().unwrap_or_default();
         Connection {
             cid: report.client_id,
             kind: "Client",
@@ -298,21 +338,10 @@ impl Admin {
             name: report.name.clone(),
             lang: report.lang.clone(),
             version: report.version.clone(),
-            tls_version: tls.version,
-            tls_cipher_suite: tls.cipher_suite,
-            tls_peer_certs: match with_auth {
-                true => tls.peers.iter().map(PeerCert::of).collect(),
-                false => Vec::new(),
-            },
-            tls_first: tls.is_first,
-            authorized_user: shown(&report.user),
-            account: match report.account {
-                AccountId::GLOBAL => String::new(),
-                _ => shown(account),
-            },
-            name_tag: match (report.account, report.ended) {
-                (AccountId::GLOBAL, Some(_)) => String::new(),
-                _ => shown(account),
+            tls: Tls::of(report, with_auth),
+            owner: match with_auth {
+                true => Owner::of(report, account),
+                false => Owner::default(),
             },
             subscriptions_list: match details {
                 Details::Subjects => report

@@ -1,6 +1,7 @@
-//! Times and durations as the reference server writes them in JSON.
+//! Data, times and durations as the reference server writes them in JSON.
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 use trunkline_core::base::id::Nanos;
 
 use super::Admin;
@@ -53,6 +54,11 @@ pub fn go_duration(nanos: u64) -> String {
             }
         }
     }
+}
+
+/// Plain data as JSON.
+pub fn to_value(data: &impl serde::Serialize) -> Value {
+    serde_json::to_value(data).expect("plain data is always JSON")
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Admin;
-use super::pages::{Parameters, Refused};
+use super::parameters::{Parameters, Refused};
 
 /// What is wrong, if something is.
 pub struct Health {
@@ -77,7 +77,7 @@ impl Admin {
             let kind = "BAD_REQUEST";
             (400, Some(Problem { kind, text }))
         } else {
-            let cores = self.shared.doorbells.len();
+            let cores = self.cores.count();
             match self.ask(|_, _| ()).len() {
                 alive if alive == cores => (200, None),
                 alive => {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tracing::warn;
 
 use super::Admin;
-use super::pages::{Parameters, Refused};
+use super::parameters::{Parameters, Refused};
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";

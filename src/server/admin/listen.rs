@@ -85,7 +85,7 @@ async fn serve(admin: Arc<Admin>, listener: TcpListener) -> std::io::Result<()> 
 }
 
 async fn welcome(admin: &Admin, stream: TcpStream, peer: SocketAddr) {
-    let Some(tls) = admin.shared.listening().monitoring else {
+    let Some(tls) = admin.cores.shared.listening().monitoring else {
         return talk(admin, stream).await;
     };
     let handshake = tokio::time::timeout(HEADER_TIMEOUT, secure(stream, &tls.config));

@@ -13,25 +13,14 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use trunkline_core::shard::message_trace::{Egress, PartName, Published, TracePart, headers};
 
-use super::voice::Message;
+use super::server_messages::Message;
 use super::{Admin, format};
-
-/// Parts that may wait.
-const PARTS_MAX: usize = 4096;
 
 /// How long an account waits for the parts of other cores.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The connections of clients, as traces number the kinds.
 const KIND_CLIENT: u8 = 0;
-
-/// Where cores leave parts.
-pub type TraceParts = mpsc::SyncSender<TracePart>;
-
-/// A channel for parts; the other end goes to [`start`].
-pub fn channel() -> (TraceParts, mpsc::Receiver<TracePart>) {
-    mpsc::sync_channel(PARTS_MAX)
-}
 
 /// Starts the thread that publishes; it ends with the cores.
 pub fn start(admin: Arc<Admin>, parts: mpsc::Receiver<TracePart>) -> std::io::Result<()> {

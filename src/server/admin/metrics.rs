@@ -10,7 +10,8 @@ use trunkline_core::shard::report::AccountReport;
 use trunkline_core::wire::info::NATS_VERSION;
 
 use super::{Admin, varz};
-use crate::turn::meter::{BOUNDS_NS, CoreReport, Durations};
+use crate::turn::meter::{BOUNDS_NS, Durations};
+use crate::turn::report::CoreReport;
 
 /// One number of every core: name, type, meaning, where it is.
 type CoreMetric = (
@@ -70,7 +71,7 @@ const CORE_METRICS: &[CoreMetric] = &[
         "trunkline_core_websocket_upgrades_under_way",
         "gauge",
         "Connections to the WebSocket listener that are not clients yet.",
-        |core| core.lobby_guests as f64,
+        |core| core.pending_upgrades as f64,
     ),
     (
         "trunkline_core_subscriptions",
@@ -292,7 +293,7 @@ impl Admin {
         let name = "trunkline_core_wakeups_total";
         let help = "Times another thread woke the core from sleep.";
         page.family(name, "counter", help);
-        for (core, bell) in self.shared.doorbells.iter().enumerate() {
+        for (core, bell) in self.cores.shared.doorbells.iter().enumerate() {
             let rings = bell.rings.load(Ordering::Relaxed);
             page.sample(name, &[("core", &core.to_string())], rings);
         }

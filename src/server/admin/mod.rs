@@ -9,20 +9,22 @@ mod accounts;
 mod advisory;
 mod collect;
 mod connz;
-pub mod events;
 mod format;
 mod health;
 mod http;
 mod listen;
+pub mod message_numbers;
 pub mod message_trace;
 mod metrics;
 mod pages;
+mod parameters;
+pub mod reloads;
+mod server_messages;
 pub mod system;
+pub mod system_events;
 mod varz;
-mod voice;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -30,15 +32,19 @@ use jiff::Timestamp;
 use trunkline_core::session::policy::Policy;
 use trunkline_core::wire::info::ServerInfo;
 
-use crate::mesh::Shared;
+use crate::cores::Cores;
+use crate::listeners::Bound;
 use crate::options::Options;
 
 pub use listen::start;
 
+use message_numbers::MessageNumbers;
+use reloads::Reloads;
+
 /// What monitoring knows of the server.
 pub struct Admin {
     /// The cores.
-    pub shared: Arc<Shared>,
+    pub cores: Cores,
     /// What INFO says.
     pub server: ServerInfo,
     /// The settings in force, which a reload replaces.
@@ -47,16 +53,14 @@ pub struct Admin {
     pub clock: Instant,
     /// When the clock began.
     pub started: Timestamp,
-    /// Where clients connect.
-    pub bound: SocketAddr,
-    /// Where clients connect over WebSocket.
-    pub websocket_port: Option<u16>,
-    /// Where leaf nodes are turned away.
-    pub leaf_port: Option<u16>,
+    /// Where it listens.
+    pub bound: Bound,
     /// Requests by path.
     pub requests: Mutex<BTreeMap<String, u64>>,
-    /// What answers over the system account need.
-    pub system: system::System,
+    /// The numbers of what the server says.
+    pub numbers: MessageNumbers,
+    /// Reloads that were asked for over the system account.
+    pub reloads: Reloads,
     /// Processor time and moment of the last look.
     pub processor: Mutex<Option<(Instant, f64)>>,
 }

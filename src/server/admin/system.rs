@@ -8,6 +8,7 @@ mod accounts;
 mod commands;
 mod encoding;
 mod filter;
+mod outcome;
 mod processes;
 mod statistics;
 mod user_info;
@@ -21,40 +22,21 @@ use trunkline_core::shard::question::Question;
 use trunkline_core::shard::system::SystemRequest;
 
 use super::Admin;
-use super::pages::{Parameters, Refused, to_value};
-use super::voice::{Message, ServerLine, Voice};
+use super::format::to_value;
+use super::parameters::{Parameters, Refused};
+use super::server_messages::{Message, ServerLine};
 use commands::client_named;
 use encoding::Encoding;
 use filter::Filter;
+use outcome::Outcome;
 
-pub use commands::Reloads;
 pub use statistics::StatisticsMessage;
-
-/// Requests that may wait.
-const REQUESTS_MAX: usize = 4096;
 
 /// The request itself is wrong.
 const BAD_REQUEST: u16 = 400;
 
 /// It could not be answered.
 const SERVER_ERROR: u16 = 500;
-
-/// What the system account needs besides the pages.
-#[derive(Default)]
-pub struct System {
-    /// How the server speaks.
-    pub voice: Voice,
-    /// Reloads that were asked for.
-    pub reloads: Reloads,
-}
-
-/// Where cores leave requests.
-pub type Requests = mpsc::SyncSender<SystemRequest>;
-
-/// A channel for requests; the other end goes to [`start`].
-pub fn channel() -> (Requests, mpsc::Receiver<SystemRequest>) {
-    mpsc::sync_channel(REQUESTS_MAX)
-}
 
 /// Starts the thread that answers; it ends with the cores.
 pub fn start(admin: Arc<Admin>, requests: mpsc::Receiver<SystemRequest>) -> std::io::Result<()> {
@@ -68,35 +50,6 @@ pub fn start(admin: Arc<Admin>, requests: mpsc::Receiver<SystemRequest>) -> std:
             }
         })?;
     Ok(())
-}
-
-/// What an answer says.
-enum Outcome {
-    /// Nothing: the question is for somebody else.
-    Silence,
-    /// The whole answer, as it is.
-    Bare(Value),
-    /// Data after what is said of the server.
-    Data(Value),
-    /// That it has been done.
-    Done,
-    /// That the request is wrong.
-    BadRequest(String),
-    /// Why there is no data.
-    NoData(String),
-    /// Why it was not done.
-    Failed(String),
-}
-
-impl From<Result<Value, Refused>> for Outcome {
-    fn from(result: Result<Value, Refused>) -> Self {
-        match result {
-            Ok(data) => Self::Data(data),
-            // A parameter of the wrong type is a wrong request here.
-            Err(Refused(text)) if text.starts_with("Error decoding") => Self::BadRequest(text),
-            Err(Refused(text)) => Self::NoData(text),
-        }
-    }
 }
 
 impl Admin {

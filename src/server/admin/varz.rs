@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -10,16 +11,30 @@ use serde_json::{Value, json};
 use trunkline_core::session::policy::Policy;
 use trunkline_core::wire::info::NATS_VERSION;
 
-use super::{Admin, format};
-use crate::boot::advertised_address;
+use super::collect::Totals;
+use super::{Admin, CurrentSettings, format};
 use crate::net::tls::TlsSetup;
 use crate::options::tls::TLS_TIMEOUT_NS;
 use crate::options::websocket::HANDSHAKE_TIMEOUT_NS;
 use crate::options::{Options, PortChoice, WriteTimeout};
+use crate::settings::advertised_address;
 
-/// The fields.
+/// The fields, in groups.
 #[derive(Serialize)]
 pub struct Varz {
+    #[serde(flatten)]
+    identity: Identity,
+    #[serde(flatten)]
+    bounds: Bounds,
+    #[serde(flatten)]
+    load: Load,
+    #[serde(flatten)]
+    settings: Settings,
+}
+
+/// Which server it is and how it is reached.
+#[derive(Serialize)]
+struct Identity {
     server_id: String,
     server_name: String,
     version: &'static str,
@@ -33,6 +48,11 @@ pub struct Varz {
     tls_required: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     tls_verify: bool,
+}
+
+/// What clients may do, and where else the server listens.
+#[derive(Serialize)]
+struct Bounds {
     max_connections: usize,
     #[serde(skip_serializing_if = "is_zero")]
     max_subscriptions: u32,
@@ -56,6 +76,11 @@ pub struct Varz {
     write_deadline: u64,
     #[serde(skip_serializing_if = "str::is_empty")]
     write_timeout: &'static str,
+}
+
+/// What the server does.
+#[derive(Serialize)]
+struct Load {
     start: String,
     now: String,
     uptime: String,
@@ -80,6 +105,11 @@ pub struct Varz {
     stale_connections: u64,
     stalled_clients: u64,
     subscriptions: usize,
+}
+
+/// What else is configured, and further counts.
+#[derive(Serialize)]
+struct Settings {
     http_req_stats: BTreeMap<String, u64>,
     config_load_time: String,
     config_digest: String,
@@ -155,12 +185,12 @@ impl Admin {
         let Some(websocket) = &options.websocket else {
             return WebsocketVarz::default();
         };
-        let listening = self.shared.listening();
+        let listening = self.cores.shared.listening();
         let (rules, tls) = (&websocket.rules, websocket.tls.as_ref());
         let origins = rules.allowed_origins.iter();
         WebsocketVarz {
             host: websocket.host.clone(),
-            port: self.websocket_port,
+            port: self.bound.websocket.map(|bound| bound.port()),
             advertise: websocket.advertise.clone(),
             no_auth_user: policy
                 .websocket_no_auth_user
@@ -195,7 +225,7 @@ impl Admin {
         // Timeouts are nats-server's defaults: nothing can set them yet.
         json!({
             "host": leaf.host,
-            "port": self.leaf_port,
+            "port": self.bound.leaf_port,
             "auth_timeout": 2,
             "tls_timeout": 2,
         })
@@ -204,17 +234,20 @@ impl Admin {
     /// The answer.
     pub fn varz(&self) -> Varz {
         let settings = self.settings();
-        let options = &settings.options;
         let totals = self.totals();
-        let now = Timestamp::now();
-        let monitoring = options.monitoring.as_ref();
-        let count = std::sync::atomic::Ordering::Relaxed;
-        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        let tls = options.tls.as_ref();
-        let (host, port) = advertised_address(options, self.bound);
-        let by_kind =
-            |clients: u64| json!({"clients": clients, "routes": 0, "gateways": 0, "leafs": 0});
         Varz {
+            identity: self.shown_identity(&settings),
+            bounds: self.shown_bounds(&settings),
+            load: self.shown_load(&totals),
+            settings: self.shown_settings(&settings, &totals),
+        }
+    }
+
+    fn shown_identity(&self, settings: &CurrentSettings) -> Identity {
+        let options = &settings.options;
+        let tls = options.tls.as_ref();
+        let (host, port) = advertised_address(options, self.bound.client);
+        Identity {
             server_id: self.server.server_id.clone(),
             server_name: self.server.server_name.clone(),
             version: NATS_VERSION,
@@ -225,6 +258,14 @@ impl Admin {
             auth_required: settings.policy.requires_credentials(),
             tls_required: tls.is_some_and(|tls| !tls.allow_plain),
             tls_verify: tls.is_some_and(|tls| tls.verify),
+        }
+    }
+
+    fn shown_bounds(&self, settings: &CurrentSettings) -> Bounds {
+        let options = &settings.options;
+        let monitoring = options.monitoring.as_ref();
+        let tls = options.tls.as_ref();
+        Bounds {
             max_connections: options.max_connections.unwrap_or(0),
             max_subscriptions: options.max_subscriptions,
             ping_interval: options.ping_interval_ns,
@@ -252,15 +293,21 @@ impl Admin {
                 WriteTimeout::Close => "close",
                 WriteTimeout::Retry => "retry",
             },
+        }
+    }
+
+    fn shown_load(&self, totals: &Totals) -> Load {
+        let total_connections = self.cores.shared.last_client_id.load(Ordering::Relaxed);
+        Load {
             start: format::moment(self.started),
-            now: format::moment(now),
+            now: format::moment(Timestamp::now()),
             uptime: format::uptime(self.clock.elapsed().as_secs()),
             mem: resident_bytes(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             gomaxprocs: totals.shards.len(),
             cpu: self.processor_percent(),
             connections: totals.connections,
-            total_connections: self.shared.last_client_id.load(count),
+            total_connections,
             routes: 0,
             remotes: 0,
             leafnodes: 0,
@@ -276,23 +323,29 @@ impl Admin {
             stalled_clients: totals.stalls,
             stale_connections: totals.endings.stale_connections,
             subscriptions: totals.subscriptions,
+        }
+    }
+
+    fn shown_settings(&self, settings: &CurrentSettings, totals: &Totals) -> Settings {
+        let options = &settings.options;
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let by_kind =
+            |clients: u64| json!({"clients": clients, "routes": 0, "gateways": 0, "leafs": 0});
+        let listening = self.cores.shared.listening();
+        let system = settings.policy.accounts.get(1);
+        Settings {
             http_req_stats: requests.clone(),
             config_load_time: format::moment(settings.loaded),
             config_digest: options.config_digest.clone(),
             tags: options.tags.clone(),
             metadata: options.metadata.clone(),
             feature_flags: options.all_feature_flags(),
-            system_account: settings
-                .policy
-                .accounts
-                .get(1)
-                .map(|account| account.name.to_string())
-                .unwrap_or_default(),
+            system_account: system.map_or_else(String::new, |account| account.name.to_string()),
             slow_consumer_stats: by_kind(totals.endings.slow_consumers),
             stale_connection_stats: by_kind(totals.endings.stale_connections),
             // Nothing is stored.
             disk_io_wait_stats: json!({"waiters": 0, "waits": 0, "wait_time": 0, "max_wait_time": 0}),
-            tls_cert_not_after: self.shared.listening().tls.as_ref().and_then(expiry),
+            tls_cert_not_after: listening.tls.as_ref().and_then(expiry),
         }
     }
 

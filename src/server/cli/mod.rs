@@ -9,21 +9,26 @@
 //! A flag of nats-server that is not supported yet is refused by its name. Unlike
 //! nats-server, which prints its usage and ends with 0, an unknown flag ends with 1.
 
+mod exit;
 mod flags;
+mod spelling;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 use trunkline_core::session::authority::Authority;
 use trunkline_core::session::policy::Secret;
 
-use crate::mesh::Listening;
+use crate::listening::Listening;
 use crate::net::tls;
 use crate::options::tls::{CertificateFiles, TLS_TIMEOUT_NS, TlsOptions};
 use crate::options::{CoreChoice, Options, Refusal, Requested};
 use crate::{config, program, signals};
-use flags::{Flags, rewrite};
+pub use exit::Exit;
+use exit::help;
+use flags::Flags;
+use spelling::rewrite;
 
 /// What the process is to do.
 #[derive(Debug)]
@@ -43,48 +48,6 @@ pub struct Start {
     pub config_file: Option<PathBuf>,
     /// Lines for standard error, before the log begins.
     pub warnings: Vec<String>,
-}
-
-/// The end of the process.
-#[derive(Debug, Default, Eq, PartialEq)]
-pub struct Exit {
-    /// For standard output.
-    pub stdout: String,
-    /// For standard error.
-    pub stderr: String,
-    /// To be written as a fatal log line (`logging::fatal`) instead.
-    pub fatal: Option<String>,
-    /// Exit status.
-    pub status: u8,
-}
-
-impl Exit {
-    fn refused(text: impl std::fmt::Display) -> Self {
-        Exit {
-            stderr: format!("{}: {text}\n", program::prefix()),
-            status: 1,
-            ..Exit::default()
-        }
-    }
-
-    fn wrong_usage(text: impl std::fmt::Display) -> Self {
-        // nats-server ends with 0 here, after the bare text (NATS 2.15).
-        let (prefix, status) = match program::is_stand_in() {
-            true => (String::new(), 0),
-            false => (format!("{}: ", program::prefix()), 1),
-        };
-        let usage = if program::is_stand_in() { "" } else { "\n" };
-        let (stdout, usage) = match program::is_stand_in() {
-            true => (help(), usage.to_owned()),
-            false => (String::new(), format!("{usage}{}", help())),
-        };
-        Exit {
-            stdout,
-            stderr: format!("{prefix}{text}\n{usage}"),
-            status,
-            ..Exit::default()
-        }
-    }
 }
 
 /// Decides what to do from the words after the program's name.
@@ -181,15 +144,6 @@ fn print(stdout: String) -> Exit {
     Exit {
         stdout,
         ..Exit::default()
-    }
-}
-
-/// The help text, without colours. Under the name of nats-server it is that one's
-/// (2.15.2), since scripts and people look for its words.
-fn help() -> String {
-    match program::is_stand_in() {
-        true => include_str!("nats_server_help.txt").to_owned(),
-        false => Flags::command().render_help().to_string(),
     }
 }
 

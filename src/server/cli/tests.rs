@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::flags::UNSUPPORTED;
+use super::spelling::UNSUPPORTED;
 use super::*;
 use crate::options::PortChoice;
 

@@ -8,9 +8,9 @@ use trunkline_core::subject::mapping::SubjectMapping;
 use trunkline_core::subject::pattern::Pattern;
 
 use super::Findings;
-use super::apply::{boolean, integer, seconds_ns, text, unknown, unsupported, wrong_type};
 use super::keys;
 use super::permissions::permissions;
+use super::read::{boolean, integer, seconds_ns, text, unknown, unsupported, wrong_type};
 use super::value::{ConfigError, Entry, Item, Value};
 use crate::options::Requested;
 use crate::options::access::{Access, RequestedAccount, RequestedUser};

@@ -1,8 +1,8 @@
 //! The `leafnodes` block of a file: where to listen, and nothing else yet.
 
 use super::Findings;
-use super::apply::{integer, listen, text, unknown, unsupported};
 use super::keys;
+use super::read::{integer, listen, text, unknown, unsupported};
 use super::value::{ConfigError, Entry, Item, Value};
 use crate::options::leaf::RequestedLeaf;
 

@@ -11,12 +11,14 @@ mod access;
 mod apply;
 mod digest;
 mod duration;
+mod findings;
 mod keys;
 mod leaf;
 mod lexer;
 mod number;
 mod parser;
 mod permissions;
+mod read;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -24,36 +26,12 @@ mod token;
 mod value;
 mod websocket;
 
-use std::fmt;
 use std::path::Path;
 
+pub use findings::Findings;
 pub use value::ConfigError;
 
 use crate::options::Requested;
-
-/// What is wrong with a file. Displays one line per warning and error.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Findings {
-    /// Worth fixing, not in the way of a start.
-    pub warnings: Vec<ConfigError>,
-    /// In the way.
-    pub errors: Vec<ConfigError>,
-}
-
-impl fmt::Display for Findings {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines = self.warnings.iter().chain(&self.errors);
-        for (index, line) in lines.enumerate() {
-            if index > 0 {
-                formatter.write_str("\n")?;
-            }
-            write!(formatter, "{line}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for Findings {}
 
 /// Reads the file at `path` into `requested`.
 ///
@@ -86,11 +64,4 @@ fn load_with(
     } else {
         Err(findings)
     }
-}
-
-/// The reason of an I/O error in nats-server's spelling: lower case, no number.
-pub fn describe(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let reason = text.split(" (os error").next().unwrap_or_default();
-    reason.to_lowercase()
 }

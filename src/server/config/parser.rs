@@ -11,11 +11,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::describe;
 use super::lexer::Lexer;
 use super::number::{date_time, float, integer};
 use super::token::{END, Key, Scalar, is_blank, is_separator};
 use super::value::{ConfigError, Document, Entry, Item, Map, Position, Value};
+use crate::io_failure::describe;
 
 /// How deep maps and arrays, and how deep includes, may nest.
 pub const NESTING_MAX: usize = 100;

@@ -4,8 +4,8 @@ use trunkline_core::session::policy::{Permissions, ResponseRights, SubjectRights
 use trunkline_core::subject::pattern::Pattern;
 
 use super::Findings;
-use super::apply::{boolean, integer, unknown_with, wrong_type};
 use super::duration;
+use super::read::{boolean, integer, unknown_with, wrong_type};
 use super::value::{ConfigError, Item, Value};
 
 /// What `allow_responses: true` means (NATS 2.15).

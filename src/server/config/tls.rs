@@ -3,8 +3,8 @@
 use super::Findings;
 use std::path::PathBuf;
 
-use super::apply::{boolean, integer, seconds_ns, text, unknown, unsupported, wrong_type};
 use super::duration;
+use super::read::{boolean, integer, seconds_ns, text, unknown, unsupported, wrong_type};
 use super::value::{ConfigError, Entry, Item, Value};
 use crate::net::tls::TlsSetup;
 use crate::options::tls::{CertificateFiles, HandshakeOrder, TLS_TIMEOUT_NS, TlsOptions};

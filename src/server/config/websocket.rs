@@ -3,7 +3,7 @@
 use trunkline_core::session::policy::Secret;
 
 use super::Findings;
-use super::apply::{boolean, duration_ns, integer, listen, seconds_ns, text, texts, unknown};
+use super::read::{boolean, duration_ns, integer, listen, seconds_ns, text, texts, unknown};
 use super::tls;
 use super::value::{ConfigError, Entry, Item, Value};
 use crate::options::websocket::RequestedWebsocket;

@@ -15,7 +15,7 @@ use rustix::net::{SocketFlags, sockopt};
 use tracing::{error, info};
 use trunkline_core::base::id::Nanos;
 
-use super::socket::Accepted;
+use super::socket::{Accepted, Door};
 use crate::mesh::Shared;
 
 /// Connections accepted in one turn.
@@ -23,18 +23,6 @@ const ACCEPTS_PER_TURN: usize = 64;
 
 /// How long accepting pauses after a failure, at first and at most.
 const PAUSE_NS: (u64, u64) = (10_000_000, 1_000_000_000);
-
-/// How many doors there are.
-pub const DOORS: usize = 2;
-
-/// What is spoken behind a listening socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
-    /// The client protocol.
-    Client,
-    /// The client protocol over WebSocket.
-    Websocket,
-}
 
 /// A listening socket of the first core.
 pub struct Acceptor {

@@ -7,10 +7,21 @@
 use std::io::{IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 
-use super::accept::Door;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendFlags};
+
+/// How many doors there are.
+pub const DOORS: usize = 2;
+
+/// What is spoken behind a listening socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// The client protocol.
+    Client,
+    /// The client protocol over WebSocket.
+    Websocket,
+}
 
 /// A connection that was just accepted.
 pub struct Accepted {

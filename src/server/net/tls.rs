@@ -267,7 +267,7 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 fn unreadable(file: &Path, error: &pem::Error) -> String {
     let file = file.display();
     match error {
-        pem::Error::Io(error) => format!("open {file}: {}", crate::config::describe(error)),
+        pem::Error::Io(error) => format!("open {file}: {}", crate::io_failure::describe(error)),
         pem::Error::MissingSectionEnd { end_marker } => {
             let marker = String::from_utf8_lossy(end_marker);
             format!("{file}: missing end of section {marker}")

@@ -1,6 +1,6 @@
 //! The settings of a `leafnodes {}` block: where leaf nodes would connect.
 
-use super::{HOST, PortChoice, Refusal, port_choice};
+use super::address::{HOST, PortChoice, Refusal, port_choice};
 
 /// What a file asked for.
 #[derive(Clone, Debug, Default)]

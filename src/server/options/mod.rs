@@ -5,6 +5,7 @@
 //! [`Options`], which are valid by construction. Secrets never show in `Debug`.
 
 pub mod access;
+mod address;
 pub mod advertise;
 pub mod cores;
 mod features;
@@ -15,12 +16,13 @@ pub mod tls;
 pub mod websocket;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::logging::{LogFile, LogTarget, SyslogAddress};
 use access::Access;
+use address::{HOST, port_choice};
+pub use address::{PortChoice, Refusal, join_host_port};
 use advertise::Advertise;
 pub use cores::{CoreChoice, SHARDS_MAX};
 use leaf::{LeafOptions, RequestedLeaf};
@@ -29,8 +31,6 @@ use trunkline_core::base::limits::Tracing;
 use trunkline_core::session::policy::Policy;
 use websocket::{RequestedWebsocket, WebsocketOptions};
 
-const PORT: u16 = 4222;
-const HOST: &str = "0.0.0.0";
 const MAX_PAYLOAD_BYTES: u32 = 1024 * 1024;
 const MAX_CONTROL_LINE_BYTES: u32 = 4096;
 const MAX_PENDING_BYTES: u64 = 64 * 1024 * 1024;
@@ -154,34 +154,6 @@ pub struct MonitoringOptions {
     pub asked_base_path: String,
 }
 
-/// A fixed port, or one that the system picks (`-1`).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum PortChoice {
-    /// This port.
-    Fixed(u16),
-    /// A free port.
-    Random,
-}
-
-impl PortChoice {
-    /// The number to bind to: 0 lets the system pick.
-    pub fn to_bind(self) -> u16 {
-        match self {
-            PortChoice::Fixed(port) => port,
-            PortChoice::Random => 0,
-        }
-    }
-}
-
-impl fmt::Display for PortChoice {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PortChoice::Fixed(port) => port.fmt(formatter),
-            PortChoice::Random => formatter.write_str("-1"),
-        }
-    }
-}
-
 /// What a file and the flags asked for, before defaults and checks.
 ///
 /// Numbers are as nats-server reads them: 0 asks for the default.
@@ -287,25 +259,6 @@ pub struct Requested {
     pub config_digest: String,
 }
 
-/// Why the settings cannot be used.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Refusal {
-    /// Said by the program before it logs: `trunkline: …`.
-    Setting(String),
-    /// Said as a fatal log line, as nats-server does for the listener.
-    Listener(String),
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Refusal::Setting(text) | Refusal::Listener(text) => formatter.write_str(text),
-        }
-    }
-}
-
-impl std::error::Error for Refusal {}
-
 impl Requested {
     /// Fills in the defaults and checks what only the whole can tell.
     pub fn resolve(self) -> Result<Options, Refusal> {
@@ -313,27 +266,11 @@ impl Requested {
             let text = "server name cannot contain spaces".to_owned();
             return Err(Refusal::Setting(text));
         }
-        let max_payload = or(self.max_payload, MAX_PAYLOAD_BYTES);
-        let max_pending_bytes = or(self.max_pending_bytes, MAX_PENDING_BYTES.cast_signed());
-        if i64::from(max_payload) > max_pending_bytes {
-            return Err(Refusal::Setting(format!(
-                "max_payload ({max_payload}) cannot be higher than max_pending ({max_pending_bytes})"
-            )));
-        }
+        let (max_payload, max_pending_bytes) = self.message_bounds()?;
         let log_to = log_target(&self)?;
-        let advertise = match self.client_advertise.as_str() {
-            "" => None,
-            text => Some(text.parse().map_err(Refusal::Listener)?),
-        };
-        let host = match self.host.as_str() {
-            "" => HOST.to_owned(),
-            _ => self.host,
-        };
+        let client_advertise = self.advertised()?;
+        let host = or(self.host, HOST.to_owned());
         let port = port_choice(&host, self.port)?;
-        let max_connections = match self.max_connections {
-            0 => Some(MAX_CONNECTIONS),
-            limit => usize::try_from(limit).ok(),
-        };
         let mut policy = self.access.policy().map_err(Refusal::Setting)?;
         let tls = self.tls.map(|tls| TlsOptions {
             allow_plain: self.allow_non_tls,
@@ -341,41 +278,11 @@ impl Requested {
         });
         policy.maps_certificates = tls.as_ref().is_some_and(|tls| tls.map);
         let websocket = self.websocket.resolve(&mut policy)?;
-        // Handshake and credentials together (NATS 2.15).
-        let auth_timeout_ns = match &tls {
-            Some(tls) => tls.timeout_ns + 1_000_000_000,
-            None => AUTH_TIMEOUT_NS,
-        };
-        let lame_duck_duration_ns = or(self.lame_duck_duration_ns, LAME_DUCK_DURATION_NS);
-        let lame_duck_grace_period_ns = self
-            .lame_duck_grace_period_ns
-            .unwrap_or(LAME_DUCK_GRACE_PERIOD_NS);
-        if lame_duck_grace_period_ns >= lame_duck_duration_ns {
-            return Err(Refusal::Setting(format!(
-                "lame duck grace period ({:?}) should be strictly lower than lame duck duration ({:?})",
-                Duration::from_nanos(lame_duck_grace_period_ns),
-                Duration::from_nanos(lame_duck_duration_ns)
-            )));
-        }
-        let monitoring_port = |asked| match asked {
-            0 => Ok(None),
-            asked => port_choice(&host, asked).map(Some),
-        };
-        let http_port = monitoring_port(self.http_port)?;
-        let https_port = monitoring_port(self.https_port)?;
-        let monitoring = match http_port.or(https_port) {
-            None => None,
-            Some(_) => Some(MonitoringOptions {
-                host: match self.http_host.as_str() {
-                    "" => host.clone(),
-                    _ => self.http_host,
-                },
-                http_port,
-                https_port,
-                base_path: base_path(&self.http_base_path),
-                asked_base_path: self.http_base_path,
-            }),
-        };
+        let (lame_duck_duration_ns, lame_duck_grace_period_ns) =
+            lame_duck(self.lame_duck_duration_ns, self.lame_duck_grace_period_ns)?;
+        let http_host = or(self.http_host, host.clone());
+        let ports = (self.http_port, self.https_port);
+        let monitoring = monitoring(&host, http_host, ports, self.http_base_path)?;
         Ok(Options {
             port,
             host,
@@ -387,7 +294,7 @@ impl Requested {
             max_payload,
             max_control_line: or(self.max_control_line, MAX_CONTROL_LINE_BYTES),
             max_pending_bytes: max_pending_bytes.unsigned_abs(),
-            max_connections,
+            max_connections: connections_max(self.max_connections),
             max_subscriptions: self.max_subscriptions,
             max_subscription_tokens: self.max_subscription_tokens,
             ping_interval_ns: or(self.ping_interval_ns, PING_INTERVAL_NS),
@@ -395,13 +302,13 @@ impl Requested {
             write_deadline_ns: or(self.write_deadline_ns, WRITE_DEADLINE_NS),
             no_header_support: self.no_header_support,
             policy,
-            auth_timeout_ns: or(self.auth_timeout_ns, auth_timeout_ns),
+            auth_timeout_ns: or(self.auth_timeout_ns, auth_timeout_ns(tls.as_ref())),
             pid_file: self.pid_file,
             ports_file_dir: self.ports_file_dir,
-            client_advertise: advertise,
+            client_advertise,
             log_to,
             tracing: Tracing {
-                payload_bytes_max: usize::try_from(self.max_traced_msg_len).unwrap_or(0),
+                payload_bytes_max: count(self.max_traced_msg_len),
                 only_headers: self.trace_headers,
             },
             write_timeout: self.write_timeout,
@@ -418,13 +325,84 @@ impl Requested {
             leaf: self.leaf.resolve()?,
             proxy_protocol: self.proxy_protocol,
             config_digest: self.config_digest,
-            max_closed_connections: usize::try_from(or(
-                self.max_closed_connections,
-                MAX_CLOSED_CONNECTIONS,
-            ))
-            .unwrap_or(0),
+            max_closed_connections: count(or(self.max_closed_connections, MAX_CLOSED_CONNECTIONS)),
         })
     }
+
+    /// What clients are told to connect to.
+    fn advertised(&self) -> Result<Option<Advertise>, Refusal> {
+        match self.client_advertise.as_str() {
+            "" => Ok(None),
+            text => text.parse().map(Some).map_err(Refusal::Listener),
+        }
+    }
+
+    /// The largest payload, and the bytes that may wait for a connection.
+    fn message_bounds(&self) -> Result<(u32, i64), Refusal> {
+        let max_payload = or(self.max_payload, MAX_PAYLOAD_BYTES);
+        let max_pending_bytes = or(self.max_pending_bytes, MAX_PENDING_BYTES.cast_signed());
+        if i64::from(max_payload) > max_pending_bytes {
+            return Err(Refusal::Setting(format!(
+                "max_payload ({max_payload}) cannot be higher than max_pending ({max_pending_bytes})"
+            )));
+        }
+        Ok((max_payload, max_pending_bytes))
+    }
+}
+
+/// How long credentials may take; with TLS, the handshake and they together
+/// (NATS 2.15).
+fn auth_timeout_ns(tls: Option<&TlsOptions>) -> u64 {
+    tls.map_or(AUTH_TIMEOUT_NS, |tls| tls.timeout_ns + 1_000_000_000)
+}
+
+/// `None`: no limit but the file descriptors.
+fn connections_max(requested: i64) -> Option<usize> {
+    match requested {
+        0 => Some(MAX_CONNECTIONS),
+        limit => usize::try_from(limit).ok(),
+    }
+}
+
+/// Duration and grace period of lame duck mode.
+fn lame_duck(duration_ns: u64, grace_period_ns: Option<u64>) -> Result<(u64, u64), Refusal> {
+    let duration_ns = or(duration_ns, LAME_DUCK_DURATION_NS);
+    let grace_period_ns = grace_period_ns.unwrap_or(LAME_DUCK_GRACE_PERIOD_NS);
+    if grace_period_ns >= duration_ns {
+        return Err(Refusal::Setting(format!(
+            "lame duck grace period ({:?}) should be strictly lower than lame duck duration ({:?})",
+            Duration::from_nanos(grace_period_ns),
+            Duration::from_nanos(duration_ns)
+        )));
+    }
+    Ok((duration_ns, grace_period_ns))
+}
+
+/// Where monitoring listens, if it does: the ports are those for HTTP and HTTPS.
+fn monitoring(
+    server_host: &str,
+    host: String,
+    ports: (i64, i64),
+    asked_base_path: String,
+) -> Result<Option<MonitoringOptions>, Refusal> {
+    let port = |asked| match asked {
+        0 => Ok(None),
+        asked => port_choice(server_host, asked).map(Some),
+    };
+    let (http_port, https_port) = (port(ports.0)?, port(ports.1)?);
+    let is_asked_for = http_port.or(https_port).is_some();
+    Ok(is_asked_for.then(|| MonitoringOptions {
+        host,
+        http_port,
+        https_port,
+        base_path: base_path(&asked_base_path),
+        asked_base_path,
+    }))
+}
+
+/// A number of things; negative ones are none.
+fn count(number: i64) -> usize {
+    usize::try_from(number).unwrap_or(0)
 }
 
 fn or<Number: Default + PartialEq>(requested: Number, default: Number) -> Number {
@@ -446,7 +424,7 @@ fn log_target(requested: &Requested) -> Result<LogTarget, Refusal> {
         return Ok(LogTarget::File(LogFile {
             path: path.clone(),
             size_limit_bytes: u64::try_from(requested.log_size_limit_bytes).unwrap_or(0),
-            files_max: usize::try_from(requested.log_files_max).unwrap_or(0),
+            files_max: count(requested.log_files_max),
         }));
     }
     let remote = &requested.remote_syslog;
@@ -457,27 +435,5 @@ fn log_target(requested: &Requested) -> Result<LogTarget, Refusal> {
             .map_err(Refusal::Setting),
         true if requested.syslog => Ok(LogTarget::Syslog(SyslogAddress::Local)),
         true => Ok(LogTarget::Stderr),
-    }
-}
-
-fn port_choice(host: &str, port: i64) -> Result<PortChoice, Refusal> {
-    match port {
-        0 => Ok(PortChoice::Fixed(PORT)),
-        -1 => Ok(PortChoice::Random),
-        _ => u16::try_from(port).map(PortChoice::Fixed).map_err(|_| {
-            Refusal::Listener(format!(
-                "Error listening on port: {}, \"listen tcp: address {port}: invalid port\"",
-                join_host_port(host, port)
-            ))
-        }),
-    }
-}
-
-/// `host:port`, with brackets around IPv6 addresses.
-pub fn join_host_port(host: &str, port: impl fmt::Display) -> String {
-    if host.contains(':') {
-        format!("[{host}]:{port}")
-    } else {
-        format!("{host}:{port}")
     }
 }

@@ -3,8 +3,8 @@
 use trunkline_core::session::policy::{ListenerCredentials, Policy, Secret};
 use trunkline_core::wire::websocket::upgrade::{Origin, UpgradeRules};
 
+use super::address::{HOST, PortChoice, Refusal, port_choice};
 use super::tls::TlsOptions;
-use super::{HOST, PortChoice, Refusal, port_choice};
 
 /// How long TLS and the upgrade may take, unless that is said.
 pub const HANDSHAKE_TIMEOUT_NS: u64 = 10_000_000_000;
@@ -102,17 +102,7 @@ impl RequestedWebsocket {
             allowed_origins: allowed_origins.map_err(Refusal::Setting)?,
             ..self.rules
         };
-        for (name, _) in &rules.fields {
-            let lower = name.to_lowercase();
-            if OWN_FIELDS.contains(&&*lower) {
-                return wrong(format!("websocket: invalid header {name:?} not allowed"));
-            }
-            if lower.starts_with("sec-websocket-") {
-                return wrong(format!(
-                    "websocket: invalid header {name:?}, \"Sec-WebSocket-\" prefix not allowed"
-                ));
-            }
-        }
+        check_fields(&rules).map_err(Refusal::Setting)?;
         if !self.jwt_cookie.is_empty() {
             return wrong(format!(
                 "trusted operators or trusted keys configuration is required for JWT \
@@ -161,6 +151,22 @@ impl RequestedWebsocket {
             ping_interval_ns: given(self.ping_interval_ns),
         }))
     }
+}
+
+/// The answer to an upgrade has header fields that nobody else may set.
+fn check_fields(rules: &UpgradeRules) -> Result<(), String> {
+    for (name, _) in &rules.fields {
+        let lower = name.to_lowercase();
+        if OWN_FIELDS.contains(&&*lower) {
+            return Err(format!("websocket: invalid header {name:?} not allowed"));
+        }
+        if lower.starts_with("sec-websocket-") {
+            return Err(format!(
+                "websocket: invalid header {name:?}, \"Sec-WebSocket-\" prefix not allowed"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn origin(text: &str) -> Result<Origin, String> {

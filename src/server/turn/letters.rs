@@ -8,13 +8,13 @@ use super::Core;
 
 impl Core {
     pub(super) fn has_letters(&self) -> bool {
-        self.shared.mailboxes[self.id.index()].has_letters()
+        self.outside.mailboxes[self.id.index()].has_letters()
     }
 
     /// Does what another thread asks for; one letter per turn.
     pub(super) fn read_letter(&mut self, now: Nanos) {
         if self.has_letters()
-            && let Some(letter) = self.shared.mailboxes[self.id.index()].take()
+            && let Some(letter) = self.outside.mailboxes[self.id.index()].take()
         {
             self.measure_letter(|core| letter(core, now));
         }

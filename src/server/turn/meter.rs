@@ -5,14 +5,7 @@
 //! one, or to the moment before a sleep, at which the clock is read anyway; so
 //! it also contains what the kernel took the core away for.
 
-use std::time::Duration;
-
-use rustix::time::{ClockId, clock_gettime};
 use trunkline_core::base::id::Nanos;
-use trunkline_core::shard::report::ShardReport;
-
-use super::Core;
-use crate::net::accept::Acceptor;
 
 /// Upper bounds of the buckets in nanoseconds; one more bucket is for the rest.
 pub const BOUNDS_NS: [u64; 13] = [
@@ -44,7 +37,7 @@ pub struct Durations {
 
 impl Durations {
     #[inline]
-    fn record(&mut self, duration_ns: u64) {
+    pub(super) fn record(&mut self, duration_ns: u64) {
         let bucket = BOUNDS_NS.iter().position(|&bound| duration_ns <= bound);
         self.buckets[bucket.unwrap_or(BOUNDS_NS.len())] += 1;
         self.sum_ns += duration_ns;
@@ -97,46 +90,6 @@ impl Meter {
             false => self.handshakes_failed += 1,
         }
     }
-}
-
-/// A core as a whole.
-pub struct CoreReport {
-    /// Its brain.
-    pub shard: ShardReport,
-    /// Its work.
-    pub meter: Meter,
-    /// Connections over WebSocket that are not clients yet.
-    pub lobby_guests: usize,
-    /// Times that accepting had to pause.
-    pub accept_pauses: u64,
-}
-
-impl Core {
-    /// The core as a whole. The longest recent turn begins anew.
-    pub fn report(&mut self) -> CoreReport {
-        let report = CoreReport {
-            shard: self.shard.report(),
-            meter: self.meter,
-            lobby_guests: self.lobby.guest_count(),
-            accept_pauses: self.acceptors.iter().map(Acceptor::pauses).sum(),
-        };
-        self.meter.recent_max_ns = 0;
-        report
-    }
-
-    /// Does a letter's work and measures it.
-    pub(super) fn measure_letter(&mut self, work: impl FnOnce(&mut Self)) {
-        let before = processor_time();
-        work(self);
-        let taken = processor_time().saturating_sub(before);
-        self.meter.letters.record(taken.as_nanos() as u64);
-    }
-}
-
-/// Processor time of this thread.
-fn processor_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
 }
 
 #[cfg(test)]

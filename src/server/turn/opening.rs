@@ -11,8 +11,8 @@ use trunkline_core::shard::Opening;
 use super::layers::{Layers, Proxied};
 use super::secure::Secure;
 use super::{Core, Socket};
-use crate::net::accept::{Acceptor, DOORS, Door, Step};
-use crate::net::socket::Accepted;
+use crate::net::accept::{Acceptor, Step};
+use crate::net::socket::{Accepted, DOORS, Door};
 
 impl Core {
     /// Accepts the connections that wait at these doors.
@@ -72,7 +72,7 @@ impl Core {
     fn open(&mut self, now: Nanos, accepted: Accepted) {
         match accepted.door {
             Door::Client => self.open_client(now, accepted),
-            Door::Websocket => self.enter_lobby(now, accepted),
+            Door::Websocket => self.begin_upgrade(now, accepted),
         }
     }
 

@@ -1,4 +1,5 @@
-//! Connections with TLS: between the socket and the shard stands a session.
+//! The TLS side of a connection: between the socket and the shard stands a session. What a core does
+//! with it is in `secure_io`.
 //!
 //! A handshake signs with the server's key and costs a core 0.25 ms (P-256) to
 //! 1.7 ms (RSA with 4096 bits), almost all of it in one step. So a turn takes no
@@ -7,20 +8,15 @@
 //! buffers at most [`SESSION_BUFFER_BYTES`] of output; what does not fit stays
 //! in the shard's outbox, and what fits is counted there until it is out.
 
-use std::io::{self, BufRead, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Write};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use rustls::ServerConnection;
-use tracing::{debug, error};
-use trunkline_core::base::id::{ConnectionKey, Nanos};
-use trunkline_core::base::limits::SEND_BLOCKS_MAX;
-use trunkline_core::session::connection::CloseReason;
+use trunkline_core::base::id::Nanos;
 
-use super::layers::Layers;
-use super::{Core, Socket, find};
 use crate::net::socket::send;
-use crate::net::tls::{TlsSetup, facts};
+use crate::net::tls::TlsSetup;
 use crate::options::tls::HandshakeOrder;
 
 /// Plaintext that a session takes before it must be sent.
@@ -34,14 +30,14 @@ pub(super) const HANDSHAKE_NS_MAX: u64 = 1_000_000;
 const ALERT_RECORD: u8 = 0x15;
 
 /// The first byte of a TLS handshake.
-const HANDSHAKE_RECORD: u8 = 0x16;
+pub(super) const HANDSHAKE_RECORD: u8 = 0x16;
 
 /// The first byte of a greeting of SSL 2.
 const OLD_RECORD: u8 = 0x80;
 
 /// How far a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// INFO goes out in plain text first.
     Greeting,
     /// The client may begin at once; INFO goes out in plain text if it does not
@@ -58,14 +54,14 @@ enum Phase {
 /// The TLS side of a connection.
 pub(super) struct Secure {
     pub(super) session: ServerConnection,
-    setup: TlsSetup,
-    phase: Phase,
+    pub(super) setup: TlsSetup,
+    pub(super) phase: Phase,
     /// Nothing went before it.
-    is_first: bool,
+    pub(super) is_first: bool,
     /// The client has begun.
-    has_begun: bool,
+    pub(super) has_begun: bool,
     /// When the handshake must be over.
-    deadline: Nanos,
+    pub(super) deadline: Nanos,
     /// Plaintext that the session has taken and the socket has not.
     taken: usize,
 }
@@ -160,7 +156,7 @@ impl Secure {
     }
 
     /// Whether the shard's output must wait.
-    fn holds_output(&self) -> bool {
+    pub(super) fn holds_output(&self) -> bool {
         matches!(self.phase, Phase::Waiting { .. } | Phase::Handshake)
     }
 
@@ -215,195 +211,6 @@ pub(super) fn session(setup: &TlsSetup) -> Result<ServerConnection, rustls::Erro
     Ok(session)
 }
 
-impl Core {
-    /// Does what is due about a handshake.
-    pub(super) fn end_late_secure(&mut self, now: Nanos, key: ConnectionKey) {
-        let Some(secure) = secure_mut(&mut self.sockets, key) else {
-            return;
-        };
-        match secure.phase {
-            Phase::Waiting { until } if until <= now => {
-                secure.phase = Phase::Greeting;
-                secure.is_first = false;
-                self.flush_secure(key);
-            }
-            Phase::Waiting { .. } | Phase::Greeting | Phase::Handshake => {
-                debug!("{} - TLS handshake timeout", self.shard.label(key));
-                // It is not looked at again.
-                secure.deadline = Nanos::NEVER;
-                self.shard.on_hangup(key, CloseReason::TlsHandshakeFailure);
-            }
-            Phase::Open | Phase::Undecided => {}
-        }
-    }
-
-    /// Takes bytes that are encrypted, or begin to be.
-    pub(super) fn take_encrypted(&mut self, key: ConnectionKey, bytes: &mut [u8]) {
-        let Some(socket) = find(&mut self.sockets, key) else {
-            return;
-        };
-        let Some(secure) = secure_of(&mut socket.layers) else {
-            return;
-        };
-        if secure.phase == Phase::Undecided && bytes[0] != HANDSHAKE_RECORD {
-            socket.layers = None;
-            self.meter.handshakes_under_way -= 1;
-            return self.shard.on_bytes(key, bytes);
-        }
-        if secure.phase != Phase::Open {
-            secure.phase = Phase::Handshake;
-        }
-        if !std::mem::replace(&mut secure.has_begun, true) && !looks_like_tls(bytes) {
-            // A probe, or a client without TLS: an alert would mean nothing to it.
-            debug!(
-                "{} - TLS handshake error: tls: first record does not look like a TLS handshake",
-                self.shard.label(key)
-            );
-            let reason = CloseReason::TlsHandshakeFailure;
-            return self.shard.on_hangup(key, reason);
-        }
-        if let Err(failure) = self.take_records(key, bytes) {
-            self.fail_handshake(key, &failure);
-        }
-    }
-
-    /// Decrypts records and gives what is in them to the shard.
-    fn take_records(&mut self, key: ConnectionKey, mut records: &[u8]) -> io::Result<()> {
-        loop {
-            let Some(socket) = find(&mut self.sockets, key) else {
-                return Ok(());
-            };
-            let Some(secure) = secure_of(&mut socket.layers) else {
-                return Ok(());
-            };
-            if !records.is_empty() {
-                secure.session.read_tls(&mut records)?;
-            }
-            let state = match secure.session.process_new_packets() {
-                Ok(state) => state,
-                Err(error) => {
-                    // The alert that says why, if the socket takes it.
-                    let _ = secure.send_out(&socket.fd);
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, error));
-                }
-            };
-            if secure.phase == Phase::Handshake && !secure.session.is_handshaking() {
-                self.finish_handshake(key)?;
-                continue;
-            }
-            let plain = state.plaintext_bytes_to_read();
-            self.take_decrypted(key, plain)?;
-            if state.peer_has_closed() {
-                self.shard.on_goodbye(key);
-                return Ok(());
-            }
-            if records.is_empty() {
-                return match find(&mut self.sockets, key) {
-                    Some(Socket { fd, layers, .. }) => {
-                        secure_of(layers).map_or(Ok(()), |secure| secure.send_out(fd).map(drop))
-                    }
-                    None => Ok(()),
-                };
-            }
-        }
-    }
-
-    /// Takes what a session has decrypted: where it lies, unless a layer has to
-    /// change it.
-    fn take_decrypted(&mut self, key: ConnectionKey, mut len: usize) -> io::Result<()> {
-        while len > 0
-            && let Some(socket) = find(&mut self.sockets, key)
-            && let Some(layers) = &mut socket.layers
-            && let Some(secure) = &mut layers.secure
-        {
-            if layers.framed.is_some() {
-                let mut bytes = std::mem::take(&mut self.plain);
-                bytes.resize(len, 0);
-                secure.session.reader().read_exact(&mut bytes)?;
-                self.take_frames(key, &mut bytes);
-                self.plain = bytes;
-                return Ok(());
-            }
-            let bytes = secure.session.reader().into_first_chunk()?;
-            self.shard.on_bytes(key, bytes);
-            let taken = bytes.len();
-            secure.session.reader().consume(taken);
-            len -= taken;
-        }
-        Ok(())
-    }
-
-    /// The handshake is over: what is known of the peer's certificate goes to
-    /// the shard, and its output may leave.
-    fn finish_handshake(&mut self, key: ConnectionKey) -> io::Result<()> {
-        let Some(secure) = secure_mut(&mut self.sockets, key) else {
-            return Ok(());
-        };
-        let facts = facts(&secure.session, &secure.setup.options, secure.is_first)?;
-        secure.phase = Phase::Open;
-        self.meter.end_handshake(true);
-        self.shard.on_secured(key, facts);
-        self.flush_secure(key);
-        Ok(())
-    }
-
-    pub(super) fn fail_handshake(&mut self, key: ConnectionKey, failure: &io::Error) {
-        let is_open =
-            secure_mut(&mut self.sockets, key).is_some_and(|secure| secure.phase == Phase::Open);
-        let reason = if is_open {
-            CloseReason::ReadError
-        } else {
-            error!("{} - TLS handshake error: {failure}", self.shard.label(key));
-            CloseReason::TlsHandshakeFailure
-        };
-        self.shard.on_hangup(key, reason);
-    }
-
-    /// Sends what waits for a connection with TLS.
-    pub(super) fn flush_secure(&mut self, key: ConnectionKey) {
-        loop {
-            let Some(socket) = find(&mut self.sockets, key) else {
-                return;
-            };
-            let Some(secure) = secure_of(&mut socket.layers) else {
-                return;
-            };
-            if secure.holds_output() {
-                return;
-            }
-            let mut slices = [IoSlice::new(&[]); SEND_BLOCKS_MAX];
-            let slices = self.shard.pending_slices(key, &mut slices);
-            let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-            if secure.phase != Phase::Open {
-                if offered > 0 {
-                    let sent = send(&socket.fd, slices);
-                    self.shard.on_sent(key, sent.unwrap_or(0), false);
-                }
-                let allow_plain = secure.setup.options.allow_plain;
-                secure.phase = match allow_plain {
-                    true => Phase::Undecided,
-                    false => Phase::Handshake,
-                };
-                return;
-            }
-            match secure.pass_on(&socket.fd, slices) {
-                Ok((sent, is_blocked)) => {
-                    // Less waits only if the shard has given up the connection.
-                    let sent = sent.min(offered);
-                    self.shard.on_sent(key, sent, is_blocked);
-                    if is_blocked || sent == 0 {
-                        return;
-                    }
-                }
-                Err(_) => {
-                    self.shard.on_hangup(key, CloseReason::WriteError);
-                    return;
-                }
-            }
-        }
-    }
-}
-
 /// Whether bytes may be the beginning of TLS: a record with a handshake or an
 /// alert, or what SSL 2 began with, which gets an alert.
 pub(super) fn looks_like_tls(bytes: &[u8]) -> bool {
@@ -412,12 +219,4 @@ pub(super) fn looks_like_tls(bytes: &[u8]) -> bool {
         [first, ..] => matches!(first, HANDSHAKE_RECORD | ALERT_RECORD | OLD_RECORD),
         [] => true,
     }
-}
-
-fn secure_of(layers: &mut Option<Box<Layers>>) -> Option<&mut Secure> {
-    layers.as_mut().and_then(|layers| layers.secure.as_mut())
-}
-
-fn secure_mut(sockets: &mut [Option<Socket>], key: ConnectionKey) -> Option<&mut Secure> {
-    find(sockets, key).and_then(|socket| secure_of(&mut socket.layers))
 }

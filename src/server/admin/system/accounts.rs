@@ -15,7 +15,8 @@ use trunkline_core::subject::pattern::{is_literal, is_within};
 
 use super::{Admin, Outcome};
 use crate::admin::format;
-use crate::admin::pages::{Parameters, to_value};
+use crate::admin::format::to_value;
+use crate::admin::parameters::Parameters;
 
 /// How long a core may take to count.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -157,11 +158,11 @@ impl Admin {
     }
 
     fn count_wanting(&self, account: AccountId, subject: String, queue: Option<Vec<u8>>) -> usize {
-        let answers = self.shared.ask_all(move |core, _| {
+        let answers = self.cores.ask_all(move |core, _| {
             let shard = core.shard_mut();
             shard.count_wanting(account, subject.as_bytes(), queue.as_deref())
         });
-        let cores = 0..self.shared.doorbells.len();
+        let cores = 0..self.cores.count();
         cores
             .filter_map(|_| answers.recv_timeout(PATIENCE).ok())
             .sum()

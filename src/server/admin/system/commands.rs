@@ -1,58 +1,17 @@
 //! What an operator may have done over the system account: reload, end a
 //! connection, send a client away (NATS 2.15).
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::mpsc;
 use std::time::Duration;
 
-use rustix::process::{Signal, getpid, kill_process};
 use serde_json::{Map, Value};
 use trunkline_core::base::id::CoreId;
 
 use super::{Admin, Outcome};
+use crate::turn::Core;
 
 /// How long a core may take for one connection.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// How long a reload may take.
-const RELOAD_PATIENCE: Duration = Duration::from_secs(30);
-
-/// Who waits for the end of a reload that the main thread is going to do.
-#[derive(Default)]
-pub struct Reloads {
-    askers: Mutex<Vec<mpsc::Sender<Result<(), String>>>>,
-    has_ended: AtomicBool,
-}
-
-impl Reloads {
-    /// Has the main thread reload, as the signal does; waits for what comes of
-    /// it.
-    fn ask(&self) -> Result<(), String> {
-        let refused = || Err("the server does not reload any more".to_owned());
-        if self.has_ended.load(Ordering::Relaxed) {
-            return refused();
-        }
-        let (asker, answer) = mpsc::channel();
-        self.askers().push(asker);
-        kill_process(getpid(), Signal::HUP).map_err(|failure| failure.to_string())?;
-        let result = answer.recv_timeout(RELOAD_PATIENCE);
-        result.unwrap_or_else(|_| refused())
-    }
-
-    fn askers(&self) -> MutexGuard<'_, Vec<mpsc::Sender<Result<(), String>>>> {
-        self.askers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// There are no more reloads: the server goes away.
-    pub fn end(&self) {
-        self.has_ended.store(true, Ordering::Relaxed);
-    }
-
-    /// Those who wait; the signal was theirs if there are any.
-    pub fn take(&self) -> Vec<mpsc::Sender<Result<(), String>>> {
-        std::mem::take(&mut *self.askers())
-    }
-}
 
 /// The number of the client that a request is about, zero if it does not say;
 /// `None` if the request is wrong.
@@ -65,7 +24,7 @@ impl Admin {
     pub(super) fn obey(&self, command: &str, payload: &[u8]) -> Outcome {
         let client_id = client_named(payload).unwrap_or(0);
         let done = match command {
-            "RELOAD" => self.system.reloads.ask(),
+            "RELOAD" => self.reloads.ask(),
             "KICK" => self.kick(client_id),
             _ => self.send_away(client_id),
         };
@@ -92,12 +51,12 @@ impl Admin {
     /// The answer of the core that has one.
     fn ask_each<T: Send + 'static>(
         &self,
-        question: impl Fn(&mut crate::turn::Core) -> Option<T> + Clone + Send + 'static,
+        question: impl Fn(&mut Core) -> Option<T> + Clone + Send + 'static,
     ) -> Option<T> {
-        (0..self.shared.doorbells.len()).find_map(|core| {
+        (0..self.cores.count()).find_map(|core| {
             let (answer, answers) = mpsc::channel();
             let question = question.clone();
-            let posted = self.shared.post(CoreId(core as u8), move |core, _| {
+            let posted = self.cores.post(CoreId(core as u8), move |core, _| {
                 // Who asked may have lost patience.
                 let _ = answer.send(question(core));
             });

@@ -86,7 +86,7 @@ impl StatisticsMessage {
                 cores: std::thread::available_parallelism().map_or(1, usize::from),
                 cpu: admin.processor_percent(),
                 connections: totals.connections,
-                total_connections: admin.shared.last_client_id.load(Ordering::Relaxed),
+                total_connections: admin.cores.shared.last_client_id.load(Ordering::Relaxed),
                 active_accounts: active.count(),
                 subscriptions: totals.subscriptions,
                 sent,

@@ -26,12 +26,12 @@ const PACE: Duration = Duration::from_millis(20);
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The listening socket.
-pub struct LeafDoor {
+pub struct LeafRefusal {
     listener: TcpListener,
     bound: SocketAddr,
 }
 
-impl LeafDoor {
+impl LeafRefusal {
     /// Listens where the options say.
     ///
     /// # Errors
@@ -41,10 +41,8 @@ impl LeafDoor {
             let port = leaf.port;
             format!("Error listening on leafnode port: {port} - {reason}")
         };
-        let listener = preflight::listen(&leaf.host, leaf.port).map_err(|text| {
-            let reason = text.split(", \"").nth(1).unwrap_or_default();
-            failed(reason.trim_end_matches('"'))
-        })?;
+        let listener = preflight::listen(&leaf.host, leaf.port)
+            .map_err(|text| failed(preflight::reason_of(&text)))?;
         let bound = listener.local_addr();
         Ok(Self {
             bound: bound.map_err(|failure| failed(&failure.to_string()))?,
@@ -66,7 +64,7 @@ impl LeafDoor {
             leaf.place
         );
         std::thread::Builder::new()
-            .name("leaf-door".to_owned())
+            .name("leaf-refusal".to_owned())
             .spawn(move || {
                 background::step_back();
                 turn_away_all(&self.listener);

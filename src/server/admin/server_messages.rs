@@ -1,9 +1,9 @@
 //! How the server speaks in its own name: what every answer and event says of
-//! it, the numbers of events, and the way to the subscribers.
+//! it, and the way to the subscribers.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{OnceLock, mpsc};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -25,56 +25,6 @@ const LETTER_PAUSE: Duration = Duration::from_millis(5);
 /// the first core hands it on when its turn ends, the others send it when theirs
 /// do.
 const ROUNDS_UNTIL_OUT: usize = 3;
-
-/// The digits of event numbers.
-const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-/// Random digits that begin the numbers of this process, and digits that count.
-const PREFIX_LEN: usize = 12;
-const COUNT_LEN: u32 = 10;
-
-/// What the server counts while it speaks.
-#[derive(Default)]
-pub struct Voice {
-    /// Answers and events.
-    spoken: AtomicU64,
-    /// Events.
-    events: AtomicU64,
-    prefix: OnceLock<String>,
-}
-
-impl Message {
-    /// Publishes it; false if it has to wait.
-    fn publish(&self, shard: &mut Shard) -> bool {
-        shard.publish_as_server(&ServerMessage {
-            account: self.account,
-            subject: &self.subject,
-            reply: b"",
-            header: &self.header,
-            payload: &self.payload,
-        })
-    }
-}
-
-impl Voice {
-    /// A number that no other event has.
-    pub fn event_id(&self) -> String {
-        let prefix = self.prefix.get_or_init(|| {
-            let mut bytes = [0; PREFIX_LEN];
-            // Without random bytes numbers are still unique in this process.
-            let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
-            let digit = |&byte: &u8| char::from(DIGITS[usize::from(byte) % DIGITS.len()]);
-            bytes.iter().map(digit).collect()
-        });
-        let mut number = self.events.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut id = prefix.clone();
-        for _ in 0..COUNT_LEN {
-            id.push(char::from(DIGITS[(number % 62) as usize]));
-            number /= 62;
-        }
-        id
-    }
-}
 
 /// The server, as every answer and event says.
 #[derive(Clone, Serialize)]
@@ -107,6 +57,17 @@ pub struct Message {
 }
 
 impl Message {
+    /// Publishes it; false if it has to wait.
+    fn publish(&self, shard: &mut Shard) -> bool {
+        shard.publish_as_server(&ServerMessage {
+            account: self.account,
+            subject: &self.subject,
+            reply: b"",
+            header: &self.header,
+            payload: &self.payload,
+        })
+    }
+
     /// JSON without a header.
     pub fn json(account: AccountId, subject: &[u8], payload: &impl Serialize) -> Self {
         Self {
@@ -132,7 +93,7 @@ impl Admin {
             feature_flags: options.all_feature_flags(),
             jetstream: false,
             flags: 0,
-            seq: self.system.voice.spoken.fetch_add(1, Ordering::Relaxed) + 1,
+            seq: self.numbers.next(),
             time: format::moment(Timestamp::now()),
         }
     }
@@ -149,10 +110,10 @@ impl Admin {
     pub fn publish(&self, messages: Vec<Message>) {
         let messages = std::sync::Arc::new(messages);
         let mut published = 0;
-        while published < messages.len() && !self.shared.is_stopping.load(Ordering::Relaxed) {
+        while published < messages.len() && !self.cores.shared.is_stopping.load(Ordering::Relaxed) {
             let (done, is_done) = mpsc::channel();
             let letter = std::sync::Arc::clone(&messages);
-            let posted = self.shared.post(CoreId(0), move |core, _| {
+            let posted = self.cores.post(CoreId(0), move |core, _| {
                 let rest = letter[published..].iter();
                 let taken = rest.take_while(|message| message.publish(core.shard_mut()));
                 // Whoever waits may have lost patience.
@@ -173,7 +134,7 @@ impl Admin {
     /// Which of these subjects somebody listens to, as the first core knows it.
     pub fn heard(&self, subjects: Vec<(AccountId, Vec<u8>)>) -> Vec<(AccountId, Vec<u8>)> {
         let (answer, answers) = mpsc::channel();
-        let posted = self.shared.post(CoreId(0), move |core, _| {
+        let posted = self.cores.post(CoreId(0), move |core, _| {
             let mut subjects = subjects;
             subjects.retain(|(account, subject)| core.shard_mut().is_heard(*account, subject));
             // Who asked may have lost patience.
@@ -198,24 +159,11 @@ impl Admin {
         let line = self.server_line();
         self.publish(vec![Message::json(AccountId::SYSTEM, &subject, &line)]);
         for _ in 0..ROUNDS_UNTIL_OUT {
-            let answers = self.shared.ask_all(|_, _| ());
-            for _ in 0..self.shared.doorbells.len() {
+            let answers = self.cores.ask_all(|_, _| ());
+            for _ in 0..self.cores.count() {
                 // Whoever is late does not hold up the end.
                 let _ = answers.recv_timeout(PATIENCE);
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn events_have_numbers_of_their_own() {
-        let voice = Voice::default();
-        let ids: std::collections::BTreeSet<String> = (0..200).map(|_| voice.event_id()).collect();
-        assert_eq!(ids.len(), 200);
-        assert!(ids.iter().all(|id| id.len() == 22 && id.is_ascii()));
     }
 }

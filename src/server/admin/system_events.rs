@@ -2,10 +2,10 @@
 //! that the cores have noted, its statistics every [`STATISTICS_MAX`], the
 //! connections of every account once in [`HEARTBEAT`].
 //!
-//! Bounds: [`EVENTS_MAX`] facts wait for the thread; those beyond are dropped,
-//! counted, and named in the log once a minute. One letter with at most
-//! [`EVENTS_PER_LETTER`] facts is on its way at a time, so that a core never has
-//! more of them between two turns however many clients come and go.
+//! Bounds: events that find their channel full are dropped, counted, and named
+//! in the log once a minute. One letter with at most [`EVENTS_PER_LETTER`] of
+//! them is on its way at a time, so that a core never has more of them between
+//! two turns however many clients come and go.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,11 +18,9 @@ use trunkline_core::shard::events::{Fact, SystemEvent};
 
 use super::Admin;
 use super::collect::Totals;
+use super::server_messages::Message;
 use super::system::StatisticsMessage;
-use super::voice::Message;
-
-/// Facts that may wait.
-const EVENTS_MAX: usize = 32 << 10;
+use crate::work::SystemEventInbox;
 
 /// Facts that become messages of one letter.
 const EVENTS_PER_LETTER: usize = 64;
@@ -42,53 +40,11 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 /// Between two log lines about lost events.
 const LOSS_REPORT: Duration = Duration::from_secs(60);
 
-/// Where cores leave events.
-#[derive(Clone)]
-pub struct Events {
-    facts: mpsc::SyncSender<SystemEvent>,
-    lost: Arc<AtomicU64>,
-}
-
-/// The other end.
-pub struct Inbox {
-    facts: mpsc::Receiver<SystemEvent>,
-    lost: Arc<AtomicU64>,
-}
-
-/// A channel for events; the other end goes to [`start`].
-pub fn channel() -> (Events, Inbox) {
-    let (sender, receiver) = mpsc::sync_channel(EVENTS_MAX);
-    let lost = Arc::new(AtomicU64::new(0));
-    let events = Events {
-        facts: sender,
-        lost: Arc::clone(&lost),
-    };
-    let inbox = Inbox {
-        facts: receiver,
-        lost,
-    };
-    (events, inbox)
-}
-
-impl Events {
-    /// Has an event told, if there is room for it.
-    pub fn tell(&self, event: SystemEvent) {
-        if self.facts.try_send(event).is_err() {
-            self.lose(1);
-        }
-    }
-
-    /// Notes that events were dropped.
-    pub fn lose(&self, count: u64) {
-        self.lost.fetch_add(count, Ordering::Relaxed);
-    }
-}
-
 /// Starts the thread; it ends with the cores.
-pub fn start(admin: Arc<Admin>, inbox: Inbox) -> std::io::Result<()> {
+pub fn start(admin: Arc<Admin>, inbox: SystemEventInbox) -> std::io::Result<()> {
     std::thread::Builder::new()
         .name("events".to_owned())
-        .spawn(move || Teller::new(admin, inbox.lost).run(&inbox.facts))?;
+        .spawn(move || Teller::new(admin, inbox.lost).run(&inbox.events))?;
     Ok(())
 }
 
