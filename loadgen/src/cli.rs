@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::compare::CompareArgs;
+use crate::crowds::CrowdsArgs;
 use crate::net::target::ServerArgs;
 use crate::parse::{self, Amount, SizeSpec};
 use crate::pin::{self, CpuList};
@@ -44,6 +45,15 @@ Examples:
   loadgen compare --ours trunkline --theirs nats-server --plans tls1,tls64k,handshakes,ws1,wsdeflate1
   loadgen compare --ours trunkline --theirs nats-server --plans polling,reload1,reload8
   loadgen compare --ours trunkline --features mapped --plans plain";
+
+const CROWDS_EXAMPLES: &str = "\
+Every attack has a fresh server, pinned to --server-cores. Bystanders send a PING every 5 ms; what they wait for PONG,
+the server's memory at its peak and some time after the attackers have left, and the attack's own progress are shown.
+
+Examples:
+  loadgen crowds --ours trunkline --theirs nats-server --markdown crowds.md
+  loadgen crowds --ours trunkline --theirs nats-server --only echo,flood2000 --rounds 3
+  loadgen crowds --ours trunkline --scale 0.05";
 
 /// The plans, and the comparison of two servers.
 #[derive(Debug, Subcommand)]
@@ -87,6 +97,9 @@ pub enum Command {
     /// Run plans against two servers started here, in turns (A B B A), and compare.
     #[command(after_help = COMPARE_EXAMPLES)]
     Compare(Box<CompareArgs>),
+    /// Attack two servers started here, and see what clients that have nothing to do with it notice.
+    #[command(after_help = CROWDS_EXAMPLES)]
+    Crowds(CrowdsArgs),
 }
 
 /// Options of all plans.

@@ -8,6 +8,7 @@ mod batch;
 mod cli;
 mod clock;
 mod compare;
+mod crowds;
 mod engine;
 mod limits;
 mod machine;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Command::Handshakes(args) => run_plan(Plan::Handshakes, &args),
         Command::Polling(args) => run_plan(Plan::Polling, &args),
         Command::Compare(args) => compare::run(&args),
+        Command::Crowds(args) => crowds::run(&args),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

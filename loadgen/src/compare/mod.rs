@@ -1,12 +1,12 @@
 //! Two servers under the same plans: started here, one at a time and fresh for every run, pinned alike, taking turns in
 //! the order A B B A, so that whatever drifts on the machine hits both.
 
-mod config;
+pub mod config;
 mod page;
 mod reload;
 mod rows;
-mod server;
-mod stage;
+pub mod server;
+pub mod stage;
 pub mod table;
 
 use std::path::PathBuf;

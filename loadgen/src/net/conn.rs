@@ -80,7 +80,8 @@ impl Connection {
         Ok(bytes.len())
     }
 
-    fn send_raw(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    /// Sends `bytes` past the layers, as the socket gets them.
+    pub fn send_raw(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self.stream.write(bytes) {
             Ok(sent) => {
                 self.writable = sent == bytes.len();
@@ -93,6 +94,14 @@ impl Connection {
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0),
             Err(error) => Err(error),
         }
+    }
+
+    /// One compressed WebSocket frame that holds all of `bytes`, for [`Connection::send_raw`]; `None` without WebSocket.
+    pub fn frame_of(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let frames = self.layers.as_mut()?.frames.as_mut()?;
+        let mut out = Vec::new();
+        frames.wrap_whole(bytes, &mut out);
+        Some(out)
     }
 
     fn flush_pending(&mut self) -> io::Result<bool> {

@@ -147,8 +147,14 @@ impl Handshake {
             ));
         }
         let mut out = Vec::new();
-        let secure = target.tls.is_some();
-        encode::connect(&mut out, name, &target.credentials, &info.nonce, secure)?;
+        let hello = encode::Hello {
+            name,
+            credentials: &target.credentials,
+            nonce: &info.nonce,
+            secure: target.tls.is_some(),
+            echo: target.echo,
+        };
+        encode::connect(&mut out, &hello)?;
         out.extend_from_slice(b"PING\r\n");
         self.send(&out)?;
         Ok(info)

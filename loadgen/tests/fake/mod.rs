@@ -64,6 +64,8 @@ struct Subscription {
 struct Publish {
     subject: String,
     reply: String,
+    /// Bytes of the payload that are headers.
+    headers: Option<usize>,
     payload: Vec<u8>,
 }
 
@@ -118,12 +120,20 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
                     stream: out.try_clone()?,
                 })
             }
-            ["PUB", subject, reply @ .., size] => {
-                let mut payload = vec![0; size.parse::<usize>().unwrap() + 2];
-                input.read_exact(&mut payload)?;
-                payload.truncate(payload.len() - 2);
+            ["HPUB", subject, headers, size] => {
                 let publish = Publish {
                     subject: subject.to_string(),
+                    reply: String::new(),
+                    headers: Some(headers.parse().unwrap()),
+                    payload: payload(&mut input, size)?,
+                };
+                state.lock().unwrap().publish(publish)?;
+            }
+            ["PUB", subject, reply @ .., size] => {
+                let payload = payload(&mut input, size)?;
+                let publish = Publish {
+                    subject: subject.to_string(),
+                    headers: None,
                     reply: reply
                         .first()
                         .map(|reply| format!("{reply} "))
@@ -158,6 +168,14 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     }
 }
 
+/// The payload behind a line that says its size.
+fn payload(input: &mut BufReader<TcpStream>, size: &str) -> std::io::Result<Vec<u8>> {
+    let mut payload = vec![0; size.parse::<usize>().unwrap() + 2];
+    input.read_exact(&mut payload)?;
+    payload.truncate(payload.len() - 2);
+    Ok(payload)
+}
+
 /// Goes on taking PUBs until the PONG comes; a PONG inside a payload would break the framing and show as loss.
 fn expect_pong_between_messages(
     input: &mut BufReader<TcpStream>,
@@ -172,12 +190,11 @@ fn expect_pong_between_messages(
         match words.as_slice() {
             ["PONG"] => return Ok(()),
             ["PUB", subject, size] => {
-                let mut payload = vec![0; size.parse::<usize>().unwrap() + 2];
-                input.read_exact(&mut payload)?;
-                payload.truncate(payload.len() - 2);
+                let payload = payload(input, size)?;
                 state.publish(Publish {
                     subject: subject.to_string(),
                     reply: String::new(),
+                    headers: None,
                     payload,
                 })?;
             }
@@ -219,10 +236,16 @@ impl State {
             let Publish {
                 subject,
                 reply,
+                headers,
                 payload,
             } = publish;
+            let (verb, headers) = match headers {
+                Some(bytes) => ("HMSG", format!("{bytes} ")),
+                None => ("MSG", String::new()),
+            };
+            let size = payload.len();
             let mut bytes =
-                format!("MSG {subject} {} {reply}{}\r\n", one.sid, payload.len()).into_bytes();
+                format!("{verb} {subject} {} {reply}{headers}{size}\r\n", one.sid).into_bytes();
             bytes.extend_from_slice(payload);
             bytes.extend_from_slice(b"\r\n");
             (&one.stream).write_all(&bytes)?;
