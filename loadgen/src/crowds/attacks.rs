@@ -174,10 +174,3 @@ pub fn select(names: Option<&str>) -> Result<Vec<&'static Attack>, String> {
     };
     names.split(',').map(|name| find(name.trim())).collect()
 }
-
-/// What `append` makes of the numbers below `count`, in one block of bytes.
-pub fn block(count: usize, append: impl Fn(&mut Vec<u8>, usize)) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    (0..count).for_each(|index| append(&mut bytes, index));
-    bytes
-}

@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::crowds::lane::timespec;
 use crate::net::conn::Connection;
-use crate::net::handshake;
+use crate::net::connect;
 use crate::net::target::Target;
 use crate::pin;
 
@@ -56,7 +56,7 @@ impl Bystanders {
         cpu: usize,
         patience: Duration,
     ) -> Result<Self, String> {
-        let (connections, _) = handshake::connect_all(target, "loadgen bystander", count)?;
+        let (connections, _) = connect::connect_all(target, "loadgen bystander", count)?;
         let phase = Arc::new(AtomicU8::new(WARMING));
         let theirs = phase.clone();
         let thread = std::thread::spawn(move || {

@@ -9,8 +9,9 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::sockopt;
 use rustix::time::Timespec;
 
-use crate::net::conn::{Connection, Received, Scratch};
-use crate::net::handshake;
+use crate::net::conn::{Connection, Received};
+use crate::net::connect;
+use crate::net::scratch::Scratch;
 use crate::net::target::Target;
 
 const PING: &[u8] = b"PING\r\n";
@@ -27,7 +28,7 @@ pub struct Lane {
 impl Lane {
     /// Connects.
     pub fn open(target: &Target) -> Result<Self, String> {
-        let (mut connections, _) = handshake::connect_all(target, "loadgen attacker", 1)?;
+        let (mut connections, _) = connect::connect_all(target, "loadgen attacker", 1)?;
         let connection = connections.pop().ok_or("no connection")?;
         Ok(Lane::of(connection))
     }
@@ -149,6 +150,13 @@ pub fn timespec(time: Duration) -> Timespec {
         tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: i64::from(time.subsec_nanos()),
     }
+}
+
+/// What `append` makes of the numbers below `count`, in one block of bytes.
+pub fn block(count: usize, append: impl Fn(&mut Vec<u8>, usize)) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    (0..count).for_each(|index| append(&mut bytes, index));
+    bytes
 }
 
 /// How many PONGs there are, and how many bytes need not be seen again. Payloads of attacks never hold one.

@@ -24,10 +24,10 @@ use crate::limits;
 use crate::net::target::ServerArgs;
 use crate::parse;
 use crate::pin::{self, CpuList};
-use crate::procstat::{self, CpuSnapshot};
+use crate::procstat::{self, Snapshot};
 use attacks::{Attack, Cores};
 use bystander::{Bystanders, Waits};
-use scene::{Began, Scene, USER};
+use scene::{Record, Scene, USER};
 use table::{Outcome, Row};
 
 /// Options of `crowds`.
@@ -182,22 +182,24 @@ fn attack_server(
     let count = if cores > 1 { BYSTANDERS } else { 1 };
     let cpu = args.pin.cpu(args.pin.len() - 1);
     let bystanders = Bystanders::start(&plain.target()?, count, cpu, PATIENCE)?;
-    let (result, began) = attack_from_thread(args, attack, server, &bystanders);
+    let (result, record) = attack_from_thread(args, attack, server, &bystanders);
     let ended = std::time::Instant::now();
     std::thread::sleep(AFTERMATH);
     let waits = bystanders.finish()?;
-    let cpu = CpuSnapshot::take(server.pid());
+    let after = Snapshot::take(server.pid());
     let peak = procstat::memory(server.pid());
     let progress = result?;
     std::thread::sleep(args.settle);
     let left = procstat::memory(server.pid());
-    let Began { at, cpu: before } = began.ok_or("the attack never began")?;
+    let record = record.ok_or("the attack never began")?;
+    let spent = after.zip(record.spent);
     Ok(outcome(
         &waits,
         Measured {
             progress,
-            seconds: (ended - at).as_secs_f64(),
-            cpu_ns: cpu.zip(before).map(|(after, before)| after.since(&before)),
+            seconds: (ended - record.at).as_secs_f64(),
+            cut: record.cut,
+            cpu_ns: spent.map(|(after, before)| after.since(&before).cpu_ns),
             peak_bytes: peak.map_or(0, |memory| memory.peak_bytes),
             left_bytes: left.map_or(0, |memory| memory.resident_bytes),
         },
@@ -210,7 +212,7 @@ fn attack_from_thread(
     attack: &Attack,
     server: &Server,
     bystanders: &Bystanders,
-) -> (Result<f64, String>, Option<Began>) {
+) -> (Result<f64, String>, Option<Record>) {
     let mut scene = Scene::new(
         &server.prepared.server,
         server.pid(),
@@ -228,13 +230,14 @@ fn attack_from_thread(
             .join()
             .unwrap_or_else(|_| Err("an attacker panicked".into()))
     });
-    (result, scene.began())
+    (result, scene.into_record())
 }
 
 /// What was measured around an attack.
 struct Measured {
     progress: f64,
     seconds: f64,
+    cut: u64,
     cpu_ns: Option<u64>,
     peak_bytes: u64,
     left_bytes: u64,
@@ -249,6 +252,7 @@ fn outcome(waits: &Waits, measured: Measured) -> Outcome {
         p99_ms: milliseconds(waits.pongs.value_at_quantile(0.99)),
         max_ms: milliseconds(waits.pongs.max()),
         unanswered: waits.unanswered,
+        cut: measured.cut,
         lag_p99_ms: milliseconds(waits.lags.value_at_quantile(0.99)),
         peak_mib: mebibytes(measured.peak_bytes),
         left_mib: mebibytes(measured.left_bytes),

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::crowds::lane::timespec;
 use crate::net::conn::Connection;
@@ -21,14 +22,13 @@ const EVENTS: usize = 256;
 /// The thread and what it has seen.
 pub struct Readers {
     seen: Arc<Seen>,
-    thread: JoinHandle<Result<(), String>>,
+    thread: JoinHandle<Result<u64, String>>,
 }
 
 #[derive(Default)]
 struct Seen {
     stop: AtomicBool,
     bytes: AtomicU64,
-    closed: AtomicU64,
 }
 
 impl Readers {
@@ -45,27 +45,26 @@ impl Readers {
         self.seen.bytes.load(Relaxed)
     }
 
-    /// Closes all connections; how many the server had closed before.
+    /// Closes all connections; how many the server had cut before.
     pub fn stop(self) -> Result<u64, String> {
         self.seen.stop.store(true, Relaxed);
-        self.thread.join().map_err(|_| "a reader panicked")??;
-        Ok(self.seen.closed.load(Relaxed))
+        self.thread.join().map_err(|_| "a reader panicked")?
     }
 }
 
-fn receive_all(connections: &[Connection], seen: &Seen) -> Result<(), String> {
+fn receive_all(connections: &[Connection], seen: &Seen) -> Result<u64, String> {
     let failed = |error: rustix::io::Errno| format!("epoll: {error}");
-    let poll = epoll::create(CreateFlags::CLOEXEC).map_err(failed)?;
+    let watched = epoll::create(CreateFlags::CLOEXEC).map_err(failed)?;
     for (index, connection) in connections.iter().enumerate() {
         let data = EventData::new_u64(index as u64);
-        epoll::add(&poll, connection.stream(), data, EventFlags::IN).map_err(failed)?;
+        epoll::add(&watched, connection.stream(), data, EventFlags::IN).map_err(failed)?;
     }
     let mut events: Vec<Event> = Vec::with_capacity(EVENTS);
     let mut buffer = vec![0; RECEIVE_BYTES];
     while !seen.stop.load(Relaxed) {
         events.clear();
         let buffered = rustix::buffer::spare_capacity(&mut events);
-        match epoll::wait(&poll, buffered, Some(&timespec(LOOK))) {
+        match epoll::wait(&watched, buffered, Some(&timespec(LOOK))) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(failed(error)),
         }
@@ -75,15 +74,25 @@ fn receive_all(connections: &[Connection], seen: &Seen) -> Result<(), String> {
                 continue;
             };
             match receive(connection.stream(), &mut buffer) {
-                Some(count) => seen.bytes.fetch_add(count, Relaxed),
-                None => {
-                    epoll::delete(&poll, connection.stream()).map_err(failed)?;
-                    seen.closed.fetch_add(1, Relaxed)
+                Some(count) => {
+                    seen.bytes.fetch_add(count, Relaxed);
                 }
-            };
+                None => epoll::delete(&watched, connection.stream()).map_err(failed)?,
+            }
         }
     }
-    Ok(())
+    cut(connections)
+}
+
+/// How many connections the server has closed, whether or not all that came before was received.
+fn cut(connections: &[Connection]) -> Result<u64, String> {
+    let mut fds: Vec<PollFd<'_>> = connections
+        .iter()
+        .map(|connection| PollFd::new(connection.stream(), PollFlags::RDHUP))
+        .collect();
+    let now = timespec(Duration::ZERO);
+    let count = poll(&mut fds, Some(&now)).map_err(|error| format!("poll: {error}"))?;
+    Ok(count as u64)
 }
 
 /// Bytes received; `None` when the connection is over.

@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use crate::crowds::bystander::Bystanders;
 use crate::crowds::lane::Lane;
+use crate::crowds::readers::Readers;
 use crate::net::conn::Connection;
-use crate::net::handshake;
+use crate::net::connect;
 use crate::net::target::{ServerArgs, Target};
-use crate::procstat::CpuSnapshot;
+use crate::procstat::Snapshot;
 
 /// The user of attackers without a user of their own, in rows that have users.
 pub const USER: (&str, &str) = ("crowd", "crowd-password");
@@ -25,15 +26,17 @@ pub struct Scene<'a> {
     pid: i32,
     bystanders: &'a Bystanders,
     scale: f64,
-    began: Option<Began>,
+    record: Option<Record>,
 }
 
-/// How it was when an attack began.
-pub struct Began {
+/// What is known of an attack that has begun.
+pub struct Record {
     /// When.
     pub at: Instant,
-    /// The server's CPU time until then.
-    pub cpu: Option<CpuSnapshot>,
+    /// What the server had spent until then.
+    pub spent: Option<Snapshot>,
+    /// Receivers that the server has cut since.
+    pub cut: u64,
 }
 
 impl<'a> Scene<'a> {
@@ -44,7 +47,7 @@ impl<'a> Scene<'a> {
             pid,
             bystanders,
             scale,
-            began: None,
+            record: None,
         }
     }
 
@@ -55,16 +58,26 @@ impl<'a> Scene<'a> {
 
     /// Everything is set up: from now on bystanders' waits, CPU time and progress count. Returns the attack's end.
     pub fn begin(&mut self) -> Instant {
-        let cpu = CpuSnapshot::take(self.pid);
+        let spent = Snapshot::take(self.pid);
         let at = Instant::now();
         self.bystanders.measure();
-        self.began = Some(Began { at, cpu });
+        let cut = 0;
+        self.record = Some(Record { at, spent, cut });
         at + TIME.mul_f64(self.scale).max(TIME_MIN)
     }
 
-    /// How it was when the attack began.
-    pub fn began(self) -> Option<Began> {
-        self.began
+    /// Lets receivers go, and notes how many of them the server has cut.
+    pub fn release(&mut self, readers: Readers) -> Result<(), String> {
+        let cut = readers.stop()?;
+        if let Some(record) = &mut self.record {
+            record.cut += cut;
+        }
+        Ok(())
+    }
+
+    /// What is known of the attack, if it has begun.
+    pub fn into_record(self) -> Option<Record> {
+        self.record
     }
 
     /// The listener of the row, as the usual user.
@@ -86,7 +99,7 @@ impl<'a> Scene<'a> {
 
     /// Connects `count` attackers.
     pub fn open_many(&self, count: usize) -> Result<Vec<Connection>, String> {
-        Ok(handshake::connect_all(&self.target()?, "loadgen attacker", count)?.0)
+        Ok(connect::connect_all(&self.target()?, "loadgen attacker", count)?.0)
     }
 
     /// Sends what sets an attack up, and waits until the server has worked it off.

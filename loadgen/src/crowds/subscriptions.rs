@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::crowds::attacks::block;
-use crate::crowds::lane::Lane;
+use crate::crowds::lane::{Lane, block};
 use crate::crowds::readers::Readers;
 use crate::crowds::scene::Scene;
 use crate::wire::encode;
@@ -72,7 +71,7 @@ fn patterns(scene: &mut Scene<'_>, fresh: bool) -> Result<f64, String> {
         subjects += u64::from(fresh);
     })?;
     drop(publisher);
-    readers.stop()?;
+    scene.release(readers)?;
     Ok(pubs)
 }
 
@@ -167,7 +166,7 @@ pub fn queues_publish(scene: &mut Scene<'_>) -> Result<f64, String> {
         encode::publish(out, b"q", b"", b"");
     })?;
     drop(publisher);
-    readers.stop()?;
+    scene.release(readers)?;
     Ok(pubs)
 }
 

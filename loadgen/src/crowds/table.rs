@@ -23,6 +23,8 @@ pub struct Outcome {
     pub max_ms: f64,
     /// PINGs that were never answered.
     pub unanswered: u64,
+    /// Receivers that the server cut during the attack: those who remain make less work.
+    pub cut: u64,
     /// How late our own PINGs were.
     pub lag_p99_ms: f64,
     /// Most memory that was resident.
@@ -46,7 +48,7 @@ pub struct Row {
     pub failures: Vec<String>,
 }
 
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 10] = [
     "PONG p50, ms",
     "p99",
     "max",
@@ -56,6 +58,7 @@ const COLUMNS: [&str; 9] = [
     "progress/s",
     "CPU µs each",
     "unanswered",
+    "cut",
 ];
 
 impl Row {
@@ -89,6 +92,7 @@ impl Row {
             whole(self.median(side, |one| one.per_second))?,
             self.cpu(side),
             whole(self.median(side, |one| one.unanswered as f64))?,
+            whole(self.median(side, |one| one.cut as f64))?,
         ])
     }
 
@@ -186,6 +190,7 @@ mod tests {
             p99_ms,
             max_ms: 2.0 * p99_ms,
             unanswered: 0,
+            cut: 0,
             lag_p99_ms: 0.1,
             peak_mib,
             left_mib: 5.0,

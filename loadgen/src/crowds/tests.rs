@@ -2,13 +2,16 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use super::attacks::{ATTACKS, Attack, select};
 use super::bystander::{Bystanders, Waits};
 use super::fake::{Fake, Fault};
+use super::readers::Readers;
 use super::scene::Scene;
 use crate::compare::config::Setting;
+use crate::net::connect;
 use crate::net::target::ServerArgs;
 use crate::pin;
 
@@ -32,7 +35,7 @@ fn attack(attack: &Attack) -> (Result<f64, String>, Waits) {
     let own_pid = i32::try_from(std::process::id()).unwrap();
     let mut scene = Scene::new(&server, own_pid, &bystanders, 0.001);
     let result = (attack.run)(&mut scene);
-    assert!(scene.began().is_some(), "{}", attack.name);
+    assert!(scene.into_record().is_some(), "{}", attack.name);
     (result, bystanders.finish().unwrap())
 }
 
@@ -61,6 +64,47 @@ fn attacks_are_found_by_name() {
     assert_eq!(select(None).unwrap().len(), ATTACKS.len());
     assert_eq!(select(Some("echo, growth")).unwrap().len(), 2);
     assert!(select(Some("nope")).is_err_and(|text| text.contains("flood8000")));
+}
+
+/// Bytes that a connection gets before it is cut.
+const CUT_AFTER: usize = 100_000;
+
+/// Answers one PING per connection, and sends some bytes; cuts every second connection then, and says so.
+fn impatient() -> (SocketAddr, mpsc::Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        for (index, stream) in listener.incoming().flatten().enumerate() {
+            (&stream).write_all(b"INFO {}\r\n")?;
+            let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+            lines.find(|line| line == "PING");
+            (&stream).write_all(b"PONG\r\n")?;
+            (&stream).write_all(&[b'x'; CUT_AFTER])?;
+            if index % 2 == 0 {
+                kept.push(stream);
+            } else {
+                drop(stream);
+            }
+            let _ = tell.send(());
+        }
+        std::io::Result::Ok(())
+    });
+    (address, told)
+}
+
+#[test]
+fn receivers_that_are_cut_are_counted() {
+    let (address, told) = impatient();
+    let target = at(address).target().unwrap();
+    let mut connections = Vec::new();
+    for _ in 0..4 {
+        // One by one, as this server lets them in.
+        connections.extend(connect::connect_all(&target, "n", 1).unwrap().0);
+        told.recv().unwrap();
+    }
+    assert_eq!(Readers::start(connections).stop(), Ok(2));
 }
 
 /// Answers PINGs; before the `stalled`th one of a connection it sleeps.

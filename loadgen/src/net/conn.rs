@@ -5,21 +5,8 @@ use std::net::TcpStream;
 
 use crate::net::handshake::{Handshake, Parts};
 use crate::net::layers::Layers;
+use crate::net::scratch::{RECEIVE_BYTES, Scratch};
 use crate::wire::scan::WireError;
-
-/// What one receive asks for. Large enough that syscalls do not matter, small enough to stay in the cache.
-pub const RECEIVE_BYTES: usize = 256 * 1024;
-
-/// Buffers that all connections of a thread share.
-#[derive(Default)]
-pub struct Scratch {
-    /// Bytes as received.
-    pub raw: Vec<u8>,
-    /// Bytes of the NATS protocol, for connections with layers.
-    pub clear: Vec<u8>,
-    /// Bytes between two layers.
-    pub middle: Vec<u8>,
-}
 
 /// A connection that has finished its handshake.
 pub struct Connection {

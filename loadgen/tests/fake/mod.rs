@@ -7,7 +7,7 @@ pub mod login;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 /// What it does to the `n`th published message (counting from 1), or to every one.
@@ -130,42 +130,53 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
                 state.lock().unwrap().publish(publish)?;
             }
             ["PUB", subject, reply @ .., size] => {
-                let payload = payload(&mut input, size)?;
+                let reply = reply.first();
                 let publish = Publish {
                     subject: subject.to_string(),
+                    reply: reply.map(|reply| format!("{reply} ")).unwrap_or_default(),
                     headers: None,
-                    reply: reply
-                        .first()
-                        .map(|reply| format!("{reply} "))
-                        .unwrap_or_default(),
-                    payload,
+                    payload: payload(&mut input, size)?,
                 };
-                let mut state = state.lock().unwrap();
-                state.published += 1;
-                let number = state.published;
-                match state.fault {
-                    Fault::Error(n) if n == number => out.write_all(b"-ERR 'Something Odd'\r\n")?,
-                    Fault::Close(n) if n == number => {
-                        return out.shutdown(std::net::Shutdown::Both);
-                    }
-                    Fault::Freeze(n) if n <= number => {
-                        drop(state);
-                        loop {
-                            std::thread::park();
-                        }
-                    }
-                    Fault::Ping(n) if n == number => {
-                        out.write_all(b"PING\r\n")?;
-                        expect_pong_between_messages(&mut input, &mut state, &publish)?;
-                        continue;
-                    }
-                    _ => {}
+                let state = state.lock().unwrap();
+                if !publish_or_fail(publish, state, &mut input, &mut out)? {
+                    return Ok(());
                 }
-                state.publish(publish)?;
             }
             _ => {}
         }
     }
+}
+
+/// Takes a PUB, or does what is wrong with this server; false when the connection is over.
+fn publish_or_fail(
+    publish: Publish,
+    mut state: MutexGuard<'_, State>,
+    input: &mut BufReader<TcpStream>,
+    out: &mut TcpStream,
+) -> std::io::Result<bool> {
+    state.published += 1;
+    let number = state.published;
+    match state.fault {
+        Fault::Error(n) if n == number => out.write_all(b"-ERR 'Something Odd'\r\n")?,
+        Fault::Close(n) if n == number => {
+            out.shutdown(std::net::Shutdown::Both)?;
+            return Ok(false);
+        }
+        Fault::Freeze(n) if n <= number => {
+            drop(state);
+            loop {
+                std::thread::park();
+            }
+        }
+        Fault::Ping(n) if n == number => {
+            out.write_all(b"PING\r\n")?;
+            expect_pong_between_messages(input, &mut state, &publish)?;
+            return Ok(true);
+        }
+        _ => {}
+    }
+    state.publish(publish)?;
+    Ok(true)
 }
 
 /// The payload behind a line that says its size.
