@@ -4,10 +4,12 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod args;
 mod batch;
 mod cli;
 mod clock;
 mod compare;
+mod crowds;
 mod engine;
 mod limits;
 mod machine;
@@ -26,25 +28,19 @@ mod wire;
 
 use std::process::ExitCode;
 
+use args::PlanArgs;
 use clap::Parser;
-use cli::{Cli, Command, PlanArgs};
-use plans::Plan;
+use cli::{Cli, Command};
+use plans::plan::Plan;
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Pub(args) => run_plan(Plan::Pub, &args),
-        Command::Sub(args) => run_plan(Plan::Sub, &args),
-        Command::Pubsub(args) => run_plan(Plan::Pubsub, &args),
-        Command::Pairs(args) => run_plan(Plan::Pairs, &args),
-        Command::Fanout(args) => run_plan(Plan::Fanout, &args),
-        Command::Fanin(args) => run_plan(Plan::Fanin, &args),
-        Command::Queue(args) => run_plan(Plan::Queue, &args),
-        Command::Reqrep(args) => run_plan(Plan::Reqrep, &args),
-        Command::Idle(args) => run_plan(Plan::Idle, &args),
-        Command::Subs(args) => run_plan(Plan::Subs, &args),
-        Command::Handshakes(args) => run_plan(Plan::Handshakes, &args),
-        Command::Polling(args) => run_plan(Plan::Polling, &args),
+        Command::Plan(command) => {
+            let (plan, args) = command.into_parts();
+            run_plan(plan, &args)
+        }
         Command::Compare(args) => compare::run(&args),
+        Command::Crowds(args) => crowds::run(&args),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -37,6 +37,14 @@ impl CpuList {
         self.0[index % self.0.len()]
     }
 
+    /// These and the CPUs of `other`.
+    pub fn with(&self, other: &CpuList) -> CpuList {
+        let mut cpus = [self.0.as_slice(), other.0.as_slice()].concat();
+        cpus.sort_unstable();
+        cpus.dedup();
+        CpuList(cpus)
+    }
+
     fn as_set(&self) -> CpuSet {
         let mut set = CpuSet::new();
         self.0.iter().for_each(|cpu| set.set(*cpu));
@@ -64,6 +72,12 @@ pub fn give_way() {
     let _ = rustix::process::setpriority_process(None, 19);
 }
 
+/// Gives the calling thread the highest priority, if it may have it.
+pub fn take_precedence() {
+    // Where it is not allowed the thread competes with our others, and says how late it was.
+    let _ = rustix::process::setpriority_process(None, -20);
+}
+
 /// Runs `action` with the calling thread bound to `cpus`, then takes the old mask back. A child process started by
 /// `action` keeps the mask: that is how servers are pinned without any code between fork and exec.
 pub fn with_affinity<T>(cpus: &CpuList, action: impl FnOnce() -> T) -> io::Result<T> {
@@ -72,6 +86,13 @@ pub fn with_affinity<T>(cpus: &CpuList, action: impl FnOnce() -> T) -> io::Resul
     let result = action();
     sched_setaffinity(None, &before)?;
     Ok(result)
+}
+
+/// The first CPU that the calling thread may use.
+#[cfg(test)]
+pub fn first_available() -> Option<usize> {
+    let set = sched_getaffinity(None).ok()?;
+    (0..CpuSet::MAX_CPU).find(|cpu| set.is_set(*cpu))
 }
 
 /// How many CPUs the calling thread may use.
@@ -103,9 +124,7 @@ mod tests {
     #[test]
     fn affinity_is_taken_back() {
         let before = sched_getaffinity(None).unwrap();
-        let cpu = (0..CpuSet::MAX_CPU)
-            .find(|cpu| before.is_set(*cpu))
-            .unwrap();
+        let cpu = first_available().unwrap();
         let inside = with_affinity(&CpuList(vec![cpu]), available).unwrap();
         assert_eq!(inside, 1);
         assert!(sched_getaffinity(None).unwrap() == before);

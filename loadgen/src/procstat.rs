@@ -1,4 +1,4 @@
-//! CPU time and memory of the server process and of our own threads.
+//! CPU time, context switches and memory of the server process, and CPU time of our own threads.
 //!
 //! A server that is cheap enough uses few 10 ms ticks in a short run, so the ticks of /proc/PID/stat are the last
 //! resort. Better are the nanosecond counters per thread: `/proc/PID/task/*/sched` or `.../schedstat`, whichever this
@@ -10,18 +10,39 @@ use std::fs;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// CPU time of a process at one moment.
+/// CPU time and context switches of a process at one moment.
 #[derive(Debug, Clone, Default)]
-pub struct CpuSnapshot {
+pub struct Snapshot {
     threads_ns: HashMap<u32, u64>,
+    threads_switches: HashMap<u32, u64>,
     process_ns: u64,
 }
 
-impl CpuSnapshot {
+/// What a process has spent between two moments.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// CPU nanoseconds, user and system.
+    pub cpu_ns: u64,
+    /// Context switches, voluntary or not; those of threads that ended meanwhile are not known.
+    pub switches: u64,
+}
+
+impl std::ops::Add for Spent {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Spent {
+            cpu_ns: self.cpu_ns + other.cpu_ns,
+            switches: self.switches + other.switches,
+        }
+    }
+}
+
+impl Snapshot {
     /// Reads the counters of `pid`; `None` when there is no such process.
     pub fn take(pid: i32) -> Option<Self> {
         let process_ns = process_ticks_ns(pid)?;
-        let mut threads_ns = HashMap::new();
+        let (mut threads_ns, mut threads_switches) = (HashMap::new(), HashMap::new());
         for entry in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
             let Some(thread) = entry
                 .file_name()
@@ -42,23 +63,32 @@ impl CpuSnapshot {
             if let Some(nanoseconds) = precise {
                 threads_ns.insert(thread, nanoseconds);
             }
+            let status = fs::read_to_string(path.join("status")).ok();
+            if let Some(switches) = status.and_then(|text| switches_in(&text)) {
+                threads_switches.insert(thread, switches);
+            }
         }
-        Some(CpuSnapshot {
+        Some(Snapshot {
             threads_ns,
+            threads_switches,
             process_ns,
         })
     }
 
-    /// CPU nanoseconds (user and system) used since `earlier`.
-    pub fn since(&self, earlier: &Self) -> u64 {
+    /// What was spent since `earlier`.
+    pub fn since(&self, earlier: &Self) -> Spent {
+        Spent {
+            cpu_ns: self.cpu_ns_since(earlier),
+            switches: grown(&self.threads_switches, &earlier.threads_switches),
+        }
+    }
+
+    fn cpu_ns_since(&self, earlier: &Self) -> u64 {
         let by_ticks = self.process_ns.saturating_sub(earlier.process_ns);
         if self.threads_ns.is_empty() {
             return by_ticks;
         }
-        let grown = |(thread, now): (&u32, &u64)| {
-            now.saturating_sub(earlier.threads_ns.get(thread).copied().unwrap_or(0))
-        };
-        let by_threads: u64 = self.threads_ns.iter().map(grown).sum();
+        let by_threads = grown(&self.threads_ns, &earlier.threads_ns);
         let all_still_there = earlier
             .threads_ns
             .keys()
@@ -69,6 +99,22 @@ impl CpuSnapshot {
             by_threads.max(by_ticks)
         }
     }
+}
+
+/// How much the counters of all threads have grown.
+fn grown(now: &HashMap<u32, u64>, earlier: &HashMap<u32, u64>) -> u64 {
+    now.iter()
+        .map(|(thread, count)| count.saturating_sub(earlier.get(thread).copied().unwrap_or(0)))
+        .sum()
+}
+
+/// Voluntary and other context switches.
+fn switches_in(status: &str) -> Option<u64> {
+    let count = |key: &str| -> Option<u64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+        line.trim().parse().ok()
+    };
+    Some(count("voluntary_ctxt_switches:")? + count("nonvoluntary_ctxt_switches:")?)
 }
 
 /// `se.sum_exec_runtime : 1234.567890` is in milliseconds, with all digits down to the nanosecond.
@@ -136,27 +182,36 @@ mod tests {
         assert_eq!(from_sched(sched), Some(1_011_494));
         assert_eq!(from_schedstat("42 7 1\n"), Some(42));
         assert_eq!(from_sched("nothing"), None);
+        let status = "Name:\tx\nvoluntary_ctxt_switches:\t150\nnonvoluntary_ctxt_switches:\t7\n";
+        assert_eq!(switches_in(status), Some(157));
+        assert_eq!(switches_in("Name:\tx\n"), None);
     }
 
     #[test]
     fn own_process_has_cpu_and_memory() {
         let pid = std::process::id() as i32;
-        let before = CpuSnapshot::take(pid).unwrap();
+        let before = Snapshot::take(pid).unwrap();
         let start = thread_cpu_ns();
         while thread_cpu_ns() - start < 30_000_000 {}
-        assert!(CpuSnapshot::take(pid).unwrap().since(&before) > 0);
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        let spent = Snapshot::take(pid).unwrap().since(&before);
+        assert!(spent.cpu_ns > 0 && spent.switches > 0);
         let memory = memory(pid).unwrap();
         assert!(memory.resident_bytes > 0 && memory.peak_bytes >= memory.resident_bytes);
-        assert!(CpuSnapshot::take(-5).is_none());
+        assert!(Snapshot::take(-5).is_none());
     }
 
     #[test]
     fn threads_that_ended_are_covered_by_the_ticks() {
-        let of = |threads: &[(u32, u64)], process_ns| CpuSnapshot {
+        let of = |threads: &[(u32, u64)], process_ns| Snapshot {
             threads_ns: threads.iter().copied().collect(),
+            threads_switches: threads.iter().copied().collect(),
             process_ns,
         };
-        assert_eq!(of(&[(1, 50), (3, 7)], 99).since(&of(&[(1, 20)], 0)), 37);
-        assert_eq!(of(&[(1, 50)], 99).since(&of(&[(1, 20), (2, 5)], 0)), 99);
+        let spent = |cpu_ns, switches| Spent { cpu_ns, switches };
+        let still_there = of(&[(1, 50), (3, 7)], 99).since(&of(&[(1, 20)], 0));
+        assert_eq!(still_there, spent(37, 37));
+        let ended = of(&[(1, 50)], 99).since(&of(&[(1, 20), (2, 5)], 0));
+        assert_eq!(ended, spent(99, 30));
     }
 }

@@ -60,6 +60,8 @@ pub struct Prepared {
     pub http: Option<SocketAddr>,
     /// How to reach it.
     pub server: ServerArgs,
+    /// Its listener without TLS or WebSocket, where it has one.
+    pub plain: SocketAddr,
 }
 
 impl Prepared {
@@ -92,6 +94,7 @@ impl Prepared {
             contents: None,
             http: None,
             server,
+            plain: address,
         };
         let own = prepared.own_text(stage, setting, free);
         let features = wishes.features.map_or(String::new(), features_text);

@@ -1,114 +1,30 @@
 //! Two servers under the same plans: started here, one at a time and fresh for every run, pinned alike, taking turns in
 //! the order A B B A, so that whatever drifts on the machine hits both.
 
-mod config;
+pub mod args;
+mod comparison;
+pub mod config;
+mod neighbour;
 mod page;
 mod reload;
 mod rows;
-mod server;
-mod stage;
+pub mod server;
+pub mod stage;
 pub mod table;
 
 use std::path::PathBuf;
 
-use serde::Serialize;
-
 use crate::limits;
-use crate::pin::{self, CpuList};
 use crate::plans;
 use crate::report::{Report, grouped};
-use config::{Features, Setting, Wishes};
+use args::CompareArgs;
+use comparison::Comparison;
+use config::{Setting, Wishes};
+use neighbour::Neighbour;
 use reload::Reloader;
 use rows::Row;
 use server::{Launch, Server};
 use stage::Stage;
-
-/// Options of `compare`.
-#[derive(Debug, clap::Args)]
-pub struct CompareArgs {
-    /// Our server's binary; started with -a 127.0.0.1 -p PORT.
-    #[arg(long)]
-    ours: PathBuf,
-    /// The other server's binary (nats-server); started alike.
-    #[arg(
-        long,
-        required_unless_present = "features",
-        conflicts_with = "features"
-    )]
-    theirs: Option<PathBuf>,
-    /// Compare our server with itself: with accounts, permissions and mappings on, and without any. `beside`: the
-    /// mappings are of other subjects; `mapped`: every message goes through one.
-    #[arg(long)]
-    features: Option<Features>,
-    /// Further arguments for our server, separated by spaces.
-    #[arg(long, default_value = "", allow_hyphen_values = true)]
-    ours_args: String,
-    /// Further arguments for the other server.
-    #[arg(long, default_value = "", allow_hyphen_values = true)]
-    theirs_args: String,
-    /// Configuration file for our server (-c); what a plan needs is added to a copy of it.
-    #[arg(long, value_name = "FILE", conflicts_with = "features")]
-    ours_config: Option<PathBuf>,
-    /// Configuration file for the other server.
-    #[arg(long, value_name = "FILE", conflicts_with = "features")]
-    theirs_config: Option<PathBuf>,
-    /// As whom to connect to our server.
-    #[arg(long, value_name = "USER:PASSWORD", value_parser = login)]
-    ours_user: Option<(String, String)>,
-    /// As whom to connect to the other server.
-    #[arg(long, value_name = "USER:PASSWORD", value_parser = login)]
-    theirs_user: Option<(String, String)>,
-    /// CPUs of the server under test.
-    #[arg(long, default_value = "0", value_parser = pin::cpu_list)]
-    server_cores: CpuList,
-    /// CPUs of the load generator's threads.
-    #[arg(long, default_value = "1", value_parser = pin::cpu_list)]
-    pin: CpuList,
-    /// Runs of each server per plan.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
-    rounds: u32,
-    /// Plans to run: all, plain (the first twelve), dropin (TLS, WebSocket, monitoring, reload), or names separated by
-    /// commas: pub16, one16, fanout8, pairs8, one64k, fanin1000, reqrep1, reqrep32, paced, fanin_paced, idle10k, subs1m,
-    /// tls1, tls64k, handshakes, ws1, wsdeflate1, polling, reload1, reload8.
-    #[arg(long, default_value = "all")]
-    plans: String,
-    /// Multiplies times, idle connections and subscriptions.
-    #[arg(long, default_value_t = 1.0)]
-    scale: f64,
-    /// Worker threads of the load generator.
-    #[arg(long)]
-    threads: Option<usize>,
-    /// Print one JSON object with everything instead of the tables.
-    #[arg(long)]
-    json: bool,
-    /// Write everything as one HTML page too.
-    #[arg(long, value_name = "FILE")]
-    report: Option<PathBuf>,
-    /// No line per run on stderr.
-    #[arg(long)]
-    quiet: bool,
-}
-
-fn login(text: &str) -> Result<(String, String), String> {
-    text.split_once(':')
-        .map(|(user, password)| (user.into(), password.into()))
-        .ok_or_else(|| "write it as user:password".into())
-}
-
-/// Result for one plan.
-#[derive(Serialize)]
-pub struct Comparison {
-    /// Name of the row.
-    pub plan: &'static str,
-    /// What it is.
-    pub title: &'static str,
-    /// The figures.
-    pub lines: Vec<table::Line>,
-    /// All runs, as pairs.
-    pub rounds: Vec<(Report, Report)>,
-    /// What went wrong.
-    pub failures: Vec<String>,
-}
 
 /// What all runs of a comparison share.
 struct Bench<'a> {
@@ -154,7 +70,7 @@ pub fn run(args: &CompareArgs) -> Result<bool, String> {
     for row in rows {
         let comparison = bench.compare_row(row);
         if !args.json {
-            show(&comparison, bench.labels());
+            comparison.show(bench.labels());
         }
         comparisons.push(comparison);
     }
@@ -202,16 +118,6 @@ fn sides(args: &CompareArgs) -> [Launch; 2] {
             launch("without", &args.ours, &args.ours_args, theirs),
         ],
     }
-}
-
-fn show(comparison: &Comparison, labels: [&'static str; 2]) {
-    println!("{} — {}", comparison.plan, comparison.title);
-    table::print(&comparison.lines, labels);
-    let limits = limits_seen(&comparison.rounds, labels);
-    limits.iter().for_each(|text| println!("  {text}"));
-    let failures = comparison.failures.iter();
-    failures.for_each(|failure| println!("  FAILED: {failure}"));
-    println!();
 }
 
 impl Bench<'_> {
@@ -302,32 +208,15 @@ impl Bench<'_> {
         plan_args.threads = self.args.threads;
         plan_args.quiet = true;
         let reloader = Reloader::start(&server.prepared, server.pid())?;
+        let cpu = self.args.server_cores.cpu(0);
+        let neighbour = row.has_neighbour().then(|| Neighbour::start(cpu));
         let report = plans::run(plan, &plan_args);
+        if let Some(neighbour) = neighbour {
+            neighbour.stop()?;
+        }
         let figures = reloader.map_or(Ok(Vec::new()), Reloader::stop);
         let mut report = report?;
         report.figures.extend(figures?);
         Ok(report)
     }
-}
-
-/// In how many runs the load generator was the limit, and why.
-fn limits_seen(rounds: &[(Report, Report)], labels: [&str; 2]) -> Vec<String> {
-    let ours: Vec<&Report> = rounds.iter().map(|round| &round.0).collect();
-    let theirs: Vec<&Report> = rounds.iter().map(|round| &round.1).collect();
-    let seen = |(label, reports): (&str, Vec<&Report>)| {
-        let all = reports.len();
-        let limited: Vec<&Report> = reports
-            .into_iter()
-            .filter(|report| report.loadgen_limited)
-            .collect();
-        let (count, why) = (limited.len(), &limited.first()?.limit_text);
-        Some(format!(
-            "loadgen was the limit in {count} of {all} runs of {label}: {why}"
-        ))
-    };
-    labels
-        .into_iter()
-        .zip([ours, theirs])
-        .filter_map(seen)
-        .collect()
 }

@@ -1,6 +1,8 @@
 //! A comparison as a page: the table, throughput and latency of all runs, and the ratios at a glance.
 
-use crate::compare::{CompareArgs, Comparison, table};
+use crate::compare::args::CompareArgs;
+use crate::compare::comparison::Comparison;
+use crate::compare::table;
 use crate::report::Report;
 use crate::report::page::{COUNTS, Line, Page, Ratio, Section, quantiles, rates};
 
@@ -86,7 +88,7 @@ fn section(comparison: &Comparison, labels: [&str; 2]) -> Section {
             .iter()
             .map(|line| table::cells(line).to_vec())
             .collect(),
-        notes: super::limits_seen(&comparison.rounds, labels),
+        notes: comparison.limits_seen(labels),
         failures: comparison.failures.clone(),
         ..Section::default()
     };

@@ -10,8 +10,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::compare::config::{CHANGED, Prepared};
 use crate::monitor::{Turns, get};
-use crate::net::handshake;
-use crate::report::Figure;
+use crate::net::connect;
+use crate::report::figures::Figure;
 
 /// Time between two reloads.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -43,7 +43,7 @@ impl Reloader {
         let stopped = stop.clone();
         let thread = std::thread::spawn(move || {
             // They lose rights, or are closed; what becomes of them is not what is measured.
-            let held = handshake::connect_all(&target, "loadgen changed", CHANGED_CONNECTIONS)?;
+            let held = connect::connect_all(&target, "loadgen changed", CHANGED_CONNECTIONS)?;
             let result = reload(&contents, &config, pid, &stopped);
             drop(held);
             result

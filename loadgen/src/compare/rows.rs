@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{FromArgMatches, Subcommand};
 
-use crate::cli::{Cli, Command, PlanArgs};
+use crate::args::PlanArgs;
 use crate::compare::config::Setting;
 use crate::parse::Amount;
-use crate::plans::Plan;
+use crate::plans::plan::{Plan, PlanCommand};
 
 /// One row of the comparison.
 pub struct Row {
@@ -20,7 +20,7 @@ pub struct Row {
     line: &'static str,
 }
 
-/// All rows, in order. Times are those of scale 1.
+/// The main rows, in order. Times are those of scale 1.
 pub const ROWS: [Row; 20] = [
     Row {
         name: "pub16",
@@ -144,44 +144,105 @@ pub const ROWS: [Row; 20] = [
     },
 ];
 
-/// The rows that `selection` names: `all`, `plain` (those that need no configuration), `dropin` (the others), or names
-/// with commas.
+/// A telemetry row: how many connections publish to how many subscribers, as fast as possible or at a rate.
+macro_rules! telemetry {
+    ($name:literal, $connections:literal, $subscribers:literal $(, $rate:literal)?) => {
+        Row {
+            name: $name,
+            title: concat!(
+                $connections, " connections, one 128 B message per write, wildcard subscribers: ", $subscribers
+                $(, ", open loop at ", $rate, "/s")?
+            ),
+            setting: Setting::Plain,
+            line: concat!(
+                "fanin --connections ", $connections, " --subscribers ", $subscribers,
+                " --size 128 --duration 2s --warmup 300ms" $(, " --rate ", $rate)?
+            ),
+        }
+    };
+}
+
+/// Telemetry: many connections, one small message each.
+pub const TELEMETRY: [Row; 18] = [
+    telemetry!("telemetry100", 100, 1),
+    telemetry!("telemetry1k", 1000, 1),
+    telemetry!("telemetry10k", 10000, 1),
+    telemetry!("telemetry100x10", 100, 10),
+    telemetry!("telemetry1kx10", 1000, 10),
+    telemetry!("telemetry10kx10", 10000, 10),
+    telemetry!("telemetry100-20k", 100, 1, 20000),
+    telemetry!("telemetry1k-20k", 1000, 1, 20000),
+    telemetry!("telemetry10k-20k", 10000, 1, 20000),
+    telemetry!("telemetry100x10-20k", 100, 10, 20000),
+    telemetry!("telemetry1kx10-20k", 1000, 10, 20000),
+    telemetry!("telemetry10kx10-20k", 10000, 10, 20000),
+    telemetry!("telemetry100-100k", 100, 1, 100000),
+    telemetry!("telemetry1k-100k", 1000, 1, 100000),
+    telemetry!("telemetry10k-100k", 10000, 1, 100000),
+    telemetry!("telemetry100x10-100k", 100, 10, 100000),
+    telemetry!("telemetry1kx10-100k", 1000, 10, 100000),
+    telemetry!("telemetry10kx10-100k", 10000, 10, 100000),
+];
+
+/// Beside a noisy neighbour: a thread that is always busy, on the server's first CPU.
+pub const NEIGHBOUR: [Row; 2] = [
+    Row {
+        name: "neighbour1k",
+        title: "request-reply beside a busy loop on the server's CPU, 1 client, open loop at 1,000/s",
+        setting: Setting::Plain,
+        line: "reqrep --clients 1 --size 128 --rate 1000 --duration 4s --warmup 500ms",
+    },
+    Row {
+        name: "neighbour20k",
+        title: "request-reply beside a busy loop on the server's CPU, 32 clients, open loop at 20,000/s",
+        setting: Setting::Plain,
+        line: "reqrep --clients 32 --size 128 --rate 20000 --duration 4s --warmup 500ms",
+    },
+];
+
+/// The rows that `selection` names, with commas: `all`, `plain` (the main ones that need no configuration), `dropin`
+/// (those that do), `telemetry`, `neighbour`, or names of rows.
 pub fn select(selection: &str) -> Result<Vec<&'static Row>, String> {
     let is_plain = |row: &&Row| row.setting == Setting::Plain;
-    match selection {
-        "all" => return Ok(ROWS.iter().collect()),
-        "plain" => return Ok(ROWS.iter().filter(is_plain).collect()),
-        "dropin" => return Ok(ROWS.iter().filter(|row| !is_plain(row)).collect()),
-        _ => {}
-    }
-    let find = |name: &str| {
-        let names: Vec<&str> = ROWS.iter().map(|row| row.name).collect();
-        let unknown = format!("no plan is called {name:?}; there are {}", names.join(", "));
-        ROWS.iter().find(|row| row.name == name).ok_or(unknown)
+    let every = || ROWS.iter().chain(&TELEMETRY).chain(&NEIGHBOUR);
+    let find = |name: &str| -> Result<Vec<&'static Row>, String> {
+        let rows: Vec<_> = match name {
+            "all" => every().collect(),
+            "plain" => ROWS.iter().filter(is_plain).collect(),
+            "dropin" => ROWS.iter().filter(|row| !is_plain(row)).collect(),
+            "telemetry" => TELEMETRY.iter().collect(),
+            "neighbour" => NEIGHBOUR.iter().collect(),
+            name => every().filter(|row| row.name == name).collect(),
+        };
+        if rows.is_empty() {
+            let names: Vec<&str> = every().map(|row| row.name).collect();
+            let names = names.join(", ");
+            return Err(format!("no plan is called {name:?}; there are {names}"));
+        }
+        Ok(rows)
     };
-    selection.split(',').map(|name| find(name.trim())).collect()
+    let found: Vec<_> = selection
+        .split(',')
+        .map(|name| find(name.trim()))
+        .collect::<Result<_, _>>()?;
+    Ok(found.concat())
 }
 
 impl Row {
+    /// A busy thread shares the server's CPU.
+    pub fn has_neighbour(&self) -> bool {
+        NEIGHBOUR.iter().any(|row| row.name == self.name)
+    }
+
     /// Plan and options, with times and numbers of connections and subscriptions multiplied by `scale`.
     pub fn arguments(&self, scale: f64) -> (Plan, PlanArgs) {
+        let command = PlanCommand::augment_subcommands(clap::Command::new("loadgen"));
         let words = std::iter::once("loadgen").chain(self.line.split(' '));
-        let (plan, mut args) = match Cli::try_parse_from(words)
+        let (plan, mut args) = command
+            .try_get_matches_from(words)
+            .and_then(|matches| PlanCommand::from_arg_matches(&matches))
             .expect("the rows are valid command lines")
-            .command
-        {
-            Command::Pub(args) => (Plan::Pub, args),
-            Command::Pubsub(args) => (Plan::Pubsub, args),
-            Command::Fanout(args) => (Plan::Fanout, args),
-            Command::Pairs(args) => (Plan::Pairs, args),
-            Command::Fanin(args) => (Plan::Fanin, args),
-            Command::Reqrep(args) => (Plan::Reqrep, args),
-            Command::Idle(args) => (Plan::Idle, args),
-            Command::Subs(args) => (Plan::Subs, args),
-            Command::Handshakes(args) => (Plan::Handshakes, args),
-            Command::Polling(args) => (Plan::Polling, args),
-            _ => unreachable!("no row uses another plan"),
-        };
+            .into_parts();
         let scaled = |number: usize| ((number as f64 * scale) as usize).max(1);
         let shorter = |time: Duration| time.mul_f64(scale).max(Duration::from_millis(20));
         args.duration = args.duration.map(shorter);
@@ -205,7 +266,7 @@ mod tests {
 
     #[test]
     fn all_rows_parse_and_scale() {
-        for row in &ROWS {
+        for row in select("all").unwrap() {
             let (_, args) = row.arguments(0.1);
             assert!(args.check().is_ok(), "{}", row.name);
             assert!(
@@ -216,10 +277,15 @@ mod tests {
         }
         let (plan, args) = select("idle10k").unwrap()[0].arguments(0.1);
         assert_eq!((plan, args.connections), (Plan::Idle, Some(1000)));
-        assert_eq!(select("all").unwrap().len(), ROWS.len());
-        let parts = select("plain").unwrap().len() + select("dropin").unwrap().len();
-        assert_eq!(parts, ROWS.len());
+        let all = select("all").unwrap().len();
+        let parts = select("plain,dropin,telemetry,neighbour").unwrap();
+        assert_eq!((all, parts.len()), (40, 40));
+        assert_eq!(parts.iter().filter(|row| row.has_neighbour()).count(), 2);
         assert_eq!(select("pub16, reqrep1").unwrap().len(), 2);
+        let (plan, args) = select("telemetry1kx10-20k").unwrap()[0].arguments(0.1);
+        let shape = (args.connections, args.subscribers, args.rate);
+        let expected = (Some(1000), Some(10), Some(20_000.0));
+        assert_eq!((plan, shape), (Plan::Fanin, expected));
         assert!(select("pub16,nope").is_err_and(|text| text.contains("reqrep32")));
     }
 }

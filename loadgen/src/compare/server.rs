@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::compare::config::{Prepared, Setting, Wishes};
 use crate::compare::stage::Stage;
-use crate::net::handshake;
+use crate::net::connect;
 use crate::pin::{self, CpuList};
 
 /// How long a server may take until it answers.
@@ -104,7 +104,7 @@ impl Server {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Err(format!("ended at once, {status}"));
             }
-            match handshake::connect_all(&target, "loadgen probe", 1) {
+            match connect::connect_all(&target, "loadgen probe", 1) {
                 Ok((_, info)) => return Ok(info.version),
                 Err(text) if begin.elapsed() > START_TIMEOUT => {
                     return Err(format!("not ready after {START_TIMEOUT:?}: {text}"));

@@ -11,7 +11,7 @@ struct Common {
     of: fn(&Report) -> Option<f64>,
 }
 
-const COMMON: [Common; 10] = [
+const COMMON: [Common; 11] = [
     Common {
         name: "throughput",
         unit: "messages/s",
@@ -21,6 +21,11 @@ const COMMON: [Common; 10] = [
         name: "server CPU",
         unit: "µs/message",
         of: |report| report.server.cpu_us_per_message,
+    },
+    Common {
+        name: "server context switches",
+        unit: "per message",
+        of: |report| report.server.switches_per_message,
     },
     Common {
         name: "latency p50",

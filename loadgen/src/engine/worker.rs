@@ -12,11 +12,12 @@ use rustix::event::{Timespec, epoll};
 use crate::clock::now_ns;
 use crate::engine::client::{self, Client};
 use crate::engine::pace::Pace;
+use crate::engine::phase::{Group, Phase, Shared};
 use crate::engine::publisher::{Publisher, State};
 use crate::engine::subscriber::{Controls, Subscriber};
 use crate::engine::tally::Tally;
-use crate::engine::{Group, Phase, Shared};
-use crate::net::conn::{Connection, Received, Scratch};
+use crate::net::conn::{Connection, Received};
+use crate::net::scratch::Scratch;
 use crate::parse::Amount;
 
 /// Sends per turn, before looking for received bytes again.

@@ -5,21 +5,8 @@ use std::net::TcpStream;
 
 use crate::net::handshake::{Handshake, Parts};
 use crate::net::layers::Layers;
+use crate::net::scratch::{RECEIVE_BYTES, Scratch};
 use crate::wire::scan::WireError;
-
-/// What one receive asks for. Large enough that syscalls do not matter, small enough to stay in the cache.
-pub const RECEIVE_BYTES: usize = 256 * 1024;
-
-/// Buffers that all connections of a thread share.
-#[derive(Default)]
-pub struct Scratch {
-    /// Bytes as received.
-    pub raw: Vec<u8>,
-    /// Bytes of the NATS protocol, for connections with layers.
-    pub clear: Vec<u8>,
-    /// Bytes between two layers.
-    pub middle: Vec<u8>,
-}
 
 /// A connection that has finished its handshake.
 pub struct Connection {
@@ -80,7 +67,8 @@ impl Connection {
         Ok(bytes.len())
     }
 
-    fn send_raw(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    /// Sends `bytes` past the layers, as the socket gets them.
+    pub fn send_raw(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self.stream.write(bytes) {
             Ok(sent) => {
                 self.writable = sent == bytes.len();
@@ -93,6 +81,14 @@ impl Connection {
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0),
             Err(error) => Err(error),
         }
+    }
+
+    /// One compressed WebSocket frame that holds all of `bytes`, for [`Connection::send_raw`]; `None` without WebSocket.
+    pub fn frame_of(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let frames = self.layers.as_mut()?.frames.as_mut()?;
+        let mut out = Vec::new();
+        frames.wrap_whole(bytes, &mut out);
+        Some(out)
     }
 
     fn flush_pending(&mut self) -> io::Result<bool> {

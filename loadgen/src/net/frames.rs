@@ -73,14 +73,19 @@ impl Frames {
     pub fn wrap(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         for part in bytes.chunks(FRAME_BYTES) {
             if self.compress && part.len() >= COMPRESS_BYTES_MIN {
-                DEFLATE.with_borrow_mut(|(compress, _, packed)| {
-                    deflate(compress, part, packed);
-                    self.put(FINAL | COMPRESSED | BINARY, packed, out);
-                });
+                self.wrap_whole(part, out);
             } else {
                 self.put(FINAL | BINARY, part, out);
             }
         }
+    }
+
+    /// Appends `bytes` to `out` as one compressed frame, however large.
+    pub fn wrap_whole(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        DEFLATE.with_borrow_mut(|(compress, _, packed)| {
+            deflate(compress, bytes, packed);
+            self.put(FINAL | COMPRESSED | BINARY, packed, out);
+        });
     }
 
     fn put(&mut self, first: u8, payload: &[u8], out: &mut Vec<u8>) {

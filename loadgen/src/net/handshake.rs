@@ -4,9 +4,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::net::conn::{Connection, Scratch};
 use crate::net::frames::Frames;
 use crate::net::layers::Layers;
+use crate::net::scratch::Scratch;
 use crate::net::target::Target;
 use crate::net::tls::{Tls, TlsSettings};
 use crate::net::upgrade::{Upgrade, UpgradeSettings};
@@ -16,34 +16,6 @@ use crate::wire::scan::LINE_BYTES_MAX;
 
 /// How long the server may take for each step.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections whose handshakes are under way at once; below the usual listen backlog.
-const HANDSHAKES_AT_ONCE: usize = 100;
-
-/// Opens `count` connections named `name`, each past CONNECT and a first PING/PONG, and returns the server's INFO too.
-pub fn connect_all(
-    target: &Target,
-    name: &str,
-    count: usize,
-) -> Result<(Vec<Connection>, ServerInfo), String> {
-    let mut connections = Vec::with_capacity(count);
-    let mut server = ServerInfo::default();
-    while connections.len() < count {
-        let window = HANDSHAKES_AT_ONCE.min(count - connections.len());
-        // Step by step over the whole window, so that the server works on many while we wait for one.
-        let mut opening = Vec::with_capacity(window);
-        for _ in 0..window {
-            opening.push(Handshake::open(target)?);
-        }
-        for handshake in &mut opening {
-            server = handshake.greet(target, name)?;
-        }
-        for mut handshake in opening {
-            handshake.wait_for_pong()?;
-            connections.push(Connection::new(handshake.into_parts()?));
-        }
-    }
-    Ok((connections, server))
-}
 
 /// A connection that is used line by line, while blocking.
 pub struct Handshake {
@@ -147,8 +119,14 @@ impl Handshake {
             ));
         }
         let mut out = Vec::new();
-        let secure = target.tls.is_some();
-        encode::connect(&mut out, name, &target.credentials, &info.nonce, secure)?;
+        let hello = encode::Hello {
+            name,
+            credentials: &target.credentials,
+            nonce: &info.nonce,
+            secure: target.tls.is_some(),
+            echo: target.echo,
+        };
+        encode::connect(&mut out, &hello)?;
         out.extend_from_slice(b"PING\r\n");
         self.send(&out)?;
         Ok(info)

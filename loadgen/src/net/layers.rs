@@ -3,8 +3,8 @@
 use std::io::{self, ErrorKind, Read};
 use std::net::TcpStream;
 
-use crate::net::conn::{RECEIVE_BYTES, Scratch};
 use crate::net::frames::Frames;
+use crate::net::scratch::{RECEIVE_BYTES, Scratch};
 use crate::net::tls::Tls;
 
 /// The layers of one connection.

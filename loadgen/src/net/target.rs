@@ -69,6 +69,8 @@ pub struct Target {
     pub tls: Option<TlsSettings>,
     /// The WebSocket, if wanted.
     pub upgrade: Option<UpgradeSettings>,
+    /// Get our own messages too.
+    pub echo: bool,
 }
 
 impl Target {
@@ -184,6 +186,7 @@ impl ServerArgs {
                 path: place.path.into(),
                 compress: self.ws_compress,
             }),
+            echo: true,
         })
     }
 

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use crate::args::PlanArgs;
 use crate::batch::Batch;
-use crate::cli::PlanArgs;
-use crate::engine::Group;
+use crate::engine::phase::Group;
 use crate::engine::publisher::{Publisher, Style};
 use crate::engine::subscriber::Subscriber;
 use crate::engine::worker::{Link, Role};
 use crate::net::conn::Connection;
-use crate::plans::{Opener, Plan, Setup, WINDOW_BYTES};
+use crate::plans::plan::Plan;
+use crate::plans::setup::{Opener, Setup, WINDOW_BYTES};
 use crate::stamp::{PUBLISHERS_MAX, STAMP_BYTES};
 use crate::verify::Verifier;
 use crate::wire::encode;
@@ -114,42 +115,75 @@ pub fn set_up(plan: Plan, args: &PlanArgs, opener: &mut Opener) -> Result<Setup,
     // One subject per group has no token behind the group that a wildcard could match.
     shape.wildcard &= shape.own_subjects || args.subjects > 1;
     check(&shape, plan, args)?;
-    let latency = args.rate.is_some() && shape.subscribers > 0 && shape.publishers > 0;
-    let stamped = latency || args.verify;
     let batches = Arc::new(build_batches(&shape, plan, args)?);
+    let mut links = publishers(&shape, plan, args, &batches, opener)?;
+    let (subscribers, subscriptions) = subscribers(&shape, args, &batches, opener)?;
+    links.extend(subscribers);
+    let members = (shape.subscribers / shape.groups) as u64;
+    let group = Group {
+        members,
+        joint: shape.queue,
+    };
+    let groups = match shape.subscribers {
+        0 => Vec::new(),
+        _ => vec![group; shape.groups],
+    };
+    let window = match plan {
+        // One message per connection under way: then the server gets single messages, as from real devices.
+        Plan::Fanin => shape.publishers as u64 * members.max(1),
+        _ => (WINDOW_BYTES / (args.size.max() as u64 + 64)).max(64),
+    };
+    Ok(Setup {
+        links,
+        groups,
+        window,
+        subscriptions,
+    })
+}
+
+/// Latency is measured from one end to the other.
+fn wants_latency(shape: &Shape, args: &PlanArgs) -> bool {
+    args.rate.is_some() && shape.subscribers > 0 && shape.publishers > 0
+}
+
+/// Connects the publishers.
+fn publishers(
+    shape: &Shape,
+    plan: Plan,
+    args: &PlanArgs,
+    batches: &[Arc<Batch>],
+    opener: &mut Opener,
+) -> Result<Vec<Link>, String> {
+    let messages_per_write = args.messages_per_write.unwrap_or(match plan {
+        Plan::Fanin => 1,
+        _ => u64::MAX,
+    });
     let style = Style {
-        stamped,
-        lap_messages_max: args.messages_per_write.unwrap_or(if plan == Plan::Fanin {
-            1
-        } else {
-            u64::MAX
-        }),
+        stamped: wants_latency(shape, args) || args.verify,
+        lap_messages_max: messages_per_write,
         lap_bytes_max: (LAPS_BYTES / shape.publishers.max(1)).clamp(4096, WRITE_BYTES),
     };
-
-    let size_max = if shape.publishers > 0 {
-        args.size.max()
-    } else {
-        0
+    let opened = opener.open("publisher", shape.publishers, args.size.max())?;
+    let link = |(index, connection): (usize, Connection)| {
+        let (id, group) = (index as u32, index % shape.groups);
+        let publisher = Publisher::new(id, group, batches[index].clone(), style);
+        let role = Role::Publisher(Box::new(publisher));
+        Link::new(connection, role, format!("publisher {index}"))
     };
-    let publisher_connections = opener.open("publisher", shape.publishers, size_max)?;
-    let subscriber_connections = opener.open("subscriber", shape.subscribers, 0)?;
-    let mut links = Vec::with_capacity(shape.publishers + shape.subscribers);
-    for (index, connection) in publisher_connections.into_iter().enumerate() {
-        let publisher = Publisher::new(
-            index as u32,
-            index % shape.groups,
-            batches[index].clone(),
-            style,
-        );
-        links.push(Link::new(
-            connection,
-            Role::Publisher(Box::new(publisher)),
-            format!("publisher {index}"),
-        ));
-    }
-    let mut subscriptions = 0;
-    for (index, mut connection) in subscriber_connections.into_iter().enumerate() {
+    Ok(opened.into_iter().enumerate().map(link).collect())
+}
+
+/// Connects the subscribers, and lets them subscribe; how many subscriptions that are.
+fn subscribers(
+    shape: &Shape,
+    args: &PlanArgs,
+    batches: &Arc<Vec<Arc<Batch>>>,
+    opener: &mut Opener,
+) -> Result<(Vec<Link>, usize), String> {
+    let latency = wants_latency(shape, args);
+    let opened = opener.open("subscriber", shape.subscribers, 0)?;
+    let (mut links, mut subscriptions) = (Vec::with_capacity(opened.len()), 0);
+    for (index, mut connection) in opened.into_iter().enumerate() {
         let group = index % shape.groups;
         let subjects = shape.subscriptions(args, group);
         subscriptions += subjects.len();
@@ -163,39 +197,15 @@ pub fn set_up(plan: Plan, args: &PlanArgs, opener: &mut Opener) -> Result<Setup,
         let verifier = args
             .verify
             .then(|| Verifier::new(batches.clone(), first as u32, count, shape.queue));
-        let subscriber = if stamped {
+        let subscriber = if latency || args.verify {
             Subscriber::looking(group, latency, verifier)
         } else {
             Subscriber::counting(group)
         };
-        links.push(Link::new(
-            connection,
-            Role::Subscriber(Box::new(subscriber)),
-            format!("subscriber {index}"),
-        ));
+        let role = Role::Subscriber(Box::new(subscriber));
+        links.push(Link::new(connection, role, format!("subscriber {index}")));
     }
-    let members = (shape.subscribers / shape.groups) as u64;
-    let groups = match shape.subscribers {
-        0 => Vec::new(),
-        _ => vec![
-            Group {
-                members,
-                joint: shape.queue
-            };
-            shape.groups
-        ],
-    };
-    let window = match plan {
-        // One message per connection under way: then the server gets single messages, as from real devices.
-        Plan::Fanin => shape.publishers as u64,
-        _ => (WINDOW_BYTES / (args.size.max() as u64 + 64)).max(64),
-    };
-    Ok(Setup {
-        links,
-        groups,
-        window,
-        subscriptions,
-    })
+    Ok((links, subscriptions))
 }
 
 /// Sends the SUBs and waits for the PONG behind them.

@@ -8,15 +8,16 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::cli::PlanArgs;
+use crate::args::PlanArgs;
 use crate::clock::now_ns;
 use crate::engine::pace::Pace;
 use crate::engine::tally::Tally;
 use crate::net::handshake::Handshake;
 use crate::net::target::Target;
 use crate::parse::Amount;
-use crate::plans::Opener;
-use crate::plans::measure::{Measured, ServerWatch, named_curve};
+use crate::plans::measure::{ServerWatch, named_curve};
+use crate::plans::setup::Opener;
+use crate::report::measured::Measured;
 
 /// Most handshakes under way at once.
 pub const THREADS: usize = 64;
@@ -34,15 +35,15 @@ pub fn measure(
     if let Some(Amount::Time(time)) = args.warmup {
         run_phase(args, &opener.target, Amount::Time(time))?;
     }
-    let cpu_before = server.cpu();
+    let before = server.snapshot();
     let start_ns = now_ns();
     let tallies = run_phase(args, &opener.target, args.amount())?;
     let whole_ns = (now_ns() - start_ns).max(1) as f64;
-    let cpu_after = server.cpu();
+    let after = server.snapshot();
     let mut total = Tally::new();
     tallies.iter().for_each(|tally| total.merge(tally));
-    let server_cpu_ns = cpu_before
-        .zip(cpu_after)
+    let server_spent = before
+        .zip(after)
         .map(|(before, after)| after.since(&before));
     let cpus = args
         .pin
@@ -53,9 +54,9 @@ pub fn measure(
         seconds: total.last_ns.saturating_sub(start_ns).max(1) as f64 / 1e9,
         busiest: busy,
         busy,
-        server_cpu_ns,
-        server_busy: server_cpu_ns
-            .map(|cpu_ns| cpu_ns as f64 / whole_ns / server.cpus.max(1) as f64),
+        server_spent,
+        server_busy: server_spent
+            .map(|spent| spent.cpu_ns as f64 / whole_ns / server.cpus.max(1) as f64),
         series: Vec::new(),
         curves: named_curve("handshake", &total.latency)
             .into_iter()

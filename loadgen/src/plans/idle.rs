@@ -1,8 +1,8 @@
 //! Plan idle: open connections, hold them, answer PINGs; what matters is the server's memory and CPU time meanwhile.
 
-use crate::cli::PlanArgs;
+use crate::args::PlanArgs;
 use crate::engine::worker::{Link, Role};
-use crate::plans::{Opener, Setup};
+use crate::plans::setup::{Opener, Setup};
 
 /// How many connections are held.
 pub fn connections(args: &PlanArgs) -> usize {

@@ -1,32 +1,12 @@
 //! One phase of load with everything that is counted about it.
 
+use crate::engine::Engine;
+use crate::engine::phase::Phase;
 use crate::engine::tally::Tally;
-use crate::engine::{Engine, Phase};
-use crate::procstat::{self, CpuSnapshot};
+use crate::procstat::{self, Snapshot};
 use crate::progress::Progress;
-use crate::report::{self, Curve, Figure, Sample};
-
-/// Numbers of one phase.
-pub struct Measured {
-    /// Sums over the workers.
-    pub total: Tally,
-    /// From the first send to the last receipt or confirmation.
-    pub seconds: f64,
-    /// CPU time of the busiest worker as a share of the time.
-    pub busiest: f64,
-    /// CPU time of all workers as a share of what their CPUs could give.
-    pub busy: f64,
-    /// CPU nanoseconds of the server.
-    pub server_cpu_ns: Option<u64>,
-    /// … as a share of what its CPUs could give.
-    pub server_busy: Option<f64>,
-    /// Counts over time.
-    pub series: Vec<Sample>,
-    /// Percentile curves.
-    pub curves: Vec<Curve>,
-    /// Figures of the plan alone.
-    pub figures: Vec<Figure>,
-}
+use crate::report::figures::{Curve, Sample, curve};
+use crate::report::measured::Measured;
 
 /// Samples of a run beyond which every second one is dropped.
 const SAMPLES_MAX: usize = 600;
@@ -74,7 +54,7 @@ impl Series {
 
 /// The curve of a histogram under a name; none if it is empty.
 pub fn named_curve(name: &str, histogram: &hdrhistogram::Histogram<u64>) -> Option<Curve> {
-    let points = report::curve(histogram);
+    let points = curve(histogram);
     let name = name.into();
     (!points.is_empty()).then_some(Curve { name, points })
 }
@@ -86,7 +66,7 @@ pub fn measure(
     server: &ServerWatch,
     progress: &mut Progress,
 ) -> Result<Measured, String> {
-    let cpu_before = server.cpu();
+    let before = server.snapshot();
     let start_ns = crate::clock::now_ns();
     let mut series = Series::new(start_ns);
     let tallies = engine.run(phase, &mut |published, received| {
@@ -94,7 +74,7 @@ pub fn measure(
         series.take(crate::clock::now_ns(), published, received);
     })?;
     let whole_ns = (crate::clock::now_ns() - start_ns).max(1);
-    let cpu_after = server.cpu();
+    let after = server.snapshot();
     progress.finish();
     let mut total = Tally::new();
     tallies.iter().for_each(|tally| total.merge(tally));
@@ -119,10 +99,11 @@ pub fn measure(
     );
     let busiest = tallies.iter().map(|tally| tally.cpu_ns).max().unwrap_or(0) as f64 / whole;
     let busy = total.cpu_ns as f64 / whole / cpus.max(1) as f64;
-    let server_cpu_ns = cpu_before
-        .zip(cpu_after)
+    let server_spent = before
+        .zip(after)
         .map(|(before, after)| after.since(&before));
-    let server_busy = server_cpu_ns.map(|cpu_ns| cpu_ns as f64 / whole / server.cpus.max(1) as f64);
+    let server_busy =
+        server_spent.map(|spent| spent.cpu_ns as f64 / whole / server.cpus.max(1) as f64);
     series.next_ns = 0;
     series.take(
         begin_ns.max(start_ns) + (seconds * 1e9) as u64,
@@ -137,7 +118,7 @@ pub fn measure(
         seconds,
         busiest,
         busy,
-        server_cpu_ns,
+        server_spent,
         server_busy,
     })
 }
@@ -169,9 +150,9 @@ impl ServerWatch {
         }
     }
 
-    /// CPU time until now.
-    pub fn cpu(&self) -> Option<CpuSnapshot> {
-        self.pid.and_then(CpuSnapshot::take)
+    /// What it has spent until now.
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        self.pid.and_then(Snapshot::take)
     }
 
     /// Memory now.

@@ -4,128 +4,31 @@ mod flow;
 mod handshakes;
 mod idle;
 mod judge;
-pub mod measure;
+mod measure;
+pub mod plan;
 mod polling;
 mod reqrep;
+mod setup;
 mod subs;
 
 use std::time::Duration;
 
-use crate::cli::PlanArgs;
+use crate::args::PlanArgs;
+use crate::engine::Engine;
+use crate::engine::phase::{External, Phase};
 use crate::engine::worker::{Link, Worker};
-use crate::engine::{Engine, External, Group, Phase};
 use crate::limits;
-use crate::net::conn::Connection;
-use crate::net::handshake;
-use crate::net::target::Target;
 use crate::parse::Amount;
 use crate::progress::Progress;
+use crate::report::measured::Measured;
 use crate::report::{self, Report};
 use crate::wire::info::ServerInfo;
-pub use measure::Measured;
 use measure::{ServerWatch, measure};
+use plan::Plan;
+use setup::{Opener, Setup};
 
 /// How long `sub` waits for its first message.
 const FIRST_MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
-/// Deliveries under way are kept below this many bytes by default: servers drop subscribers that fall far behind.
-const WINDOW_BYTES: u64 = 32 << 20;
-
-/// The plans.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Plan {
-    /// Publish only.
-    Pub,
-    /// Subscribe only.
-    Sub,
-    /// p × s.
-    Pubsub,
-    /// Independent pairs.
-    Pairs,
-    /// 1 → s.
-    Fanout,
-    /// Telemetry.
-    Fanin,
-    /// Queue group.
-    Queue,
-    /// Request-reply.
-    Reqrep,
-    /// Idle connections.
-    Idle,
-    /// Many subscriptions.
-    Subs,
-    /// Connections that only come and go.
-    Handshakes,
-    /// Request-reply while monitoring is polled.
-    Polling,
-}
-
-impl Plan {
-    /// Name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Plan::Pub => "pub",
-            Plan::Sub => "sub",
-            Plan::Pubsub => "pubsub",
-            Plan::Pairs => "pairs",
-            Plan::Fanout => "fanout",
-            Plan::Fanin => "fanin",
-            Plan::Queue => "queue",
-            Plan::Reqrep => "reqrep",
-            Plan::Idle => "idle",
-            Plan::Subs => "subs",
-            Plan::Handshakes => "handshakes",
-            Plan::Polling => "polling",
-        }
-    }
-}
-
-/// What a plan consists of, once connected.
-pub struct Setup {
-    /// Connections in order; they are dealt to the workers round-robin.
-    pub links: Vec<Link>,
-    /// Groups of subscribers.
-    pub groups: Vec<Group>,
-    /// The default bound of deliveries under way.
-    pub window: u64,
-    /// Subscriptions made in all.
-    pub subscriptions: usize,
-}
-
-/// Opens connections for a plan.
-pub struct Opener {
-    target: Target,
-    /// INFO of the last connection.
-    pub server: ServerInfo,
-    /// How the last connection is secured, in words.
-    secured: String,
-}
-
-impl Opener {
-    /// Opens `count` connections and checks that `size_max` fits the server's limit.
-    pub fn open(
-        &mut self,
-        name: &str,
-        count: usize,
-        size_max: usize,
-    ) -> Result<Vec<Connection>, String> {
-        if count == 0 {
-            return Ok(Vec::new());
-        }
-        let (connections, server) =
-            handshake::connect_all(&self.target, &format!("loadgen {name}"), count)?;
-        if server.max_payload > 0 && size_max as u64 > server.max_payload {
-            return Err(format!(
-                "payloads of {size_max} bytes exceed the server's max_payload of {}",
-                server.max_payload
-            ));
-        }
-        self.server = server;
-        if let Some(secured) = connections.last().and_then(Connection::secured_by) {
-            self.secured = format!(" ({secured})");
-        }
-        Ok(connections)
-    }
-}
 
 /// Runs one plan from connecting to the report.
 pub fn run(plan: Plan, args: &PlanArgs) -> Result<Report, String> {

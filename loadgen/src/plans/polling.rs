@@ -1,15 +1,19 @@
 //! Plan polling: request-reply among many idle connections, in turns quiet and while every monitoring endpoint is
 //! polled. What is measured is how much the polling disturbs.
 
-use crate::cli::PlanArgs;
+use crate::args::PlanArgs;
+use crate::engine::Engine;
+use crate::engine::phase::Phase;
 use crate::engine::tally::{Tally, new_histogram};
 use crate::engine::worker::{Link, Role};
-use crate::engine::{Engine, Phase};
 use crate::monitor::Poller;
-use crate::plans::measure::{Measured, ServerWatch, measure, named_curve};
-use crate::plans::{Opener, Setup, judge, reqrep};
+use crate::plans::measure::{ServerWatch, measure, named_curve};
+use crate::plans::setup::{Opener, Setup};
+use crate::plans::{judge, reqrep};
+use crate::procstat::Spent;
 use crate::progress::Progress;
-use crate::report::Figure;
+use crate::report::figures::Figure;
+use crate::report::measured::Measured;
 
 /// Requests per second if nothing else is asked for.
 const RATE: f64 = 1000.0;
@@ -47,7 +51,7 @@ pub fn measure_phases(
     let (mut quiet, mut polled) = (new_histogram(), new_histogram());
     let (mut total, mut last) = (Tally::new(), None);
     let (mut seconds, mut polls, mut polled_seconds) = (0.0, 0, 0.0);
-    let mut cpu_ns = [0, 0];
+    let mut spent = [Spent::default(); 2];
     for round in 0..args.rounds * 2 {
         let with_polling = matches!(round % 4, 1 | 2);
         let poller = match with_polling {
@@ -69,7 +73,8 @@ pub fn measure_phases(
         histogram
             .add(&measured.total.latency)
             .expect("all histograms have the same bounds");
-        cpu_ns[usize::from(with_polling)] += measured.server_cpu_ns.unwrap_or(0);
+        let side = &mut spent[usize::from(with_polling)];
+        *side = *side + measured.server_spent.unwrap_or_default();
         seconds += measured.seconds;
         total.merge(&measured.total);
         last = Some(measured);
@@ -85,14 +90,14 @@ pub fn measure_phases(
         name: "server CPU for polling",
         unit: "% of a core",
         value: measured
-            .server_cpu_ns
-            .map(|_| (cpu_ns[1] as f64 - cpu_ns[0] as f64) / polled_seconds / 1e7),
+            .server_spent
+            .map(|_| (spent[1].cpu_ns as f64 - spent[0].cpu_ns as f64) / polled_seconds / 1e7),
     });
     measured.curves = [("quiet", &quiet), ("polled", &polled)]
         .iter()
         .filter_map(|(name, histogram)| named_curve(name, histogram))
         .collect();
-    measured.server_cpu_ns = measured.server_cpu_ns.map(|_| cpu_ns[0] + cpu_ns[1]);
+    measured.server_spent = measured.server_spent.map(|_| spent[0] + spent[1]);
     measured.series = Vec::new();
     // Quiet and polled are told apart; over both it means nothing.
     total.latency.clear();

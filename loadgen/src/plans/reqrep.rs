@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::cli::PlanArgs;
+use crate::args::PlanArgs;
 use crate::engine::client::Client;
 use crate::engine::worker::{Link, Role};
-use crate::plans::{Opener, Setup, flow};
+use crate::plans::flow;
+use crate::plans::setup::{Opener, Setup};
 use crate::stamp;
 
 /// Connects clients and responders; subscriptions are in force when this returns.

@@ -7,13 +7,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::args::PlanArgs;
 use crate::batch::Batch;
-use crate::cli::PlanArgs;
-use crate::engine::Group;
+use crate::engine::phase::Group;
 use crate::engine::publisher::{Publisher, Style};
 use crate::engine::subscriber::Subscriber;
 use crate::engine::worker::{Link, Role};
-use crate::plans::{Opener, Setup, WINDOW_BYTES, flow};
+use crate::plans::flow;
+use crate::plans::setup::{Opener, Setup, WINDOW_BYTES};
 use crate::random::Random;
 
 /// Distinct subjects published: more than any cache of matches should hold.

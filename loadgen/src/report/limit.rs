@@ -1,6 +1,6 @@
 //! Who was the limit: the load generator or the server.
 
-use crate::plans::Measured;
+use crate::report::measured::Measured;
 
 /// A thread this busy has no time left.
 const BUSY: f64 = 0.95;
@@ -75,7 +75,7 @@ mod tests {
             seconds: 1.0,
             busiest,
             busy: busiest,
-            server_cpu_ns: None,
+            server_spent: None,
             server_busy,
             series: Vec::new(),
             curves: Vec::new(),

@@ -1,113 +1,20 @@
 //! The result of a run: one structure, shown as a table, as JSON or as a page.
 
+pub mod figures;
 mod limit;
+pub mod measured;
 pub mod page;
 mod text;
 
-use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::cli::PlanArgs;
+use crate::args::PlanArgs;
 use crate::parse::Amount;
-use crate::plans::Measured;
-use crate::procstat::Memory;
+use crate::procstat::{Memory, Spent};
 use crate::verify::Verdict;
+use figures::{Curve, Figure, Latency, Sample};
+use measured::Measured;
 pub use text::grouped;
-
-/// Percentiles in microseconds.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct Latency {
-    /// Median.
-    pub p50_us: f64,
-    /// 90 %.
-    pub p90_us: f64,
-    /// 99 %.
-    pub p99_us: f64,
-    /// 99.9 %.
-    pub p99_9_us: f64,
-    /// The longest.
-    pub max_us: f64,
-    /// The average.
-    pub mean_us: f64,
-    /// How many were measured.
-    pub samples: u64,
-}
-
-/// One point of a percentile curve.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct Point {
-    /// Share of the samples that were not slower, below 1.
-    pub quantile: f64,
-    /// How slow that is.
-    pub latency_us: f64,
-}
-
-/// Points of a percentile curve per halving of the remaining share.
-const POINTS_PER_HALVING: u32 = 4;
-
-/// The percentile curve of a histogram, dense towards 1.
-pub fn curve(histogram: &Histogram<u64>) -> Vec<Point> {
-    if histogram.is_empty() {
-        return Vec::new();
-    }
-    let halvings = 64 - histogram.len().leading_zeros();
-    (0..=halvings * POINTS_PER_HALVING)
-        .map(|step| {
-            let rest = (-f64::from(step) / f64::from(POINTS_PER_HALVING)).exp2();
-            Point {
-                quantile: 1.0 - rest,
-                latency_us: histogram.value_at_quantile(1.0 - rest) as f64 / 1e3,
-            }
-        })
-        .collect()
-}
-
-/// A percentile curve with its name.
-#[derive(Debug, Clone, Serialize)]
-pub struct Curve {
-    /// What was measured.
-    pub name: String,
-    /// From the median's left to the slowest.
-    pub points: Vec<Point>,
-}
-
-/// Counts at one moment of a run.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct Sample {
-    /// Since the start of the measurement.
-    pub seconds: f64,
-    /// Messages published until then.
-    pub published: u64,
-    /// Deliveries received until then.
-    pub received: u64,
-}
-
-/// A figure that only some plans have.
-#[derive(Debug, Clone, Serialize)]
-pub struct Figure {
-    /// What it is.
-    pub name: &'static str,
-    /// Its unit.
-    pub unit: &'static str,
-    /// Its value; `None` when the server does not offer what it is read from.
-    pub value: Option<f64>,
-}
-
-impl Latency {
-    /// Of a histogram of nanoseconds; `None` when it is empty.
-    pub fn of(histogram: &Histogram<u64>) -> Option<Self> {
-        let at = |quantile| histogram.value_at_quantile(quantile) as f64 / 1e3;
-        (!histogram.is_empty()).then(|| Latency {
-            p50_us: at(0.5),
-            p90_us: at(0.9),
-            p99_us: at(0.99),
-            p99_9_us: at(0.999),
-            max_us: histogram.max() as f64 / 1e3,
-            mean_us: histogram.mean() / 1e3,
-            samples: histogram.len(),
-        })
-    }
-}
 
 /// What was asked for.
 #[derive(Debug, Clone, Serialize)]
@@ -161,7 +68,9 @@ pub struct ServerUse {
     pub cpu_seconds: Option<f64>,
     /// … per published message (per request in reqrep).
     pub cpu_us_per_message: Option<f64>,
-    /// … as a share of the CPUs it may use.
+    /// Context switches per published message.
+    pub switches_per_message: Option<f64>,
+    /// CPU time as a share of the CPUs it may use.
     pub busy: Option<f64>,
     /// Resident memory and its peak at the end.
     pub memory: Option<Memory>,
@@ -317,8 +226,11 @@ pub fn build(facts: Facts<'_>, measured: Measured) -> Report {
 }
 
 fn server_use(facts: &Facts<'_>, measured: &Measured) -> ServerUse {
-    let per_message = |cpu_ns: u64| cpu_ns as f64 / 1e3 / measured.total.published.max(1) as f64;
-    let has_messages = measured.total.published > 0;
+    let published = measured.total.published;
+    let per_message = |of: fn(Spent) -> f64| {
+        let spent = measured.server_spent.filter(|_| published > 0);
+        spent.map(|spent| of(spent) / published as f64)
+    };
     let growth = facts
         .resident_after_setup
         .zip(facts.resident_before)
@@ -329,11 +241,9 @@ fn server_use(facts: &Facts<'_>, measured: &Measured) -> ServerUse {
             .map(|growth| growth / count.max(1) as f64)
     };
     ServerUse {
-        cpu_seconds: measured.server_cpu_ns.map(|cpu_ns| cpu_ns as f64 / 1e9),
-        cpu_us_per_message: measured
-            .server_cpu_ns
-            .filter(|_| has_messages)
-            .map(per_message),
+        cpu_seconds: measured.server_spent.map(|spent| spent.cpu_ns as f64 / 1e9),
+        cpu_us_per_message: per_message(|spent| spent.cpu_ns as f64 / 1e3),
+        switches_per_message: per_message(|spent| spent.switches as f64),
         busy: measured.server_busy,
         memory: facts.memory,
         resident_before_bytes: facts.resident_before,

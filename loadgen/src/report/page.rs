@@ -7,7 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use crate::machine;
-use crate::report::{Report, Sample};
+use crate::report::Report;
+use crate::report::figures::{Curve, Sample};
 
 const TEMPLATE: &str = include_str!("page.html");
 const PLACE: &str = "{{DATA}}";
@@ -168,7 +169,7 @@ pub fn rates(name: &str, color: usize, report: &Report, count: fn(&Sample) -> u6
 }
 
 /// A percentile curve as a line.
-pub fn quantiles(name: &str, color: usize, curve: &super::Curve) -> Option<Line> {
+pub fn quantiles(name: &str, color: usize, curve: &Curve) -> Option<Line> {
     let points: Vec<_> = curve
         .points
         .iter()

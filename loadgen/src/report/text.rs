@@ -1,6 +1,7 @@
 //! The result of a run as a table for people.
 
-use crate::report::{Figure, Latency, Report};
+use crate::report::Report;
+use crate::report::figures::{Figure, Latency};
 use crate::verify::Verdict;
 
 /// Number with thousands separated.
@@ -143,6 +144,12 @@ impl Report {
                     format!(" ({cpu_us:.4} µs per published message)")
                 });
             row("server CPU", format!("{cpu_seconds:.3} s{per_message}"));
+        }
+        if let Some(switches) = self.server.switches_per_message {
+            row(
+                "server context switches",
+                format!("{switches:.4} per published message"),
+            );
         }
         if let Some(memory) = self.server.memory {
             let (resident, peak) = (

@@ -24,18 +24,32 @@ impl Credentials {
     }
 }
 
+/// What CONNECT says.
+pub struct Hello<'a> {
+    /// Name of the connection.
+    pub name: &'a str,
+    /// As whom.
+    pub credentials: &'a Credentials,
+    /// The nonce of INFO, empty if there was none.
+    pub nonce: &'a str,
+    /// TLS is in use.
+    pub secure: bool,
+    /// Get our own messages too.
+    pub echo: bool,
+}
+
 /// Appends `CONNECT {...}` as the official clients send it: not verbose, not pedantic, headers and no-responders on.
-/// `nonce` is the one of INFO, empty if there was none, and `secure` whether TLS is in use.
-pub fn connect(
-    out: &mut Vec<u8>,
-    name: &str,
-    credentials: &Credentials,
-    nonce: &str,
-    secure: bool,
-) -> Result<(), String> {
+pub fn connect(out: &mut Vec<u8>, hello: &Hello<'_>) -> Result<(), String> {
+    let Hello {
+        name,
+        credentials,
+        nonce,
+        secure,
+        echo,
+    } = hello;
     let mut options = serde_json::json!({
         "verbose": false, "pedantic": false, "tls_required": secure, "name": name, "lang": "rust",
-        "version": env!("CARGO_PKG_VERSION"), "protocol": 1, "echo": true, "headers": true, "no_responders": true,
+        "version": env!("CARGO_PKG_VERSION"), "protocol": 1, "echo": echo, "headers": true, "no_responders": true,
     });
     let fields = [
         ("user", &credentials.user),
@@ -123,21 +137,25 @@ mod tests {
         }
     }
 
+    fn connected(credentials: &Credentials, nonce: &str, secure: bool) -> Result<String, String> {
+        let hello = Hello {
+            name: "n",
+            credentials,
+            nonce,
+            secure,
+            echo: !secure,
+        };
+        let mut out = Vec::new();
+        connect(&mut out, &hello).map(|()| String::from_utf8(out).unwrap())
+    }
+
     #[test]
     fn connect_carries_credentials_only_when_given() {
-        let mut out = Vec::new();
-        connect(
-            &mut out,
-            "n",
-            &Credentials {
-                token: Some("t\"x".into()),
-                ..Credentials::default()
-            },
-            "",
-            false,
-        )
-        .unwrap();
-        let text = String::from_utf8(out).unwrap();
+        let credentials = Credentials {
+            token: Some("t\"x".into()),
+            ..Credentials::default()
+        };
+        let text = connected(&credentials, "", false).unwrap();
         assert!(
             text.starts_with("CONNECT {") && text.ends_with("}\r\n"),
             "{text}"
@@ -146,6 +164,7 @@ mod tests {
             text.contains(r#""auth_token":"t\"x""#) && !text.contains("pass"),
             "{text}"
         );
+        assert!(text.contains(r#""echo":true"#), "{text}");
     }
 
     #[test]
@@ -154,14 +173,13 @@ mod tests {
             nkey: Some(NkeyUser::from_secret([3; 32])),
             ..Credentials::default()
         };
-        let mut out = Vec::new();
-        connect(&mut out, "n", &credentials, "abc", true).unwrap();
-        let text = String::from_utf8(out).unwrap();
+        let text = connected(&credentials, "abc", true).unwrap();
         assert!(
             text.contains(r#""nkey":"U"#) && text.contains(r#""sig":""#),
             "{text}"
         );
-        assert!(text.contains(r#""tls_required":true"#), "{text}");
-        assert!(connect(&mut Vec::new(), "n", &credentials, "", false).is_err());
+        assert!(text.contains(r#""tls_required":true,"#), "{text}");
+        assert!(text.contains(r#""echo":false"#), "{text}");
+        assert!(connected(&credentials, "", false).is_err());
     }
 }

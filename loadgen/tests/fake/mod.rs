@@ -7,7 +7,7 @@ pub mod login;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 /// What it does to the `n`th published message (counting from 1), or to every one.
@@ -64,6 +64,8 @@ struct Subscription {
 struct Publish {
     subject: String,
     reply: String,
+    /// Bytes of the payload that are headers.
+    headers: Option<usize>,
     payload: Vec<u8>,
 }
 
@@ -118,44 +120,71 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
                     stream: out.try_clone()?,
                 })
             }
-            ["PUB", subject, reply @ .., size] => {
-                let mut payload = vec![0; size.parse::<usize>().unwrap() + 2];
-                input.read_exact(&mut payload)?;
-                payload.truncate(payload.len() - 2);
+            ["HPUB", subject, headers, size] => {
                 let publish = Publish {
                     subject: subject.to_string(),
-                    reply: reply
-                        .first()
-                        .map(|reply| format!("{reply} "))
-                        .unwrap_or_default(),
-                    payload,
+                    reply: String::new(),
+                    headers: Some(headers.parse().unwrap()),
+                    payload: payload(&mut input, size)?,
                 };
-                let mut state = state.lock().unwrap();
-                state.published += 1;
-                let number = state.published;
-                match state.fault {
-                    Fault::Error(n) if n == number => out.write_all(b"-ERR 'Something Odd'\r\n")?,
-                    Fault::Close(n) if n == number => {
-                        return out.shutdown(std::net::Shutdown::Both);
-                    }
-                    Fault::Freeze(n) if n <= number => {
-                        drop(state);
-                        loop {
-                            std::thread::park();
-                        }
-                    }
-                    Fault::Ping(n) if n == number => {
-                        out.write_all(b"PING\r\n")?;
-                        expect_pong_between_messages(&mut input, &mut state, &publish)?;
-                        continue;
-                    }
-                    _ => {}
+                state.lock().unwrap().publish(publish)?;
+            }
+            ["PUB", subject, reply @ .., size] => {
+                let reply = reply.first();
+                let publish = Publish {
+                    subject: subject.to_string(),
+                    reply: reply.map(|reply| format!("{reply} ")).unwrap_or_default(),
+                    headers: None,
+                    payload: payload(&mut input, size)?,
+                };
+                let state = state.lock().unwrap();
+                if !publish_or_fail(publish, state, &mut input, &mut out)? {
+                    return Ok(());
                 }
-                state.publish(publish)?;
             }
             _ => {}
         }
     }
+}
+
+/// Takes a PUB, or does what is wrong with this server; false when the connection is over.
+fn publish_or_fail(
+    publish: Publish,
+    mut state: MutexGuard<'_, State>,
+    input: &mut BufReader<TcpStream>,
+    out: &mut TcpStream,
+) -> std::io::Result<bool> {
+    state.published += 1;
+    let number = state.published;
+    match state.fault {
+        Fault::Error(n) if n == number => out.write_all(b"-ERR 'Something Odd'\r\n")?,
+        Fault::Close(n) if n == number => {
+            out.shutdown(std::net::Shutdown::Both)?;
+            return Ok(false);
+        }
+        Fault::Freeze(n) if n <= number => {
+            drop(state);
+            loop {
+                std::thread::park();
+            }
+        }
+        Fault::Ping(n) if n == number => {
+            out.write_all(b"PING\r\n")?;
+            expect_pong_between_messages(input, &mut state, &publish)?;
+            return Ok(true);
+        }
+        _ => {}
+    }
+    state.publish(publish)?;
+    Ok(true)
+}
+
+/// The payload behind a line that says its size.
+fn payload(input: &mut BufReader<TcpStream>, size: &str) -> std::io::Result<Vec<u8>> {
+    let mut payload = vec![0; size.parse::<usize>().unwrap() + 2];
+    input.read_exact(&mut payload)?;
+    payload.truncate(payload.len() - 2);
+    Ok(payload)
 }
 
 /// Goes on taking PUBs until the PONG comes; a PONG inside a payload would break the framing and show as loss.
@@ -172,12 +201,11 @@ fn expect_pong_between_messages(
         match words.as_slice() {
             ["PONG"] => return Ok(()),
             ["PUB", subject, size] => {
-                let mut payload = vec![0; size.parse::<usize>().unwrap() + 2];
-                input.read_exact(&mut payload)?;
-                payload.truncate(payload.len() - 2);
+                let payload = payload(input, size)?;
                 state.publish(Publish {
                     subject: subject.to_string(),
                     reply: String::new(),
+                    headers: None,
                     payload,
                 })?;
             }
@@ -219,10 +247,16 @@ impl State {
             let Publish {
                 subject,
                 reply,
+                headers,
                 payload,
             } = publish;
+            let (verb, headers) = match headers {
+                Some(bytes) => ("HMSG", format!("{bytes} ")),
+                None => ("MSG", String::new()),
+            };
+            let size = payload.len();
             let mut bytes =
-                format!("MSG {subject} {} {reply}{}\r\n", one.sid, payload.len()).into_bytes();
+                format!("{verb} {subject} {} {reply}{headers}{size}\r\n", one.sid).into_bytes();
             bytes.extend_from_slice(payload);
             bytes.extend_from_slice(b"\r\n");
             (&one.stream).write_all(&bytes)?;

@@ -1,0 +1,178 @@
+//! The options of all plans.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::net::target::ServerArgs;
+use crate::parse::{self, Amount, SizeSpec};
+use crate::pin::{self, CpuList};
+
+/// Options of all plans.
+#[derive(Debug, Clone, Args)]
+pub struct PlanArgs {
+    /// Which server, and as whom.
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// Payload size: 128, 64KiB, uniform:16..1024, choice:16,128,4096 or zipf:16..64KiB.
+    #[arg(long, default_value = "128", value_parser = parse::size_spec, help_heading = LOAD)]
+    pub size: SizeSpec,
+    /// Messages in all (100000, 5M).
+    #[arg(long, value_parser = parse::count, conflicts_with = "duration", help_heading = LOAD)]
+    pub count: Option<u64>,
+    /// Time to publish (5s, 200ms); the default is 5 s.
+    #[arg(long, value_parser = parse::duration, help_heading = LOAD)]
+    pub duration: Option<Duration>,
+    /// Unmeasured work before: a count or a duration.
+    #[arg(long, value_parser = parse::amount, help_heading = LOAD)]
+    pub warmup: Option<Amount>,
+    /// Open loop: messages per second in all, at fixed times; latency counts from those times.
+    #[arg(long, value_parser = rate, help_heading = LOAD)]
+    pub rate: Option<f64>,
+    /// Check every payload for loss, duplication, order and damage (payloads of 16 bytes or more).
+    #[arg(long, help_heading = LOAD)]
+    pub verify: bool,
+    /// Most deliveries under way; the default suits the plan.
+    #[arg(long, value_parser = parse::count, help_heading = LOAD)]
+    pub window: Option<u64>,
+    /// Most messages in one write (the default for fanin is 1).
+    #[arg(long, help_heading = LOAD)]
+    pub messages_per_write: Option<u64>,
+    /// Give up after this long without progress.
+    #[arg(long, default_value = "5s", value_parser = parse::duration, help_heading = LOAD)]
+    pub drain_timeout: Duration,
+    /// Distinct subjects per group of publishers.
+    #[arg(long, default_value_t = 1, help_heading = SHAPE)]
+    pub subjects: usize,
+    /// First token of all subjects.
+    #[arg(long, default_value = "lg", help_heading = SHAPE)]
+    pub prefix: String,
+    /// Subscribe with one wildcard instead of once per subject.
+    #[arg(long, help_heading = SHAPE)]
+    pub wildcard: bool,
+    /// Connections (fanin, idle, subs, polling) or pairs (pairs).
+    #[arg(long, help_heading = SHAPE)]
+    pub connections: Option<usize>,
+    /// Publishers (pub, pubsub, queue).
+    #[arg(long, help_heading = SHAPE)]
+    pub publishers: Option<usize>,
+    /// Subscribers (sub, pubsub, fanout), or members of the queue group.
+    #[arg(long, help_heading = SHAPE)]
+    pub subscribers: Option<usize>,
+    /// Requesting clients (reqrep, polling).
+    #[arg(long, default_value_t = 1, help_heading = SHAPE)]
+    pub clients: usize,
+    /// Responders (reqrep, polling).
+    #[arg(long, default_value_t = 1, help_heading = SHAPE)]
+    pub responders: usize,
+    /// Literal subscriptions (subs).
+    #[arg(long, default_value_t = 1_000_000, help_heading = SHAPE)]
+    pub literals: usize,
+    /// Wildcard subscriptions (subs).
+    #[arg(long, default_value_t = 10_000, help_heading = SHAPE)]
+    pub wildcards: usize,
+    /// The server's monitoring address (polling).
+    #[arg(long, value_name = "HOST:PORT", help_heading = SHAPE)]
+    pub monitor: Option<String>,
+    /// How often a second each endpoint is polled (polling).
+    #[arg(long, default_value_t = 10.0, value_parser = rate, help_heading = SHAPE)]
+    pub polls: f64,
+    /// Quiet and polled phases, each of --duration (polling).
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = SHAPE)]
+    pub rounds: u32,
+    /// Worker threads; by default one per CPU of --pin, or half of the CPUs.
+    #[arg(long, help_heading = MACHINE)]
+    pub threads: Option<usize>,
+    /// CPUs for the worker threads: 1 or 1,3-5.
+    #[arg(long, value_parser = pin::cpu_list, help_heading = MACHINE)]
+    pub pin: Option<CpuList>,
+    /// Process id of the server, for its CPU time and memory.
+    #[arg(long, help_heading = MACHINE)]
+    pub server_pid: Option<i32>,
+    /// Print one JSON object instead of the table.
+    #[arg(long, help_heading = OUTPUT)]
+    pub json: bool,
+    /// Write the result as one HTML page too.
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    pub report: Option<PathBuf>,
+    /// No progress bar.
+    #[arg(long, help_heading = OUTPUT)]
+    pub quiet: bool,
+}
+
+const LOAD: &str = "Load";
+const SHAPE: &str = "Who and what";
+const MACHINE: &str = "Machine";
+const OUTPUT: &str = "Output";
+
+/// Most connections of one kind; bounds memory and descriptors.
+const CONNECTIONS_MAX: usize = 500_000;
+
+impl PlanArgs {
+    /// The amount asked for, 5 seconds by default.
+    pub fn amount(&self) -> Amount {
+        match (self.count, self.duration) {
+            (Some(count), _) => Amount::Count(count),
+            (None, time) => Amount::Time(time.unwrap_or(Duration::from_secs(5))),
+        }
+    }
+
+    /// Number of worker threads for so many connections.
+    pub fn thread_count(&self, connections: usize) -> usize {
+        let wanted = self.threads.unwrap_or_else(|| {
+            self.pin
+                .as_ref()
+                .map_or(pin::available().div_ceil(2), CpuList::len)
+        });
+        wanted.clamp(1, connections.clamp(1, 1024))
+    }
+
+    /// Rejects values that make no sense before anything is opened.
+    pub fn check(&self) -> Result<(), String> {
+        let numbers = [
+            ("--subjects", Some(self.subjects)),
+            ("--connections", self.connections),
+            ("--publishers", self.publishers),
+            ("--subscribers", self.subscribers),
+            ("--clients", Some(self.clients)),
+            ("--responders", Some(self.responders)),
+            ("--threads", self.threads),
+        ];
+        for (name, value) in numbers {
+            let limit = if name == "--subjects" {
+                4_000_000
+            } else {
+                CONNECTIONS_MAX
+            };
+            if let Some(value) = value
+                && !(1..=limit).contains(&value)
+            {
+                return Err(format!("{name} must be between 1 and {limit}"));
+            }
+        }
+        if self.count == Some(0) {
+            return Err("--count must be at least 1".into());
+        }
+        let clean = !self.prefix.is_empty()
+            && self
+                .prefix
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && !b"*>".contains(&byte));
+        if !clean {
+            return Err("--prefix must be a plain subject token".into());
+        }
+        Ok(())
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = parse::count(text)
+        .map(|rate| rate as f64)
+        .or_else(|_| text.parse::<f64>().map_err(|error| error.to_string()))?;
+    if (0.001..=1e9).contains(&rate) {
+        Ok(rate)
+    } else {
+        Err("the rate must be between 0.001 and 1e9 per second".into())
+    }
+}
