@@ -14,6 +14,7 @@ use trunkline_core::base::id::AccountId;
 use trunkline_core::base::limits::Limits;
 use trunkline_core::session::authority::Authority;
 use trunkline_core::session::policy::{Account, Permissions, Policy, SubjectRights, User};
+use trunkline_core::session::succession::numbered_after;
 use trunkline_core::subject::pattern::matches;
 use trunkline_tests::harness::random::Random;
 
@@ -25,7 +26,8 @@ const STEPS: usize = 300;
 /// What the policy in force says of one user.
 #[derive(Clone, PartialEq, Debug)]
 struct Rules {
-    account: u16,
+    /// Its name.
+    account: String,
     publish_deny: Vec<String>,
     subscribe_deny: Vec<String>,
 }
@@ -36,10 +38,14 @@ struct Configuration {
     rules: Vec<Rules>,
 }
 
-fn configuration(random: &mut Random, accounts: u16) -> Configuration {
+/// Some accounts of many, so that they come and go, and users in them; it may
+/// follow another configuration.
+fn configuration(random: &mut Random, older: Option<&Authority>) -> Configuration {
     let mut policy = Policy::open();
-    for number in 2..accounts {
-        policy.accounts.push(Account::new(&format!("A{number}")));
+    for name in ["A", "B", "C", "D", "E", "F"] {
+        if random.chance(40) {
+            policy.accounts.push(Account::new(name));
+        }
     }
     let mut rules = Vec::new();
     for name in USERS {
@@ -49,12 +55,14 @@ fn configuration(random: &mut Random, accounts: u16) -> Configuration {
                 .map(|_| (*random.pick(&PATTERNS[..7])).to_owned())
                 .collect()
         };
-        let rule = Rules {
-            account: random.below(usize::from(accounts)) as u16,
+        let mut rule = Rules {
+            account: String::new(),
             publish_deny: some(random),
             subscribe_deny: some(random),
         };
-        let mut user = User::new(name, "pw", AccountId(rule.account));
+        let account = random.below(policy.accounts.len());
+        rule.account = policy.accounts[account].name.to_string();
+        let mut user = User::new(name, "pw", AccountId::new(account as u32, 0));
         let rights = |deny: &Vec<String>| {
             Some(SubjectRights {
                 allow: None,
@@ -69,7 +77,13 @@ fn configuration(random: &mut Random, accounts: u16) -> Configuration {
         policy.users.push(user);
         rules.push(rule);
     }
-    let authority = Arc::new(Authority::new(policy).unwrap());
+    let authority = match older {
+        Some(older) if random.chance(50) => older.succeeded_by(policy),
+        // The numbers of rights begin anew, as they do now and then.
+        Some(older) => Authority::new(numbered_after(older.policy(), policy).unwrap()),
+        None => Authority::new(policy),
+    };
+    let authority = Arc::new(authority.unwrap());
     Configuration { authority, rules }
 }
 
@@ -98,7 +112,7 @@ impl World {
     fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let cores = random.between(1, 4);
-        let configuration = configuration(&mut random, 4);
+        let configuration = configuration(&mut random, None);
         let shards =
             Shards::with_authority(cores, &Limits::default(), true, &configuration.authority);
         Self {
@@ -197,14 +211,8 @@ impl World {
 
     /// Another configuration, core by core, with traffic in between.
     fn reload(&mut self) {
-        let accounts = self.random.between(4, 7) as u16;
-        let mut new = configuration(&mut self.random, accounts);
-        if self.random.chance(50) {
-            // As the server does it: equal rights keep their numbers.
-            let policy = new.authority.policy().clone();
-            let successor = self.configuration.authority.succeeded_by(policy);
-            new.authority = successor.expect("a valid policy").into();
-        }
+        let older = Arc::clone(&self.configuration.authority);
+        let new = configuration(&mut self.random, Some(&older));
         let mut order: Vec<usize> = (0..self.cores).collect();
         for at in (1..order.len()).rev() {
             order.swap(at, self.random.below(at + 1));
@@ -314,4 +322,47 @@ fn a_message_for_a_group_finds_the_one_member_who_may_get_it() {
         let output = String::from_utf8_lossy(&shards.peer(free).output).into_owned();
         assert_eq!(output.matches("MSG a.1 1 2").count(), 40, "on core {home}");
     }
+}
+
+/// Users with sets of rights of their own, all of which another policy changes:
+/// numbers go round every width that is too small, and back.
+#[test]
+fn everybody_has_rights_of_their_own() {
+    const USERS: usize = 30_000;
+    let policy = |users: usize, salt: usize| {
+        let mut policy = Policy::open();
+        for number in 0..users {
+            let mut user = User::new(&format!("u{number}"), "pw", AccountId::GLOBAL);
+            user.permissions = Some(Arc::new(Permissions {
+                publish: Some(SubjectRights {
+                    allow: Some(vec![format!("{salt}.{number}")]),
+                    deny: Vec::new(),
+                }),
+                ..Permissions::default()
+            }));
+            policy.users.push(user);
+        }
+        policy
+    };
+    let mut authority = Authority::new(policy(70_000, 0)).unwrap();
+    for salt in 1..6 {
+        authority = authority.succeeded_by(policy(USERS, salt)).unwrap();
+        for user in 0..USERS {
+            let rights = authority.rights_of(Some(user as u32)).unwrap();
+            let rights = &authority.rights()[rights];
+            assert!(rights.may_publish(format!("{salt}.{user}").as_bytes()));
+            assert!(!rights.may_publish(format!("{}.{user}", salt - 1).as_bytes()));
+            assert!(!rights.may_publish(format!("{salt}.{}", user ^ 1).as_bytes()));
+        }
+        let bound = 70_000 + 3 * USERS + 1024;
+        assert!(authority.rights().len() <= bound, "old sets are dropped");
+    }
+    let rights = authority.rights_of(Some(7));
+    let same = authority.succeeded_by(policy(USERS, 5)).unwrap();
+    assert_eq!(
+        same.rights_of(Some(7)),
+        rights,
+        "who keeps rights keeps their number"
+    );
+    assert!(same.rights().continues(authority.rights()));
 }

@@ -44,6 +44,8 @@ mod running;
 mod schema;
 #[path = "blackbox/slow.rs"]
 mod slow;
+#[path = "blackbox/succession.rs"]
+mod succession;
 #[path = "blackbox/support.rs"]
 mod support;
 #[path = "blackbox/system_events.rs"]

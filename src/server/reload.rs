@@ -10,9 +10,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::{error, info, warn};
 use trunkline_core::base::id::AccountId;
+use trunkline_core::base::width::size;
 use trunkline_core::session::authority::Authority;
 use trunkline_core::session::certificate::TlsFacts;
-use trunkline_core::session::policy::{Account, ConnectionType, Policy};
+use trunkline_core::session::policy::{ConnectionType, Policy};
 use trunkline_core::shard::reconfigure::Settings;
 use trunkline_core::wire::info::ServerInfo;
 
@@ -104,8 +105,7 @@ impl Reloader {
         leaf::refuse_move(old_leaf, new_leaf, self.admin.bound.leaf_port)?;
         // The files are read again even if their names are the same.
         let listening = Listening::read(&new)?;
-        let policy = renumber(self.authority.policy(), new.policy.clone());
-        let authority = self.authority.succeeded_by(policy);
+        let authority = self.authority.succeeded_by(new.policy.clone());
         let authority = Arc::new(authority.map_err(|bad| bad.0)?);
         let style = LogStyle::new(
             new.debug,
@@ -173,12 +173,11 @@ impl Reloader {
 
     /// Closes connections for which lowered limits leave no room.
     fn close_surplus(&self) {
-        let accounts = self.authority.policy().accounts.iter().enumerate();
-        for (number, account) in accounts {
+        for (id, account) in self.authority.policy().accounts_in_use() {
             let count = account.usage.connections.load(Ordering::Relaxed);
             let limit = account.limits.connections_max.map_or(u64::MAX, u64::from);
-            let surplus = count.saturating_sub(limit) as usize;
-            self.close_some(Some(AccountId(number as u16)), surplus);
+            let surplus = size(count.saturating_sub(limit));
+            self.close_some(Some(id), surplus);
         }
         let limit = self.options.max_connections.unwrap_or(usize::MAX);
         let counts = self
@@ -225,7 +224,7 @@ impl Reloader {
             core.shard_mut().reconfigure(settings.clone());
             false
         });
-        while self.ask(|core| core.shard_mut().is_revising()) {
+        while self.ask(|core| !core.shard_mut().has_reloaded()) {
             std::thread::sleep(REVISION_POLL);
         }
     }
@@ -396,64 +395,5 @@ fn name_changes(old: &Options, new: &Options) {
     }
     if old.policy != new.policy {
         info!("Reloaded: authorization users");
-    }
-}
-
-/// Gives accounts of the same name the same number and usage as before, since
-/// cores know them by number; accounts that are gone keep their place, empty.
-fn renumber(old: &Policy, mut new: Policy) -> Policy {
-    let mut accounts: Vec<Account> = Vec::new();
-    for before in &old.accounts {
-        let same = new
-            .accounts
-            .iter()
-            .find(|account| account.name == before.name);
-        let mut account = same.cloned().unwrap_or_else(|| Account::new(&before.name));
-        account.usage = Arc::clone(&before.usage);
-        accounts.push(account);
-    }
-    let number_of = |account: &Account, accounts: &mut Vec<Account>| {
-        let known = accounts.iter().position(|other| other.name == account.name);
-        known.unwrap_or_else(|| {
-            accounts.push(account.clone());
-            accounts.len() - 1
-        })
-    };
-    let numbers: Vec<usize> = new
-        .accounts
-        .iter()
-        .map(|account| number_of(account, &mut accounts))
-        .collect();
-    for user in &mut new.users {
-        user.account = AccountId(numbers[user.account.index()] as u16);
-    }
-    new.accounts = accounts;
-    new
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use trunkline_core::session::policy::User;
-
-    fn policy(names: &[&str]) -> Policy {
-        let mut policy = Policy::open();
-        for name in names {
-            policy.accounts.push(Account::new(name));
-            let number = AccountId((policy.accounts.len() - 1) as u16);
-            policy.users.push(User::new(name, "", number));
-        }
-        policy
-    }
-
-    #[test]
-    fn accounts_keep_their_numbers() {
-        let old = policy(&["A", "B", "C"]);
-        let new = renumber(&old, policy(&["D", "C", "A"]));
-        let names: Vec<&str> = new.accounts.iter().map(|account| &*account.name).collect();
-        assert_eq!(names, ["$G", "$SYS", "A", "B", "C", "D"]);
-        let numbers: Vec<u16> = new.users.iter().map(|user| user.account.0).collect();
-        assert_eq!(numbers, [5, 4, 2]);
-        assert!(Arc::ptr_eq(&new.accounts[4].usage, &old.accounts[4].usage));
     }
 }

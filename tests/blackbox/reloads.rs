@@ -7,14 +7,14 @@ use trunkline_tests::{Client, RunningServer, ServerBuilder, binary_under_test};
 use crate::support::wait_until;
 
 /// A server with a file that can be exchanged.
-struct Reloadable {
+pub struct Reloadable {
     server: RunningServer,
     file: std::path::PathBuf,
     is_ours: bool,
 }
 
 impl Reloadable {
-    fn start(name: &str, config: &str) -> Self {
+    pub fn start(name: &str, config: &str) -> Self {
         let name = format!("reloads-{name}-{}.conf", std::process::id());
         let file = std::env::temp_dir().join(name);
         std::fs::write(&file, config).unwrap();
@@ -46,7 +46,7 @@ impl Reloadable {
         self.server.log()[before..].to_owned()
     }
 
-    fn done(&self, config: &str) -> String {
+    pub fn done(&self, config: &str) -> String {
         self.reload(config, "Reloaded server configuration")
     }
 
@@ -56,15 +56,20 @@ impl Reloadable {
         self.reload(config, &format!("{failed}{text}"));
     }
 
+    /// A client that has been greeted and has said nothing.
+    pub fn greet(&self) -> Client {
+        Client::greet(self.server.address())
+    }
+
     /// A client that has said who it is and has had its answer.
-    fn client(&self, credentials: &str) -> Client {
-        let mut client = Client::greet(self.server.address());
+    pub fn client(&self, credentials: &str) -> Client {
+        let mut client = self.greet();
         client.send(format!("CONNECT {{\"verbose\":false{credentials}}}\r\n"));
         client.barrier();
         client
     }
 
-    fn user(&self, name: &str) -> Client {
+    pub fn user(&self, name: &str) -> Client {
         self.client(&format!(",\"user\":\"{name}\",\"pass\":\"{name}\""))
     }
 

@@ -280,7 +280,7 @@ fn mapping_of(model: &MappingModel) -> Mapping {
 }
 
 fn user_of(model: &UserModel) -> User {
-    let account = AccountId(model.account as u16);
+    let account = AccountId::new(model.account as u32, 0);
     let mut user = match &model.proof {
         Proof::Plain(password) => User::new(&model.name, password, account),
         Proof::Hashed(password) => {

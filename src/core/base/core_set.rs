@@ -51,7 +51,8 @@ impl CoreSet {
             }
             let lowest = rest.trailing_zeros();
             rest &= rest - 1;
-            Some(CoreId(lowest as u8))
+            // Below 128, of as many bits.
+            u8::try_from(lowest).ok().map(CoreId)
         })
     }
 }

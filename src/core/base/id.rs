@@ -14,29 +14,62 @@ impl CoreId {
     pub fn index(self) -> usize {
         usize::from(self.0)
     }
+
+    /// All cores of so many.
+    pub fn all(count: usize) -> impl Iterator<Item = Self> + Clone {
+        (0..=u8::MAX).map(Self).take(count)
+    }
 }
 
 /// A subject space. Every subscription, publish, interest change and message
 /// between cores carries one; it is never inferred.
+///
+/// It is a place in the tables of the cores and the generation of the accounts
+/// that has it. A place is given again once its account is gone; whoever still
+/// names that one then, be it a late message, report or event, names nobody.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct AccountId(pub u16);
+pub struct AccountId {
+    index: u32,
+    generation: u32,
+}
 
 impl AccountId {
     /// `$G`, the account of every client until accounts are configured.
-    pub const GLOBAL: Self = Self(0);
+    pub const GLOBAL: Self = Self::new(0, 0);
     /// `$SYS`, the account of the server itself.
-    pub const SYSTEM: Self = Self(1);
+    pub const SYSTEM: Self = Self::new(1, 0);
+
+    /// The account of a generation that has a place.
+    #[must_use]
+    pub const fn new(index: u32, generation: u32) -> Self {
+        Self { index, generation }
+    }
 
     /// The position of this account in tables that hold one entry per account.
     #[must_use]
+    #[inline]
     pub fn index(self) -> usize {
-        usize::from(self.0)
+        self.index as usize
     }
 
-    /// The account's name as clients see it.
+    /// Of two accounts that have the same place one after the other, the later
+    /// one has the higher generation.
     #[must_use]
-    pub fn name(self) -> &'static str {
-        if self == Self::SYSTEM { "$SYS" } else { "$G" }
+    #[inline]
+    pub fn generation(self) -> u32 {
+        self.generation
+    }
+
+    /// Packs the number into the 64 bits that messages between cores carry.
+    #[must_use]
+    pub fn to_bits(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.index)
+    }
+
+    /// The inverse of [`Self::to_bits`].
+    #[must_use]
+    pub fn from_bits(bits: u64) -> Self {
+        Self::new((bits & 0xffff_ffff) as u32, (bits >> 32) as u32)
     }
 }
 

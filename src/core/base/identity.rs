@@ -72,8 +72,9 @@ fn from_base32(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() * 5 / 8);
     let (mut bits, mut count) = (0u32, 0);
     for letter in text.bytes() {
-        let value = ALPHABET.iter().position(|&known| known == letter)?;
-        bits = (bits & 0xff) << 5 | value as u32;
+        let mut values = (0u32..).zip(ALPHABET);
+        let (value, _) = values.find(|&(_, &known)| known == letter)?;
+        bits = (bits & 0xff) << 5 | value;
         count += 5;
         if count >= 8 {
             count -= 8;

@@ -108,6 +108,12 @@ pub const ROUTE_SWEEP_PLACES_PER_TURN: u32 = 256;
 /// The same of a core that has nothing else to do, before it sleeps.
 pub const ROUTE_TRIM_PLACES_MAX: u32 = 16 << 10;
 
+/// Accounts of a configuration; one with more is refused.
+pub const ACCOUNTS_MAX: usize = 1 << 20;
+
+/// Users of a configuration; one with more is refused.
+pub const USERS_MAX: usize = 1 << 24;
+
 /// How long a closing connection may take to accept its last bytes.
 pub const CLOSE_LINGER_NS: u64 = 1_000_000_000;
 
@@ -354,5 +360,9 @@ const _: () = {
     assert!(RECEIVE_BUFFER_BYTES <= TURN_INPUT_BYTES);
     assert!(LINK_BATCHES_MAX >= 2);
     assert!(ROUTE_SIGHTS_MAX.is_power_of_two());
+    // Those that are gone keep their places for a reload.
+    assert!(2 * ACCOUNTS_MAX < u32::MAX as usize);
+    // Each may have a set of rights, and so may those before and before them.
+    assert!(4 * USERS_MAX < u32::MAX as usize);
     assert!(PASSWORD_CHECKS_SOURCE_MAX as usize <= PASSWORD_CHECKS_MAX / 2);
 };

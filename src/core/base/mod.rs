@@ -1,4 +1,5 @@
 //! L0: identifiers, limits and small containers that everything else stands on.
+#![cfg_attr(not(test), deny(clippy::cast_possible_truncation))]
 
 pub mod budget;
 pub mod core_set;
@@ -12,3 +13,4 @@ pub mod short;
 pub mod slab;
 pub mod text;
 pub mod traffic;
+pub mod width;

@@ -96,7 +96,7 @@ impl<T> Slab<T> {
     /// Gives up free slots at the end, and memory when most of it is unused.
     fn give_back(&mut self) {
         while matches!(self.slots.last(), Some(Slot::Free { .. })) {
-            self.unlink((self.slots.len() - 1) as u32);
+            self.unlink(self.slots() - 1);
             self.slots.pop();
         }
         if self.slots.capacity() > KEPT_MIN && self.slots.len() < self.slots.capacity() / 4 {
@@ -129,6 +129,10 @@ impl<T> Slab<T> {
 
     /// Number of slots, the empty ones included.
     #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "`insert` makes fewer than 2^32"
+    )]
     pub fn slots(&self) -> u32 {
         self.slots.len() as u32
     }
@@ -147,13 +151,11 @@ impl<T> Slab<T> {
 
     /// The values with their slots, in slot order.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        self.slots
-            .iter()
-            .enumerate()
-            .filter_map(|(index, slot)| match slot {
-                Slot::Used(value) => Some((index as u32, value)),
-                Slot::Free { .. } => None,
-            })
+        let slots = (0u32..).zip(&self.slots);
+        slots.filter_map(|(index, slot)| match slot {
+            Slot::Used(value) => Some((index, value)),
+            Slot::Free { .. } => None,
+        })
     }
 }
 

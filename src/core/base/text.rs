@@ -21,12 +21,14 @@ impl Text {
     /// Keeps a byte string.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
-        if bytes.len() > INLINE_MAX {
-            return Self::Heap(bytes.into());
+        match u8::try_from(bytes.len()) {
+            Ok(len) if bytes.len() <= INLINE_MAX => {
+                let mut inline = [0; INLINE_MAX];
+                inline[..bytes.len()].copy_from_slice(bytes);
+                Self::Inline(len, inline)
+            }
+            _ => Self::Heap(bytes.into()),
         }
-        let mut inline = [0; INLINE_MAX];
-        inline[..bytes.len()].copy_from_slice(bytes);
-        Self::Inline(bytes.len() as u8, inline)
     }
 }
 
@@ -54,8 +56,8 @@ mod tests {
 
     #[test]
     fn keeps_any_length() {
-        for len in [0, 1, 21, 22, 23, 400] {
-            let bytes: Vec<u8> = (0..len).map(|at| at as u8).collect();
+        for len in [0, 1, 21, 22, 23, 255, 256, 256 + 22, 400] {
+            let bytes: Vec<u8> = (0..len).map(|at: usize| at.to_le_bytes()[0]).collect();
             assert_eq!(*Text::new(&bytes), *bytes);
         }
     }

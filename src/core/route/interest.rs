@@ -25,7 +25,7 @@ use super::groups::Groups;
 use super::lent::Removals;
 use super::members::Members;
 use super::receivers::{Route, Target};
-use super::rules::{NO_FILTER, Rules};
+use super::rules::{Filter, Rules};
 use super::subscription::Subscription;
 use crate::base::core_set::CoreSet;
 use crate::base::id::CoreId;
@@ -154,18 +154,17 @@ impl Interest {
         &mut self.subscriptions[number]
     }
 
-    /// The set of rights that filters the messages of a subscription.
+    /// What a subscription hears of its pattern.
     #[must_use]
-    pub fn filter(&self, number: u32) -> u16 {
+    pub fn filter(&self, number: u32) -> Filter {
         self.subscriptions[number].filter
     }
 
-    /// Changes the set of rights that filters the messages of a subscription;
-    /// known routes do not follow (see [`Self::forget_routes`]).
-    pub fn set_filter(&mut self, number: u32, filter: u16) {
+    /// Changes what a subscription hears of its pattern; known routes do not follow (see [`Self::forget_routes`]).
+    pub fn set_filter(&mut self, number: u32, filter: Filter) {
         let before = std::mem::replace(&mut self.subscriptions[number].filter, filter);
-        self.filtered += usize::from(filter != NO_FILTER);
-        self.filtered -= usize::from(before != NO_FILTER);
+        self.filtered += usize::from(filter != Filter::Everything);
+        self.filtered -= usize::from(before != Filter::Everything);
     }
 
     /// The name of a queue group that a route mentions.
@@ -243,7 +242,7 @@ impl Interest {
     ) -> Subscription {
         let gone = self.subscriptions.remove(number);
         self.removals.note(number);
-        self.filtered -= usize::from(gone.filter != NO_FILTER);
+        self.filtered -= usize::from(gone.filter != Filter::Everything);
         self.changed(gone.pattern);
         let entry = &mut self.patterns[gone.pattern];
         let members = match gone.group {
@@ -387,7 +386,7 @@ impl Interest {
         let patterns = self.patterns.len();
         assert_eq!(self.texts.len(), patterns, "every pattern is found");
         let filters = self.subscriptions.iter();
-        let filters = filters.filter(|(_, one)| one.filter != NO_FILTER);
+        let filters = filters.filter(|(_, one)| one.filter != Filter::Everything);
         assert_eq!(filters.count(), self.filtered, "filters are counted");
         self.routes.check_invariants();
     }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::base::rng::Rng;
 use crate::route::receivers::Target;
-use crate::route::rules::NOTHING_PASSES;
 use crate::route::subscription::Sid;
 use crate::route::sweep::RouteSweep;
 use crate::subject::mapping::SubjectMapping;
@@ -132,8 +131,8 @@ fn agrees_with_a_list() {
             let one = &mut model[at];
             one.is_deaf = !one.is_deaf;
             let filter = match one.is_deaf {
-                true => NOTHING_PASSES,
-                false => NO_FILTER,
+                true => Filter::Nothing,
+                false => Filter::Everything,
             };
             interest.set_filter(one.number, filter);
             interest.forget_routes();

@@ -4,9 +4,8 @@
 //!
 //! Costs nothing while nothing is lent. Bound: one entry per slot.
 
-use std::collections::HashMap;
-
 use ahash::RandomState;
+use hashbrown::HashMap;
 
 /// The ends of subscriptions during loans of routes.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use super::verdicts::Verdicts;
 use crate::base::core_set::CoreSet;
 use crate::base::id::CoreId;
 use crate::base::short;
+use crate::subject::rights_table::RightsId;
 
 /// What every delivery begins with; MSG is the same without its first byte.
 const VERB: &[u8] = b"HMSG ";
@@ -146,7 +147,7 @@ impl Route {
     /// Whether a set of rights allows to publish to the subject; `decide` is
     /// asked where that is not remembered.
     #[inline]
-    pub fn permits(&mut self, rights: u16, decide: impl FnOnce(&[u8]) -> bool) -> bool {
+    pub fn permits(&mut self, rights: RightsId, decide: impl FnOnce(&[u8]) -> bool) -> bool {
         if self.verdicts.last_allowed() == Some(rights) {
             return true;
         }

@@ -4,9 +4,10 @@
 use super::cache::Lookup;
 use super::interest::Interest;
 use super::receivers::Target;
-use super::rules::Rules;
+use super::rules::{Filter, Rules};
 use crate::base::slab::NONE;
 use crate::subject::pattern::Pattern;
+use crate::subject::rights_table::RightsId;
 
 /// Draws are below this.
 const WHOLE: u64 = 100;
@@ -25,11 +26,11 @@ impl Interest {
 
     /// Whether a set of rights allows to publish to the subject of a route.
     #[inline]
-    pub fn permits(&mut self, at: u32, rights: u16) -> bool {
+    pub fn permits(&mut self, at: u32, rights: RightsId) -> bool {
         let rules = &self.rules;
-        self.routes.get_mut(at).permits(rights, |subject| {
-            rules.rights[usize::from(rights)].may_publish(subject)
-        })
+        self.routes
+            .get_mut(at)
+            .permits(rights, |subject| rules.rights[rights].may_publish(subject))
     }
 
     /// Whether a subscription may have messages of a subject by the rights that its
@@ -40,11 +41,19 @@ impl Interest {
             .passes(self.subscriptions[number].filter, subject, queue)
     }
 
-    /// Whether a set of rights has to filter a subscription's messages.
+    /// What a subscription hears that its rights allow to be made.
     #[must_use]
-    pub fn needs_filter(&self, pattern: Pattern<'_>, queue: Option<&[u8]>, rights: u16) -> bool {
-        let rights = self.rules.rights.get(usize::from(rights));
-        rights.is_some_and(|rights| rights.needs_filter(pattern.text(), queue))
+    pub fn filter_of(
+        &self,
+        pattern: Pattern<'_>,
+        queue: Option<&[u8]>,
+        rights: Option<RightsId>,
+    ) -> Filter {
+        let needs_filter =
+            |id: &RightsId| self.rules.rights[*id].needs_filter(pattern.text(), queue);
+        rights
+            .filter(needs_filter)
+            .map_or(Filter::Everything, Filter::Rights)
     }
 
     /// The route that a message takes whose own subject has the route `at`:

@@ -9,20 +9,24 @@ use super::receivers::{Route, Target};
 use super::subscription::Subscription;
 use crate::base::slab::{NONE, Slab};
 use crate::subject::mapping::SubjectMapping;
-use crate::subject::rights::Rights;
+use crate::subject::rights_table::{RightsId, RightsTable};
 
-/// A subscription without a filter.
-pub const NO_FILTER: u16 = u16::MAX;
-
-/// A subscription that hears nothing: a reload has not decided yet whether its
-/// connection may stay.
-pub const NOTHING_PASSES: u16 = u16::MAX - 1;
+/// Which of the messages on its pattern a subscription hears.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Filter {
+    /// All of them.
+    Everything,
+    /// None: a reload has not decided yet whether its connection may stay.
+    Nothing,
+    /// Those that a set of rights does not deny it.
+    Rights(RightsId),
+}
 
 /// The rules of one account.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
-    /// All sets of rights, by number.
-    pub rights: Arc<[Rights]>,
+    /// All sets of rights.
+    pub rights: RightsTable,
     /// Mappings of the account; the first that applies counts.
     pub mappings: Arc<[SubjectMapping]>,
 }
@@ -90,11 +94,11 @@ impl Rules {
     }
 
     /// Whether a filter lets messages of a subject through.
-    pub(super) fn passes(&self, filter: u16, subject: &[u8], queue: Option<&[u8]>) -> bool {
+    pub(super) fn passes(&self, filter: Filter, subject: &[u8], queue: Option<&[u8]>) -> bool {
         match filter {
-            NO_FILTER => true,
-            NOTHING_PASSES => false,
-            filter => !self.rights[usize::from(filter)].denies_delivery(subject, queue),
+            Filter::Everything => true,
+            Filter::Nothing => false,
+            Filter::Rights(id) => !self.rights[id].denies_delivery(subject, queue),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Subscriptions of this core.
 
-use super::rules::NO_FILTER;
+use super::rules::Filter;
 
 /// A subscription of a connection of this core.
 #[derive(Debug)]
@@ -13,10 +13,9 @@ pub struct Subscription {
     pub delivered_max: u64,
     /// The client's name for the subscription.
     pub sid: Sid,
-    /// The set of rights that denies it some of its subjects, or
-    /// [`NO_FILTER`]; changed by
+    /// What it hears of its pattern; changed by
     /// [`set_filter`](super::interest::Interest::set_filter).
-    pub(super) filter: u16,
+    pub(super) filter: Filter,
     /// Slot of its pattern.
     pub(super) pattern: u32,
     /// Slot of its queue group, or [`NONE`](crate::base::slab::NONE).
@@ -43,11 +42,12 @@ impl Sid {
     #[must_use]
     pub fn new(sid: &[u8]) -> Self {
         let mut inline = [b' '; 14];
-        if sid.len() < inline.len() {
-            inline[..sid.len()].copy_from_slice(sid);
-            Self::Inline(sid.len() as u8 + 1, inline)
-        } else {
-            Self::Heap([sid, b" "].concat().into())
+        match u8::try_from(sid.len() + 1) {
+            Ok(len) if usize::from(len) <= inline.len() => {
+                inline[..sid.len()].copy_from_slice(sid);
+                Self::Inline(len, inline)
+            }
+            _ => Self::Heap([sid, b" "].concat().into()),
         }
     }
 
@@ -77,7 +77,7 @@ impl Subscription {
             delivered: 0,
             delivered_max: 0,
             sid: Sid::new(sid),
-            filter: NO_FILTER,
+            filter: Filter::Everything,
             pattern,
             group,
             position: 0,

@@ -4,6 +4,8 @@
 //! Bound: a few sets; one more takes the place of the oldest and is decided
 //! anew when it is asked for again.
 
+use crate::subject::rights_table::RightsId;
+
 /// Sets of rights that a route remembers.
 const VERDICTS_MAX: usize = 8;
 
@@ -11,14 +13,14 @@ const VERDICTS_MAX: usize = 8;
 #[derive(Clone, Default, Debug)]
 pub struct Verdicts {
     /// The last set of rights that was seen to allow it.
-    allowed: Option<u16>,
+    allowed: Option<RightsId>,
     /// The verdicts on the last sets that were asked; most accounts have none.
     known: Option<Box<Known>>,
 }
 
 #[derive(Clone, Default, Debug)]
 struct Known {
-    verdicts: [Option<(u16, bool)>; VERDICTS_MAX],
+    verdicts: [Option<(RightsId, bool)>; VERDICTS_MAX],
     /// The next to be replaced.
     oldest: usize,
 }
@@ -26,7 +28,7 @@ struct Known {
 impl Verdicts {
     /// The last set of rights that was seen to allow it.
     #[inline]
-    pub fn last_allowed(&self) -> Option<u16> {
+    pub fn last_allowed(&self) -> Option<RightsId> {
         self.allowed
     }
 
@@ -38,7 +40,7 @@ impl Verdicts {
     /// Whether a set of rights allows it; `decide` is asked if that is not
     /// known.
     #[inline(never)]
-    pub fn judge(&mut self, rights: u16, decide: impl FnOnce() -> bool) -> bool {
+    pub fn judge(&mut self, rights: RightsId, decide: impl FnOnce() -> bool) -> bool {
         let known = self.known.get_or_insert_default();
         let found = known.verdicts.iter().flatten();
         let found = found.copied().find(|(other, _)| *other == rights);
@@ -68,9 +70,10 @@ mod tests {
     fn every_set_gets_its_own_verdict_however_many_there_are() {
         let mut verdicts = Verdicts::default();
         let mut asked = 0;
-        let is_allowed = |rights: u16| rights.is_multiple_of(3);
+        let id = |number| RightsId::at(number).expect("there are more numbers");
+        let is_allowed = |rights: RightsId| rights.index().is_multiple_of(3);
         for round in 0..3 {
-            for rights in 0..10_000 {
+            for rights in (0..10_000).map(id) {
                 let verdict = verdicts.judge(rights, || {
                     asked += 1;
                     is_allowed(rights)
@@ -80,7 +83,7 @@ mod tests {
             }
         }
         assert_eq!(asked, 30_000, "more than are remembered");
-        for rights in [0, 1, 0, 1] {
+        for rights in [0, 1, 0, 1].map(id) {
             verdicts.judge(rights, || {
                 asked += 1;
                 is_allowed(rights)
@@ -89,6 +92,6 @@ mod tests {
         assert_eq!(asked, 30_002, "few are asked once");
         assert_eq!(verdicts.bytes(), size_of::<Known>());
         verdicts.clear();
-        assert!(!verdicts.judge(0, || false), "all is forgotten");
+        assert!(!verdicts.judge(id(0), || false), "all is forgotten");
     }
 }

@@ -10,26 +10,25 @@ use ed25519_dalek::{Signature, VerifyingKey};
 
 use super::certificate::CertificateNames;
 use super::distinguished::DistinguishedName;
-use super::policy::{ConnectionType, Identity, ListenerCredentials, Permissions, Policy, Secret};
+use super::policy::{
+    Account, ConnectionType, Identity, ListenerCredentials, Permissions, Policy, Secret,
+};
+use super::succession::numbered_after;
 use crate::base::identity::user_key;
+use crate::base::limits::{ACCOUNTS_MAX, USERS_MAX};
 use crate::subject::mapping::SubjectMapping;
 use crate::subject::rights::Rights;
+use crate::subject::rights_table::{RightsCollector, RightsId, RightsTable};
 use crate::wire::connect::ConnectOptions;
-
-/// Number of a set of rights in [`Authority::rights`].
-pub type RightsId = u16;
-
-/// May do everything.
-pub const NO_RIGHTS_NEEDED: RightsId = RightsId::MAX;
 
 /// A policy, compiled.
 #[derive(Debug, Default)]
 pub struct Authority {
     policy: Policy,
     /// All different sets of rights.
-    rights: Arc<[Rights]>,
-    /// The rights of every user.
-    rights_of_users: Vec<RightsId>,
+    rights: RightsTable,
+    /// The rights of every user; `None`: it may do everything.
+    rights_of_users: Vec<Option<RightsId>>,
     /// Users with passwords, by name.
     names: BTreeMap<String, u32>,
     /// Users whose names are subjects of certificates.
@@ -92,66 +91,73 @@ impl Authority {
     /// Compiles a policy.
     ///
     /// # Errors
-    /// If a subject, mapping or key of it is not valid.
+    /// If a subject, mapping or key of it is not valid, or it has too many users
+    /// or accounts.
     pub fn new(policy: Policy) -> Result<Self, BadPolicy> {
-        Self::compiled(policy, Vec::new())
+        Self::compiled(policy, &RightsTable::default())
     }
 
-    /// Compiles the policy that follows this one. Equal sets of rights keep
-    /// their numbers, so that whoever keeps its rights needs no look.
+    /// Compiles the policy that follows this one, once this one has reached all
+    /// connections. Accounts of the same name keep their numbers
+    /// ([`numbered_after`]), and so do equal sets of rights, so that whoever
+    /// keeps its rights needs no look.
     ///
     /// # Errors
     /// As [`Self::new`].
     pub fn succeeded_by(&self, policy: Policy) -> Result<Self, BadPolicy> {
+        let policy = numbered_after(&self.policy, policy)
+            .ok_or_else(|| BadPolicy("too many reloads: the server must restart".to_owned()))?;
         // Sets that nobody has any more are dropped together, now and then.
-        let mut in_use = self.rights_of_users.clone();
+        let mut in_use: Vec<_> = self.rights_of_users.iter().flatten().collect();
         in_use.sort_unstable();
         in_use.dedup();
         match self.rights.len() > 2 * in_use.len() + UNUSED_RIGHTS_MAX {
             true => Self::new(policy),
-            false => Self::compiled(policy, self.rights.to_vec()),
+            false => Self::compiled(policy, &self.rights),
         }
     }
 
-    fn compiled(policy: Policy, mut rights: Vec<Rights>) -> Result<Self, BadPolicy> {
+    fn compiled(policy: Policy, older: &RightsTable) -> Result<Self, BadPolicy> {
+        if policy.users.len() > USERS_MAX {
+            return Err(BadPolicy(format!("more than {USERS_MAX} users")));
+        }
+        if policy.accounts_in_use().count() > ACCOUNTS_MAX {
+            return Err(BadPolicy(format!("more than {ACCOUNTS_MAX} accounts")));
+        }
         let mut authority = Self::default();
-        for (number, user) in policy.users.iter().enumerate() {
-            let number = number as u32;
-            match &user.identity {
-                Identity::Password { user, .. } => {
-                    authority.names.insert(user.clone(), number);
-                    let subject = DistinguishedName::parse(user).filter(|_| user.contains('='));
-                    authority
-                        .subjects
-                        .extend(subject.map(|subject| (number, subject)));
-                }
-                Identity::Nkey(text) => {
-                    let key = user_key(text)
-                        .and_then(|raw| VerifyingKey::from_bytes(&raw).ok())
-                        .ok_or_else(|| BadPolicy(format!("not a valid public nkey: {text:?}")))?;
-                    authority.keys.insert(text.clone(), (number, key));
-                }
-            }
-            let id = match &user.permissions {
-                None => NO_RIGHTS_NEEDED,
-                Some(permissions) => intern(&mut rights, compile(permissions)?),
-            };
+        let mut rights = RightsCollector::new(older);
+        for (number, user) in (0u32..).zip(&policy.users) {
+            authority.enter(number, &user.identity)?;
+            let compiled = user.permissions.as_deref().map(compile).transpose()?;
+            let id = compiled.map(|compiled| rights.number_of(compiled));
+            let too_many = || BadPolicy("too many sets of permissions".to_owned());
+            let id = id.map(|id| id.ok_or_else(too_many)).transpose()?;
             authority.rights_of_users.push(id);
         }
-        for account in &policy.accounts {
-            let compiled = account.mappings.iter().map(|mapping| {
-                // Destinations for clusters wait for clusters.
-                let destinations = mapping.destinations.iter();
-                let own = destinations.filter(|destination| destination.cluster.is_empty());
-                let own: Vec<_> = own.map(|d| (&*d.subject, d.weight)).collect();
-                SubjectMapping::parse(&mapping.source, &own)
-                    .map_err(|error| BadPolicy(format!("mapping {:?}: {error}", mapping.source)))
-            });
-            authority.mappings.push(compiled.collect::<Result<_, _>>()?);
-        }
-        authority.rights = rights.into();
+        let mappings = policy.accounts.iter().map(mappings_of);
+        authority.mappings = mappings.collect::<Result<_, _>>()?;
+        authority.rights = rights.finish();
         authority.policy = policy;
         Ok(authority)
+    }
+
+    /// Lets a user be found by what it presents.
+    fn enter(&mut self, number: u32, identity: &Identity) -> Result<(), BadPolicy> {
+        match identity {
+            Identity::Password { user, .. } => {
+                self.names.insert(user.clone(), number);
+                let subject = DistinguishedName::parse(user).filter(|_| user.contains('='));
+                self.subjects
+                    .extend(subject.map(|subject| (number, subject)));
+            }
+            Identity::Nkey(text) => {
+                let key = user_key(text)
+                    .and_then(|raw| VerifyingKey::from_bytes(&raw).ok())
+                    .ok_or_else(|| BadPolicy(format!("not a valid public nkey: {text:?}")))?;
+                self.keys.insert(text.clone(), (number, key));
+            }
+        }
+        Ok(())
     }
 
     /// Everybody may do everything.
@@ -169,22 +175,22 @@ impl Authority {
         &self.policy
     }
 
-    /// All different sets of rights, by [`RightsId`].
+    /// All different sets of rights.
     #[must_use]
-    pub fn rights(&self) -> &Arc<[Rights]> {
+    pub fn rights(&self) -> &RightsTable {
         &self.rights
     }
 
-    /// The rights of a user.
+    /// The rights of a user; `None`: it may do everything.
     #[must_use]
-    pub fn rights_of(&self, user: Option<u32>) -> RightsId {
-        user.map_or(NO_RIGHTS_NEEDED, |user| self.rights_of_users[user as usize])
+    pub fn rights_of(&self, user: Option<u32>) -> Option<RightsId> {
+        self.rights_of_users[user? as usize]
     }
 
-    /// The mappings of an account.
+    /// The mappings of the account that has a place.
     #[must_use]
-    pub fn mappings_of(&self, account: usize) -> Arc<[SubjectMapping]> {
-        self.mappings.get(account).cloned().unwrap_or_default()
+    pub fn mappings_of(&self, place: usize) -> Arc<[SubjectMapping]> {
+        self.mappings.get(place).cloned().unwrap_or_default()
     }
 
     /// The user that clients without credentials are.
@@ -195,7 +201,8 @@ impl Authority {
             ConnectionType::Websocket => policy.websocket_no_auth_user,
             _ => None,
         };
-        own.or(policy.no_auth_user).map(|user| user as u32)
+        let user = own.or(policy.no_auth_user)?;
+        Some(u32::try_from(user).expect("the number of users is bounded"))
     }
 
     /// Whether a connection of this type has to present credentials.
@@ -358,13 +365,16 @@ fn compile(permissions: &Permissions) -> Result<Rights, BadPolicy> {
     .map_err(|_| BadPolicy("permissions hold an invalid subject".to_owned()))
 }
 
-fn intern(all: &mut Vec<Rights>, rights: Rights) -> RightsId {
-    let at = all.iter().position(|other| *other == rights);
-    let at = at.unwrap_or_else(|| {
-        all.push(rights);
-        all.len() - 1
+fn mappings_of(account: &Account) -> Result<Arc<[SubjectMapping]>, BadPolicy> {
+    let compiled = account.mappings.iter().map(|mapping| {
+        // Destinations for clusters wait for clusters.
+        let destinations = mapping.destinations.iter();
+        let own = destinations.filter(|destination| destination.cluster.is_empty());
+        let own: Vec<_> = own.map(|d| (&*d.subject, d.weight)).collect();
+        SubjectMapping::parse(&mapping.source, &own)
+            .map_err(|error| BadPolicy(format!("mapping {:?}: {error}", mapping.source)))
     });
-    RightsId::try_from(at).expect("the number of users is bounded")
+    compiled.collect()
 }
 
 fn compare(user: Option<u32>, secret: &Secret, given: &str) -> Verdict {

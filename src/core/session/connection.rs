@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
-use super::authority::{Candidate, NO_RIGHTS_NEEDED, RightsId};
+use super::authority::Candidate;
 use super::certificate::{CertificateNames, TlsFacts};
 use super::large::LargeMessage;
 use super::outbox::Outbox;
@@ -18,6 +18,7 @@ use super::responses::Responses;
 use crate::base::id::{AccountId, ConnectionKey, ConnectionKind, CoreId, Nanos};
 use crate::base::slab::NONE;
 use crate::base::traffic::Traffic;
+use crate::subject::rights_table::RightsId;
 use crate::wire::connect::ConnectOptions;
 use crate::wire::repeat::LastLine;
 use crate::wire::websocket::close;
@@ -235,8 +236,8 @@ pub struct Connection {
     pub user: Option<u32>,
     /// Account and user for log lines; empty: it is nobody in particular.
     pub identity: Box<str>,
-    /// What it may do, by its number in the authority.
-    pub rights: RightsId,
+    /// What it may do; `None`: everything.
+    pub rights: Option<RightsId>,
     /// Its rights restrict what it publishes.
     pub restricts_publish: bool,
     /// Largest payload that it may send, in bytes.
@@ -352,7 +353,7 @@ impl Connection {
             account: AccountId::GLOBAL,
             user: None,
             identity: Box::default(),
-            rights: NO_RIGHTS_NEEDED,
+            rights: None,
             restricts_publish: false,
             max_payload: u32::MAX,
             responses: None,

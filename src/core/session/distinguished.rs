@@ -101,7 +101,8 @@ impl Field {
 }
 
 fn hexadecimal(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).map(|value| value as u8)
+    let value = char::from(digit).to_digit(16)?;
+    u8::try_from(value).ok()
 }
 
 fn is_same_group(own: &[Attribute], other: &[Attribute]) -> bool {

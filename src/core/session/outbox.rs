@@ -12,6 +12,7 @@
 //! Bound: the shard closes a connection whose pending bytes exceed
 //! `max_pending_bytes`. Not here: that decision, and the sending (shell).
 
+use crate::base::width::size;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
@@ -243,7 +244,7 @@ impl Outbox {
 
     /// Forgets everything that waits.
     pub fn clear(&mut self, pool: &mut BlockPool) {
-        let pending = self.pending as usize;
+        let pending = size(self.pending);
         self.advance(pending, pool);
         self.full = VecDeque::new();
     }

@@ -14,8 +14,11 @@ use crate::base::id::AccountId;
 /// Everything that decides who may do what.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Policy {
-    /// The accounts by [`AccountId`]: first `$G`, then the system account.
+    /// The accounts by the place of their [`AccountId`]: first `$G`, then the
+    /// system account.
     pub accounts: Vec<Account>,
+    /// The highest generation of these accounts.
+    pub generation: u32,
     /// All users of all accounts.
     pub users: Vec<User>,
     /// The one token (`authorization.token`), plain or bcrypt.
@@ -43,6 +46,11 @@ pub struct Account {
     pub mappings: Vec<Mapping>,
     /// What its connections use together, over all cores and reloads.
     pub usage: Arc<AccountUsage>,
+    /// The generation of its [`AccountId`].
+    pub generation: u32,
+    /// The configuration does not have it any more: it keeps its place and its
+    /// name for a while, for what still speaks of it (see `succession`).
+    pub is_gone: bool,
 }
 
 /// Limits of an account; `None`: no limit.
@@ -249,6 +257,8 @@ impl Account {
             limits: AccountLimits::default(),
             mappings: Vec::new(),
             usage: Arc::default(),
+            generation: 0,
+            is_gone: false,
         }
     }
 }
@@ -306,12 +316,33 @@ impl Policy {
     /// The account of this name.
     #[must_use]
     pub fn account(&self, name: &str) -> Option<AccountId> {
-        let at = self
-            .accounts
-            .iter()
-            .position(|account| &*account.name == name)?;
-        Some(AccountId(
-            u16::try_from(at).expect("the number of accounts is bounded"),
-        ))
+        let mut accounts = self.accounts_in_use();
+        accounts
+            .find(|(_, account)| *account.name == *name)
+            .map(|(id, _)| id)
+    }
+
+    /// The account that has this number, even if it is gone.
+    #[must_use]
+    pub fn account_of(&self, id: AccountId) -> Option<&Account> {
+        let account = self.accounts.get(id.index())?;
+        (account.generation == id.generation()).then_some(account)
+    }
+
+    /// The name of the account that has this number; empty if none has it.
+    #[must_use]
+    pub fn account_name(&self, id: AccountId) -> &str {
+        self.account_of(id).map_or("", |account| &account.name)
+    }
+
+    /// The accounts that are not gone, with their numbers.
+    pub fn accounts_in_use(&self) -> impl Iterator<Item = (AccountId, &Account)> {
+        self.places().filter(|(_, account)| !account.is_gone)
+    }
+
+    /// All places, with the accounts that have them or had them last.
+    pub fn places(&self) -> impl Iterator<Item = (AccountId, &Account)> {
+        let all = (0u32..).zip(&self.accounts);
+        all.map(|(at, account)| (AccountId::new(at, account.generation), account))
     }
 }

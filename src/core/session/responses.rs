@@ -72,7 +72,7 @@ impl Responses {
         let Some(request) = self.open.get_mut(subject) else {
             return false;
         };
-        request.answers += 1;
+        request.answers = request.answers.saturating_add(1);
         let is_over = self.messages_max > 0 && request.answers > self.messages_max;
         let is_late = self.expires_ns > 0 && now.since_ns(request.at) > self.expires_ns;
         if is_over || is_late {

@@ -88,8 +88,8 @@ pub struct Tries {
 impl Record {
     fn forget(&mut self, now: Nanos) {
         let count = now.since_ns(self.forgotten) / FAILED_TRY_FORGOTTEN_NS;
-        let left = u64::from(self.failures).saturating_sub(count);
-        self.failures = left as u32;
+        let left = u32::try_from(count).map_or(0, |count| self.failures.saturating_sub(count));
+        self.failures = left;
         self.forgotten = match left {
             0 => now,
             _ => self.forgotten.after_ns(count * FAILED_TRY_FORGOTTEN_NS),

@@ -57,7 +57,7 @@ impl Shard {
     /// then on, for rights and for what is said of it (NATS 2.15).
     #[cold]
     pub(super) fn lose(&mut self, index: u32, message: &Publish<'_>) -> Outcome {
-        let rights = usize::from(self.connections[index].rights);
+        let rights = self.connections[index].rights;
         let rights = self.config.authority.rights().get(rights);
         if rights.is_some_and(|rights| !rights.may_publish(b"")) {
             self.refuse_publish(index, b"Permissions Violation for Publish to ", b"");

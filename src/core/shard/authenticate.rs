@@ -12,7 +12,7 @@ use tracing::warn;
 use super::Shard;
 use super::mutants::Mutant;
 use crate::base::id::{AccountId, ConnectionKey};
-use crate::session::authority::{Attempt, Candidate, NO_RIGHTS_NEEDED, Verdict};
+use crate::session::authority::{Attempt, Candidate, Verdict};
 use crate::session::connection::{CloseReason, Hold};
 use crate::session::policy::Identity;
 use crate::session::responses::Responses;
@@ -184,7 +184,7 @@ impl Shard {
             .map_or(self.config.limits.max_payload, |max| {
                 max.min(self.config.limits.max_payload)
             });
-        let rights = authority.rights().get(usize::from(connection.rights));
+        let rights = authority.rights().get(connection.rights);
         let responses = rights.and_then(|rights| rights.responses);
         let before = connection.responses.as_ref().map(|kept| kept.limits());
         if responses != before {
@@ -192,7 +192,7 @@ impl Shard {
                 .map(|(messages, expires_ns)| Box::new(Responses::new(messages, expires_ns)));
         }
         connection.restricts_publish = rights.is_some_and(|rights| rights.restricts_publish);
-        debug_assert!(rights.is_some() || connection.rights == NO_RIGHTS_NEEDED);
+        debug_assert!(rights.is_some() == connection.rights.is_some());
     }
 
     /// Ends what [`Self::register`] began.

@@ -155,7 +155,7 @@ impl Shard {
         let limits = &self.config.limits;
         let connection = &self.connections[index];
         let rights = self.config.authority.rights();
-        let rights = rights.get(usize::from(connection.rights));
+        let rights = rights.get(connection.rights);
         if queue == Some(SYSTEM_QUEUE)
             || rights.is_some_and(|rights| !rights.may_subscribe(subject, queue))
         {
@@ -270,10 +270,10 @@ impl Shard {
         });
         self.work.charge(SUBSCRIPTION_WORK_NS);
         let connection = &mut self.connections[index];
-        let wants = interest.needs_filter(pattern, queue, connection.rights);
-        if wants && !(is_deaf_to_queues && queue.is_some()) {
-            interest.set_filter(number, connection.rights);
-        }
+        let rights = connection.rights;
+        let rights = rights.filter(|_| !(is_deaf_to_queues && queue.is_some()));
+        let filter = interest.filter_of(pattern, queue, rights);
+        interest.set_filter(number, filter);
         connection.has_unconfirmed = true;
         connection
             .subscriptions

@@ -58,7 +58,7 @@ pub struct Party {
 impl Shard {
     /// Whether somebody on any core listens to a subject of an account.
     pub fn is_heard(&mut self, account: AccountId, subject: &[u8]) -> bool {
-        let interest = self.interests.get_mut(account);
+        let interest = self.interests.find(account);
         interest.is_some_and(|interest| interest.is_wanted(subject))
     }
 

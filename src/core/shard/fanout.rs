@@ -122,7 +122,7 @@ impl Shard {
         let now = self.clock.mono;
         let connection = &mut self.connections[index];
         let (account, checks) = (connection.account, connection.checks_messages);
-        let rights = connection.restricts_publish.then_some(connection.rights);
+        let rights = connection.rights.filter(|_| connection.restricts_publish);
         let interest = &mut self.interests[account];
         let at = interest.published_route(message.subject, connection.last_route);
         self.work
@@ -366,7 +366,10 @@ impl Shard {
     pub(super) fn deliver_frame(&mut self, from: CoreId, frame: &Frame<'_>) -> bool {
         let frame_message = &frame.message;
         let account = frame_message.account;
-        let interest = &mut self.interests[account];
+        let Some(interest) = self.interests.find(account) else {
+            // It was published before the account was gone.
+            return true;
+        };
         let at = interest.route(frame_message.subject, self.mesh.last_route);
         self.work
             .charge(u64::from(interest.take_work()) * MATCH_WORK_NS);

@@ -43,7 +43,7 @@ pub(super) fn put_interest(account: AccountId, announcement: Announcement<'_>, i
         } => (QUEUE, pattern, queue, members),
     };
     into.push(kind);
-    into.extend_from_slice(&account.0.to_le_bytes());
+    into.extend_from_slice(&account.to_bits().to_le_bytes());
     into.extend_from_slice(&members.to_le_bytes());
     put(pattern, into);
     put(queue, into);
@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
                 Control::Release(key)
             });
         }
-        let account = AccountId(u16::from_le_bytes(self.array()));
+        let account = AccountId::from_bits(u64::from_le_bytes(self.array()));
         let members = self.u32();
         let (pattern, queue) = (self.text(), self.text());
         let announcement = if kind == QUEUE {
@@ -148,7 +148,7 @@ pub(super) struct Frame<'a> {
 }
 
 /// Bytes of a frame before its texts.
-const HEAD_LEN: usize = 28;
+const HEAD_LEN: usize = 33;
 /// Where the length of the queues stands in them.
 const QUEUES_LEN_AT: usize = 24;
 
@@ -160,18 +160,19 @@ impl<'a> Frame<'a> {
             let bytes = [head[at], head[at + 1], head[at + 2], head[at + 3]];
             u32::from_le_bytes(bytes)
         };
-        let key = ConnectionKey::from_bits(u64::from(u32_at(12)) << 32 | u64::from(u32_at(8)));
-        let kind = ConnectionKind::from_number(head[6]);
+        let u64_at = |at: usize| u64::from(u32_at(at + 4)) << 32 | u64::from(u32_at(at));
+        let key = ConnectionKey::from_bits(u64_at(8));
+        let kind = ConnectionKind::from_number(head[32]);
         let publisher = kind.map(|kind| Publisher { kind, key });
         let message = MessageFrame {
-            account: AccountId(u16::from_le_bytes([head[0], head[1]])),
-            is_for_plain: head[2] == 1,
-            hops: head[3],
-            origin: CoreId(head[4]),
+            account: AccountId::from_bits(u64_at(0)),
+            is_for_plain: head[28] == 1,
+            hops: head[29],
+            origin: CoreId(head[30]),
             publisher,
             subject: reader.bytes(u32_at(16) as usize),
             tail: reader.bytes(u32_at(20) as usize),
-            has_header: head[5] == 1,
+            has_header: head[31] == 1,
         };
         let queues = reader.bytes(u32_at(QUEUES_LEN_AT) as usize);
         Self { message, queues }
@@ -200,13 +201,13 @@ impl MessageFrame<'_> {
     ) {
         let start = into.len();
         let mut head = [0u8; HEAD_LEN];
-        head[0..2].copy_from_slice(&self.account.0.to_le_bytes());
-        head[2] = u8::from(self.is_for_plain);
-        head[3] = self.hops;
-        head[4] = self.origin.0;
-        head[5] = u8::from(self.has_header);
+        head[0..8].copy_from_slice(&self.account.to_bits().to_le_bytes());
+        head[28] = u8::from(self.is_for_plain);
+        head[29] = self.hops;
+        head[30] = self.origin.0;
+        head[31] = u8::from(self.has_header);
         if let Some(Publisher { kind, key }) = self.publisher {
-            head[6] = kind.number();
+            head[32] = kind.number();
             head[8..16].copy_from_slice(&key.to_bits().to_le_bytes());
         }
         head[16..20].copy_from_slice(&(self.subject.len() as u32).to_le_bytes());

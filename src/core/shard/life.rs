@@ -393,9 +393,7 @@ impl Shard {
     /// The name of an account.
     #[must_use]
     pub fn account_name(&self, account: AccountId) -> &str {
-        let accounts = &self.config.authority.policy().accounts;
-        let account = accounts.get(account.index());
-        account.map_or("", |account| &account.name)
+        self.config.authority.policy().account_name(account)
     }
 }
 

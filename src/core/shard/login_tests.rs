@@ -31,8 +31,8 @@ impl World {
         policy.accounts.push(Account::new("A"));
         policy.users = vec![
             User::new("s", "s", AccountId::SYSTEM),
-            User::new("a", "a", AccountId(2)),
-            User::new("h", HASH, AccountId(2)),
+            User::new("a", "a", AccountId::new(2, 0)),
+            User::new("h", HASH, AccountId::new(2, 0)),
         ];
         let shard = Shard::new(ShardConfig {
             core: CoreId(0),

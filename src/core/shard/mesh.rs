@@ -228,8 +228,11 @@ impl Shard {
             match entry {
                 Control::Interest(account, announcement) => {
                     let authority = &self.config.authority;
-                    self.interests.ensure(account, authority, &mut self.rng);
-                    self.interests[account].hear(from, announcement);
+                    let interest = self.interests.ensure(account, authority, &mut self.rng);
+                    // What came late names an account that is gone.
+                    if let Some(interest) = interest {
+                        interest.hear(from, announcement);
+                    }
                 }
                 Control::Release(key) => self.end_stall(key),
                 Control::Stall(key) => self.stall_for_remote(key),

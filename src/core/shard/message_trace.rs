@@ -231,7 +231,7 @@ impl Shard {
         };
         let connection = &self.connections[index];
         let rights = self.config.authority.rights();
-        let rights = rights.get(usize::from(connection.rights));
+        let rights = rights.get(connection.rights);
         if is_reserved_subject(destination)
             || rights.is_some_and(|rights| !rights.may_publish(destination))
         {

@@ -67,7 +67,6 @@ use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
 use crate::base::limits::Limits;
 use crate::base::moment::Moment;
 use crate::base::rng::Rng;
-use crate::route::interest::Interest;
 use crate::session::authority::Authority;
 use crate::session::connection::CloseReason;
 use crate::session::policy::ConnectionType;
@@ -278,7 +277,9 @@ impl Shard {
         }
         assert_eq!(subscriptions, self.subscription_count());
         self.connections.check_invariants();
-        self.interests.iter().for_each(Interest::check_invariants);
+        for (_, interest) in self.interests.iter() {
+            interest.check_invariants();
+        }
         self.mesh.check_invariants();
     }
 

@@ -22,8 +22,8 @@ use super::interests::rules_of;
 use super::mutants::Mutant;
 use crate::base::id::{AccountId, ConnectionKey};
 use crate::base::limits::{Limits, REVISED_SUBSCRIPTIONS_PER_TURN, REVISIONS_PER_TURN};
-use crate::route::rules::{NO_FILTER, NOTHING_PASSES};
-use crate::session::authority::{Attempt, Authority, NO_RIGHTS_NEEDED, Verdict};
+use crate::route::rules::Filter;
+use crate::session::authority::{Attempt, Authority, Verdict};
 use crate::session::connection::{CloseReason, Revision};
 use crate::subject::pattern::Pattern;
 use crate::wire::encode;
@@ -49,11 +49,26 @@ pub(super) struct Reload {
     pub revisions: VecDeque<ConnectionKey>,
 }
 
-/// The user of the new settings that one of the old ones has become.
-#[derive(Clone, Copy)]
-struct Heir {
-    user: u32,
+/// What has become of the user of a connection.
+struct Fate {
+    /// Nobody has its name any more.
+    is_gone: bool,
+    /// The user of the new settings that it is without being asked again.
+    heir: Option<u32>,
     keeps_rights: bool,
+}
+
+impl Fate {
+    fn of(user: Option<u32>, older: &Authority, newer: &Authority) -> Self {
+        let heir = user.and_then(|user| newer.same_user(older, user));
+        let before = older.rights().get(older.rights_of(user));
+        let now = newer.rights().get(newer.rights_of(heir));
+        Self {
+            is_gone: user.is_some_and(|user| !newer.still_knows(older, user)),
+            keeps_rights: before == now,
+            heir,
+        }
+    }
 }
 
 impl Shard {
@@ -73,23 +88,7 @@ impl Shard {
         self.config = config.into();
         self.apply_rules();
         let authority = self.config.authority.clone();
-        let users = older.policy().users.len() as u32;
-        let heirs: Vec<Option<Heir>> = (0..users)
-            .map(|user| {
-                let heir = authority.same_user(&older, user)?;
-                let rights = |of: &Authority, user| {
-                    of.rights()
-                        .get(usize::from(of.rights_of(Some(user))))
-                        .cloned()
-                };
-                let keeps_rights = rights(&older, user) == rights(&authority, heir);
-                Some(Heir {
-                    user: heir,
-                    keeps_rights,
-                })
-            })
-            .collect();
-        let keeps_numbers = authority.rights().starts_with(older.rights());
+        let keeps_numbers = authority.rights().continues(older.rights());
         let keys: Vec<ConnectionKey> = self.connections.keys().collect();
         for key in keys {
             // Who is closing is nobody any more, by no policy's numbers.
@@ -97,8 +96,8 @@ impl Shard {
                 continue;
             }
             let user = self.connections[key.index].user;
-            let is_gone = user.is_some_and(|user| !authority.still_knows(&older, user));
-            self.inherit(key, &heirs, is_gone, keeps_numbers);
+            let fate = Fate::of(user, &older, &authority);
+            self.inherit(key, &fate, keeps_numbers);
         }
     }
 
@@ -108,20 +107,35 @@ impl Shard {
         !self.reload.revisions.is_empty()
     }
 
-    /// Makes rules of accounts and limits of outboxes those of the configuration.
+    /// Whether the last settings have reached every connection, and nothing is
+    /// left of accounts that are gone: another reload may begin.
+    #[must_use]
+    pub fn has_reloaded(&self) -> bool {
+        let policy = self.config.authority.policy();
+        let is_gone = |id| policy.account_of(id).is_none_or(|account| account.is_gone);
+        let mut accounts = self.interests.iter();
+        let is_left = accounts.any(|(id, interest)| !interest.is_empty() && is_gone(id));
+        let wide = self.backlog.wide.as_ref();
+        let is_under_way = wide.is_some_and(|wide| is_gone(wide.account()));
+        !self.is_revising() && !is_left && !is_under_way
+    }
+
+    /// Makes the accounts, their rules and the limits of outboxes those of the
+    /// configuration.
     pub(super) fn apply_rules(&mut self) {
         let authority = &self.config.authority;
-        let accounts = authority.policy().accounts.len();
-        if accounts > 0 {
-            let last = AccountId((accounts - 1) as u16);
-            self.interests.ensure(last, authority, &mut self.rng);
+        let policy = authority.policy();
+        let places = policy.accounts.len().max(1 + AccountId::SYSTEM.index());
+        self.interests.truncate(places);
+        for (id, _) in policy.places() {
+            self.interests.ensure(id, authority, &mut self.rng);
         }
         let keeps_routes = self.mutant.is(Mutant::KeepRoutes);
-        for (account, interest) in self.interests.iter_mut().enumerate() {
+        for (id, interest) in self.interests.iter_mut() {
             if keeps_routes && !interest.is_empty() {
                 continue;
             }
-            interest.set_rules(rules_of(account, authority));
+            interest.set_rules(rules_of(id.index(), authority));
         }
         let limits = &self.config.limits;
         self.interests
@@ -130,13 +144,7 @@ impl Shard {
     }
 
     /// Takes one connection over to new settings as far as that is quick.
-    fn inherit(
-        &mut self,
-        key: ConnectionKey,
-        heirs: &[Option<Heir>],
-        is_gone: bool,
-        keeps_numbers: bool,
-    ) {
+    fn inherit(&mut self, key: ConnectionKey, fate: &Fate, keeps_numbers: bool) {
         let index = key.index;
         let forgets_check = self.is_mutant(Mutant::ForgetCheck);
         let connection = &mut self.connections[index];
@@ -156,15 +164,11 @@ impl Shard {
             .config
             .authority
             .requires_credentials(connection.connection_type);
-        let heir = match connection.user {
-            Some(user) => heirs[user as usize],
-            None => None,
-        };
         let connection_type = connection.connection_type;
         let authority = &self.config.authority;
-        let heir = heir.filter(|heir| authority.admits_type(heir.user, connection_type));
-        let keeps_rights = heir.is_none_or(|heir| heir.keeps_rights);
-        let heir = heir.map(|heir| heir.user);
+        let admits = |user: &u32| authority.admits_type(*user, connection_type);
+        let heir = fate.heir.filter(admits);
+        let keeps_rights = heir.is_none() || fate.keeps_rights;
         let keeps = is_bound && (heir.is_some() || (connection.user.is_none() && !required));
         let policy = self.config.authority.policy();
         let account = heir.map_or(AccountId::GLOBAL, |user| {
@@ -175,7 +179,7 @@ impl Shard {
         if stays {
             let is_settled = keeps_numbers && connection.revision == Revision::None;
             self.apply_rights(index);
-            let needs_filters = self.connections[index].rights != NO_RIGHTS_NEEDED;
+            let needs_filters = self.connections[index].rights.is_some();
             if !is_settled && (needs_filters || !keeps_rights) {
                 self.reset_filters(index);
             }
@@ -183,7 +187,7 @@ impl Shard {
                 return;
             }
             self.connections[index].revision = Revision::Subscriptions;
-        } else if keeps || is_gone {
+        } else if keeps || fate.is_gone {
             self.connections[index].revision = Revision::Moved;
         } else if is_bound || connection.connected || !connection.subscriptions.is_empty() {
             self.connections[index].revision = Revision::Credentials;
@@ -212,7 +216,7 @@ impl Shard {
         }
         let interest = &mut self.interests[connection.account];
         for &number in &connection.subscriptions {
-            interest.set_filter(number, NOTHING_PASSES);
+            interest.set_filter(number, Filter::Nothing);
         }
     }
 
@@ -222,15 +226,13 @@ impl Shard {
         let connection = &self.connections[index];
         let interest = &mut self.interests[connection.account];
         let authority = &self.config.authority;
-        let rights = authority.rights().get(usize::from(connection.rights));
+        let rights = authority.rights().get(connection.rights);
         for &number in &connection.subscriptions {
             let (pattern, queue) = interest.name_of(number);
             let filter = match (rights, Pattern::parse(pattern)) {
-                (Some(rights), _) if !rights.may_subscribe(pattern, queue) => NOTHING_PASSES,
-                (_, Some(pattern)) if interest.needs_filter(pattern, queue, connection.rights) => {
-                    connection.rights
-                }
-                _ => NO_FILTER,
+                (Some(rights), _) if !rights.may_subscribe(pattern, queue) => Filter::Nothing,
+                (_, Some(pattern)) => interest.filter_of(pattern, queue, connection.rights),
+                (_, None) => Filter::Everything,
             };
             interest.set_filter(number, filter);
         }
@@ -321,7 +323,7 @@ impl Shard {
     pub(super) fn revise_subscriptions(&mut self, index: u32) {
         let connection = &self.connections[index];
         let authority = self.config.authority.clone();
-        let Some(rights) = authority.rights().get(usize::from(connection.rights)) else {
+        let Some(rights) = authority.rights().get(connection.rights) else {
             return;
         };
         let interest = &self.interests[connection.account];

@@ -69,8 +69,10 @@ pub struct ShardReport {
     pub connections: usize,
     /// Subscriptions.
     pub subscriptions: usize,
-    /// By account.
+    /// By the places of accounts.
     pub accounts: Vec<AccountReport>,
+    /// Messages of accounts that are gone.
+    pub former_traffic: Traffic,
     /// Connections that ended for a bad reason.
     pub endings: Endings,
     /// What else is counted.
@@ -79,9 +81,30 @@ pub struct ShardReport {
     pub links: LinksReport,
 }
 
+impl ShardReport {
+    /// An account, if it is known here.
+    #[must_use]
+    pub fn account(&self, id: AccountId) -> Option<&AccountReport> {
+        let report = self.accounts.get(id.index())?;
+        (report.account == Some(id)).then_some(report)
+    }
+
+    /// Messages of all accounts that there ever were.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        let mut sum = self.former_traffic;
+        for account in &self.accounts {
+            sum.add(&account.traffic);
+        }
+        sum
+    }
+}
+
 /// One account on one shard.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AccountReport {
+    /// Which one; `None`: a sum of several.
+    pub account: Option<AccountId>,
     /// Messages of its clients.
     pub traffic: Traffic,
     /// Its subscriptions.
@@ -226,11 +249,15 @@ impl Shard {
     /// connections.
     #[must_use]
     pub fn report(&self) -> ShardReport {
-        let accounts = self.interests.iter().map(|interest| AccountReport {
-            traffic: interest.traffic,
-            subscriptions: interest.len(),
-            slow_consumers: interest.slow_consumers,
-        });
+        let accounts = self
+            .interests
+            .iter()
+            .map(|(account, interest)| AccountReport {
+                account: Some(account),
+                traffic: interest.traffic,
+                subscriptions: interest.len(),
+                slow_consumers: interest.slow_consumers,
+            });
         let mut links = LinksReport::default();
         for link in &self.mesh.links {
             links.batches += link.batches_under_way();
@@ -241,6 +268,7 @@ impl Shard {
             connections: self.connections.len(),
             subscriptions: self.subscription_count(),
             accounts: accounts.collect(),
+            former_traffic: self.interests.former_traffic(),
             endings: self.ledger.endings,
             counts: Counts {
                 waiting_bytes: self.connections.waiting_bytes(),

@@ -7,12 +7,15 @@
 //!
 //! Bounds: what the shell does not drain in the turn is dropped, oldest kept.
 
+use std::sync::Arc;
+
 use super::Shard;
 use super::connections::{Message, Source};
 use super::fanout::Place;
 use super::question::Question;
 use crate::base::id::AccountId;
 use crate::base::slab::NONE;
+use crate::session::policy::Permissions;
 use crate::wire::encode;
 use crate::wire::parse::Publish;
 
@@ -26,8 +29,10 @@ pub struct SystemRequest {
     pub account: AccountId,
     /// The connection that published it.
     pub client_id: u64,
-    /// The user that it is, by its number in the authority.
-    pub user: Option<u32>,
+    /// The name of the user that it is; empty: nobody in particular.
+    pub user: String,
+    /// What that user may do; `None`: everything.
+    pub permissions: Option<Arc<Permissions>>,
     /// Its subject.
     pub subject: Vec<u8>,
     /// Where the answer goes; empty: nowhere in particular.
@@ -70,11 +75,15 @@ impl Shard {
         if !self.notices.has_room_for_request() {
             return true;
         }
+        // A reload may give its number to another one before the answer.
+        let users = &self.config.authority.policy().users;
+        let user = connection.user.map(|user| &users[user as usize]);
         let (header, payload) = message.payload[..message.size()].split_at(message.header_len);
         self.notices.requests.push_back(SystemRequest {
             account: connection.account,
             client_id: connection.client_id,
-            user: connection.user,
+            user: user.map_or_else(String::new, |user| user.identity.name().to_owned()),
+            permissions: user.and_then(|user| user.permissions.clone()),
             subject: message.subject.to_vec(),
             reply: message.reply.to_vec(),
             header: header.to_vec(),
@@ -91,7 +100,7 @@ impl Shard {
         subject: &[u8],
         queue: Option<&[u8]>,
     ) -> usize {
-        let interest = self.interests.get_mut(account);
+        let interest = self.interests.find(account);
         interest.map_or(0, |interest| interest.count_wanting(subject, queue))
     }
 
@@ -107,7 +116,11 @@ impl Shard {
             header,
             payload,
         } = *message;
-        let at = self.interests[account].route(subject, NONE);
+        let Some(interest) = self.interests.find(account) else {
+            // It is gone by now.
+            return true;
+        };
+        let at = interest.route(subject, NONE);
         let route = self.interests[account].route_at(at);
         let is_admitted = self.admits_wide(route.receivers())
             || route.receivers() <= self.config.limits.work.bulk_receivers;

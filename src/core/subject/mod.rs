@@ -1,8 +1,10 @@
 //! L1: subjects, patterns and the trie of wildcard patterns.
+#![cfg_attr(not(test), deny(clippy::cast_possible_truncation))]
 
 pub mod mapping;
 pub mod pattern;
 pub mod rights;
+pub mod rights_table;
 pub mod service;
 pub mod transform;
 pub mod trie;

@@ -8,7 +8,7 @@
 use super::pattern::{Pattern, has_empty_token, matches, overlap};
 
 /// One pattern with the queue groups that it speaks of.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Clause {
     pattern: Box<[u8]>,
     /// `None`: whether in a queue group or not.
@@ -16,7 +16,7 @@ struct Clause {
 }
 
 /// Allowed and denied patterns; what is denied wins.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 struct Lists {
     /// `None`: everything is allowed that is not denied.
     allow: Option<Vec<Clause>>,
@@ -28,7 +28,7 @@ struct Lists {
 pub struct BadClause;
 
 /// What one kind of user may publish and subscribe to.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Rights {
     publish: Lists,
     subscribe: Lists,

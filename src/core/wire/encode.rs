@@ -17,13 +17,15 @@ pub fn err(text: &[u8], into: &mut Vec<u8>) {
     into.extend_from_slice(ERR.1);
 }
 
+const DIGITS: &[u8; 10] = b"0123456789";
+
 /// Appends a decimal number.
 pub fn decimal(mut number: usize, into: &mut Vec<u8>) {
     let mut digits = [0u8; 20];
     let mut at = digits.len();
     loop {
         at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
+        digits[at] = DIGITS[number % 10];
         number /= 10;
         if number == 0 {
             break;

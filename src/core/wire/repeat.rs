@@ -79,11 +79,15 @@ impl LastLine {
             && input.starts_with(b"PUB ")
             && line_len == subject_end + 1 + message.size_text.len() + 2
             && !message.tail.is_empty();
-        if is_plain && line_len <= LINE_MAX {
+        if is_plain
+            && line_len <= LINE_MAX
+            && let (Ok(len), Ok(end)) = (u8::try_from(line_len), u8::try_from(subject_end))
+            && let Ok(size) = u32::try_from(message.size())
+        {
             self.bytes[..line_len].copy_from_slice(&input[..line_len]);
-            self.len = line_len as u8;
-            self.subject_end = subject_end as u8;
-            self.size = message.size() as u32;
+            self.len = len;
+            self.subject_end = end;
+            self.size = size;
         }
     }
 

@@ -1,8 +1,10 @@
 //! `/accountz` and `/accstatz`: accounts, in the fields of NATS 2.15.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use serde_json::{Map, Value, json};
+use trunkline_core::base::id::AccountId;
 use trunkline_core::base::traffic::Traffic;
 use trunkline_core::session::policy::{Account, Mapping};
 
@@ -31,22 +33,22 @@ impl Admin {
     /// All accounts, or one with its details.
     pub(super) fn accountz(&self, name: &str) -> Result<Value, Refused> {
         let settings = self.settings();
-        let accounts = &settings.policy.accounts;
-        let system = accounts.get(1).map_or("", |account| &*account.name);
+        let system = settings.policy.account_name(AccountId::SYSTEM);
         let mut answer = self.head(json!({"system_account": system}));
         if name.is_empty() {
-            let names: Vec<&str> = accounts.iter().map(|account| &*account.name).collect();
+            let accounts = settings.policy.accounts_in_use();
+            let names: Vec<&str> = accounts.map(|(_, account)| &*account.name).collect();
             answer["accounts"] = to_value(&names);
             return Ok(answer);
         }
-        let Some(at) = accounts.iter().position(|account| &*account.name == name) else {
+        let mut accounts = settings.policy.accounts_in_use();
+        let Some((id, account)) = accounts.find(|(_, account)| &*account.name == name) else {
             return Err(Refused(format!("Account {name} does not exist")));
         };
-        let account = &accounts[at];
         let totals = self.totals();
         let shards = totals.shards.iter();
         let subscriptions: usize = shards
-            .filter_map(|shard| shard.accounts.get(at))
+            .filter_map(|shard| shard.account(id))
             .map(|account| account.subscriptions)
             .sum();
         let mut detail = json!({
@@ -81,7 +83,7 @@ impl Admin {
         let settings = self.settings();
         let totals = self.totals();
         let mut statistics = Vec::new();
-        for (at, account) in settings.policy.accounts.iter().enumerate() {
+        for (id, account) in settings.policy.accounts_in_use() {
             let connections = account.usage.connections.load(Ordering::Relaxed);
             if connections == 0 && !unused {
                 continue;
@@ -89,7 +91,7 @@ impl Admin {
             let (mut subscriptions, mut slow) = (0, 0);
             let mut traffic = Traffic::default();
             let shards = totals.shards.iter();
-            for shard in shards.filter_map(|shard| shard.accounts.get(at)) {
+            for shard in shards.filter_map(|shard| shard.account(id)) {
                 subscriptions += shard.subscriptions;
                 slow += shard.slow_consumers;
                 traffic.add(&shard.traffic);
@@ -142,10 +144,12 @@ fn mappings(account: &Account) -> Value {
 
 /// The destinations with the draws below which they are chosen.
 fn destinations(mapping: &Mapping) -> Vec<Value> {
-    let mut bound = 0;
+    // Every cluster draws of its own hundred.
+    let mut bounds: BTreeMap<&str, u32> = BTreeMap::new();
     let mut shown = Vec::new();
     for destination in &mapping.destinations {
-        bound += destination.weight;
+        let bound = bounds.entry(&destination.cluster).or_default();
+        *bound += u32::from(destination.weight);
         let mut one = json!({"subject": destination.subject, "weight": bound});
         if !destination.cluster.is_empty() {
             one["cluster"] = (&*destination.cluster).into();

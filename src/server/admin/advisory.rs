@@ -180,7 +180,7 @@ impl Admin {
     ) -> AccountLine {
         let name = self.account_name(account);
         let shards = totals.shards.iter();
-        let reports = shards.filter_map(|shard| shard.accounts.get(account.index()));
+        let reports = shards.filter_map(|shard| shard.account(account));
         let (mut traffic, mut subscriptions, mut slow) = (Traffic::default(), 0, 0);
         for report in reports {
             traffic.add(&report.traffic);

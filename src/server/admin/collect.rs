@@ -58,9 +58,7 @@ impl Admin {
             totals.endings.slow_consumers += shard.endings.slow_consumers;
             totals.endings.stale_connections += shard.endings.stale_connections;
             totals.stalls += shard.counts.stalls;
-            for account in &shard.accounts {
-                totals.traffic.add(&account.traffic);
-            }
+            totals.traffic.add(&shard.traffic());
             totals.shards.push(shard);
         }
         totals
@@ -93,11 +91,11 @@ impl Admin {
         piece: impl Fn(&mut Core, Place) -> (Vec<T>, Option<Place>) + Copy + Send + 'static,
     ) -> Vec<T> {
         let mut all = Vec::new();
-        for core in 0..self.cores.count() {
+        for core in CoreId::all(self.cores.count()) {
             let mut next = Some(Place::default());
             while let Some(place) = next {
                 let (answer, receiver) = std::sync::mpsc::channel();
-                let posted = self.cores.post(CoreId(core as u8), move |core, _| {
+                let posted = self.cores.post(core, move |core, _| {
                     // Who asked may have lost patience.
                     let _ = answer.send(piece(core, place));
                 });

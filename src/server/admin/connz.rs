@@ -246,11 +246,8 @@ impl Admin {
         let choice = Choice::read(parameters)?;
         let limit = if client_id > 0 { 1 } else { limit };
         let settings = self.settings();
-        let accounts = &settings.policy.accounts;
-        let number = accounts
-            .iter()
-            .position(|account| *account.name == choice.account);
-        if number.is_none() && !choice.account.is_empty() {
+        let wanted = settings.policy.account(&choice.account);
+        if wanted.is_none() && !choice.account.is_empty() {
             return Ok(nothing(offset, limit));
         }
         let with_subscriptions = details != Details::None || !choice.filter.is_empty();
@@ -258,16 +255,13 @@ impl Admin {
         // The reference server does not know that somebody was in `$G`.
         let is_of_account = |report: &ConnectionReport| {
             let is_forgotten = report.ended.is_some() && report.account == AccountId::GLOBAL;
-            number.is_none_or(|number| report.account.index() == number && !is_forgotten)
+            wanted.is_none_or(|wanted| report.account == wanted && !is_forgotten)
         };
         reports.retain(is_of_account);
         let total = reports.len();
         reports.retain(|report| choice.takes(report));
         sort(&mut reports, order);
-        let name_of = |report: &ConnectionReport| {
-            let account = accounts.get(report.account.index());
-            account.map_or("", |account| &*account.name)
-        };
+        let name_of = |report: &ConnectionReport| settings.policy.account_name(report.account);
         let connections: Vec<Connection> = reports
             .iter()
             .skip(offset)

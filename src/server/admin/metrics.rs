@@ -4,6 +4,7 @@
 use std::fmt::{Display, Write};
 use std::sync::atomic::Ordering;
 
+use trunkline_core::base::id::AccountId;
 use trunkline_core::base::traffic::Traffic;
 use trunkline_core::session::policy::Account;
 use trunkline_core::shard::report::AccountReport;
@@ -223,11 +224,7 @@ const ACCOUNT_METRICS: &[AccountMetric] = &[
 ];
 
 fn traffic(core: &CoreReport) -> Traffic {
-    let mut sum = Traffic::default();
-    for account in &core.shard.accounts {
-        sum.add(&account.traffic);
-    }
-    sum
+    core.shard.traffic()
 }
 
 fn seconds(ns: u64) -> f64 {
@@ -360,9 +357,9 @@ impl Admin {
         cores: impl Iterator<Item = &'a CoreReport> + Clone,
     ) {
         let settings = self.settings();
-        let accounts = &settings.policy.accounts;
-        let sum = |at: usize| {
-            let reports = cores.clone().filter_map(|core| core.shard.accounts.get(at));
+        let accounts = || settings.policy.accounts_in_use();
+        let sum = |id: AccountId| {
+            let reports = cores.clone().filter_map(|core| core.shard.account(id));
             reports.fold(AccountReport::default(), |mut sum, report| {
                 sum.traffic.add(&report.traffic);
                 sum.subscriptions += report.subscriptions;
@@ -370,10 +367,10 @@ impl Admin {
                 sum
             })
         };
-        let sums: Vec<AccountReport> = (0..accounts.len()).map(sum).collect();
+        let sums: Vec<AccountReport> = accounts().map(|(id, _)| sum(id)).collect();
         for (name, kind, help, read) in ACCOUNT_METRICS {
             page.family(name, kind, help);
-            for (account, sum) in accounts.iter().zip(&sums) {
+            for ((_, account), sum) in accounts().zip(&sums) {
                 page.sample(name, &[("account", &account.name)], read(account, sum));
             }
         }

@@ -69,15 +69,12 @@ impl Admin {
             )));
         }
         let settings = self.settings();
-        let name_of = |id: AccountId| {
-            let account = settings.policy.accounts.get(id.index());
-            account.map_or("", |account| &*account.name)
-        };
+        let name_of = |id: AccountId| settings.policy.account_name(id);
         let wanted = |id: AccountId| account.is_empty() || name_of(id) == account;
         let mut subscriptions = 0;
         for shard in self.totals().shards {
-            for (at, report) in shard.accounts.iter().enumerate() {
-                if wanted(AccountId(at as u16)) {
+            for report in shard.accounts {
+                if report.account.is_some_and(wanted) {
                     subscriptions += report.subscriptions;
                 }
             }

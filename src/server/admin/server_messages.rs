@@ -100,9 +100,7 @@ impl Admin {
 
     /// The name of an account.
     pub fn account_name(&self, account: AccountId) -> String {
-        let settings = self.settings();
-        let account = settings.policy.accounts.get(account.index());
-        account.map_or_else(String::new, |account| account.name.to_string())
+        self.settings().policy.account_name(account).to_owned()
     }
 
     /// Publishes messages in their order, all in one letter; returns when they

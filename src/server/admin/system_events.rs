@@ -212,9 +212,8 @@ impl Teller {
     /// Accounts with connections that have not been told of for long.
     fn silent_accounts(&self, now: Instant) -> Vec<(AccountId, u64)> {
         let settings = self.admin.settings();
-        let accounts = settings.policy.accounts.iter().enumerate().skip(1);
-        let silent = accounts.filter_map(|(number, account)| {
-            let id = AccountId(number as u16);
+        let accounts = settings.policy.accounts_in_use().skip(1);
+        let silent = accounts.filter_map(|(id, account)| {
             let connections = account.usage.connections.load(Ordering::Relaxed);
             let told = self.told.get(&id).copied().unwrap_or(self.began);
             (connections > 0 && now.duration_since(told) >= HEARTBEAT).then_some((id, connections))

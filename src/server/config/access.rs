@@ -1,6 +1,9 @@
 //! `authorization`, `accounts` and `mappings` of a file.
 
+use std::collections::HashSet;
+
 use trunkline_core::base::identity::{is_account_key, user_key};
+use trunkline_core::base::limits::ACCOUNTS_MAX;
 use trunkline_core::session::policy::{
     AccountLimits, ConnectionType, Identity, Mapping, MappingDestination, Secret,
 };
@@ -9,14 +12,12 @@ use trunkline_core::subject::pattern::Pattern;
 
 use super::Findings;
 use super::keys;
+use super::names::Names;
 use super::permissions::permissions;
 use super::read::{boolean, integer, seconds_ns, text, unknown, unsupported, wrong_type};
 use super::value::{ConfigError, Entry, Item, Value};
 use crate::options::Requested;
 use crate::options::access::{Access, RequestedAccount, RequestedUser};
-
-/// Accounts and users that a file may define: beyond, numbers would overflow.
-const ACCOUNTS_MAX: usize = 32_768;
 
 /// Reads `authorization`.
 pub(super) fn authorization(
@@ -48,7 +49,7 @@ pub(super) fn authorization(
         (_, true, true) => "Can not have a token and a users array",
         // Beside users it is a variable, or means nothing (NATS 2.15).
         (false, _, false) if has_password => "authorization has a password but no user",
-        _ => return check_names(access, item),
+        _ => return Names::of(access).check(item),
     };
     Err(ConfigError::at(&item.at, problem))
 }
@@ -77,24 +78,6 @@ fn authorization_entry(
         _ => return Err(unknown(entry)),
     }
     Ok(())
-}
-
-fn check_names(access: &Access, item: &Item) -> Result<(), ConfigError> {
-    let of_accounts = access.accounts.iter().flat_map(|account| &account.users);
-    let mut names: Vec<(&str, bool)> = of_accounts
-        .chain(&access.users)
-        .map(|user| (user.name(), matches!(user.identity, Identity::Nkey(_))))
-        .collect();
-    names.sort_unstable();
-    let twice = names.windows(2).find(|pair| pair[0].0 == pair[1].0);
-    match twice {
-        Some(pair) => {
-            let kind = if pair[0].1 { "nkey" } else { "user" };
-            let message = format!("Duplicate {kind} {:?} detected", pair[0].0);
-            Err(ConfigError::at(&item.at, message))
-        }
-        None => Ok(()),
-    }
 }
 
 fn users(item: &Item, findings: &mut Findings) -> Result<Vec<RequestedUser>, ConfigError> {
@@ -204,6 +187,7 @@ pub(super) fn accounts(
     let Value::Map(map) = &item.value else {
         return names_of_accounts(item, access);
     };
+    let mut names = Names::of(access);
     // A variable among the accounts is none of them.
     for entry in map.entries().iter().filter(|entry| !entry.used_as_variable) {
         if access.accounts.len() >= ACCOUNTS_MAX {
@@ -211,8 +195,9 @@ pub(super) fn accounts(
         }
         match account(entry, findings) {
             Ok(account) => {
+                names.add(&account.users);
                 access.accounts.push(account);
-                check_names(access, users_item(&entry.item))?;
+                names.check(users_item(&entry.item))?;
             }
             Err(error) => findings.errors.push(error),
         }
@@ -246,9 +231,11 @@ fn names_of_accounts(item: &Item, access: &mut Access) -> Result<(), ConfigError
     let Value::Array(items) = &item.value else {
         return Err(wrong_type("accounts", item, "a map or an array"));
     };
+    let accounts = access.accounts.iter();
+    let mut known: HashSet<String> = accounts.map(|account| account.name.clone()).collect();
     for item in items.iter() {
         let name = text("accounts", item)?;
-        let is_known = access.accounts.iter().any(|account| account.name == name);
+        let is_known = !known.insert(name.clone());
         let problem = match name.as_str() {
             "$G" => format!("{name:?} is a Reserved Account"),
             _ if is_known => format!("Duplicate Account Entry: {name}"),

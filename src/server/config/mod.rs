@@ -15,6 +15,7 @@ mod findings;
 mod keys;
 mod leaf;
 mod lexer;
+mod names;
 mod number;
 mod parser;
 mod permissions;

@@ -4,6 +4,7 @@
 //! Containers are shared (`Arc`), so that a variable referenced a thousand times
 //! costs a thousand pointers, not a thousand copies of what it stands for.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -82,24 +83,47 @@ pub struct Entry {
     pub used_as_variable: bool,
 }
 
+/// Entries up to which a map is searched through; beyond, it knows where its
+/// keys stand.
+const SEARCHED_MAX: usize = 16;
+
 /// A map in the order of the file; a repeated key keeps its last value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Map {
     entries: Vec<Entry>,
+    /// Where each key stands; empty while there are few.
+    places: HashMap<String, usize>,
 }
 
 impl Map {
     /// Adds `entry`, replacing one whose key is spelled the same.
     pub fn insert(&mut self, entry: Entry) {
-        match self.entries.iter_mut().find(|old| old.key == entry.key) {
-            Some(old) => *old = entry,
-            None => self.entries.push(entry),
+        if let Some(place) = self.place_of(&entry.key) {
+            self.entries[place] = entry;
+            return;
+        }
+        self.entries.push(entry);
+        if self.entries.len() <= SEARCHED_MAX {
+            return;
+        }
+        // The last one, or all of them if they have just become many.
+        let known = self.places.len();
+        let new = self.entries.iter().enumerate().skip(known);
+        let new = new.map(|(place, entry)| (entry.key.clone(), place));
+        self.places.extend(new);
+    }
+
+    fn place_of(&self, key: &str) -> Option<usize> {
+        match self.places.is_empty() {
+            true => self.entries.iter().position(|entry| entry.key == key),
+            false => self.places.get(key).copied(),
         }
     }
 
     /// Looks `key` up as a variable and remembers that it was used as one.
     pub fn use_as_variable(&mut self, key: &str) -> Option<Value> {
-        let entry = self.entries.iter_mut().find(|entry| entry.key == key)?;
+        let place = self.place_of(key)?;
+        let entry = &mut self.entries[place];
         entry.used_as_variable = true;
         Some(entry.item.value.clone())
     }

@@ -1,6 +1,7 @@
 //! Who may connect, as a file and the flags say it, and the [`Policy`] that
 //! follows from it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use trunkline_core::base::id::AccountId;
@@ -70,11 +71,12 @@ impl RequestedUser {
         self.identity.name()
     }
 
-    fn resolve(&self, account: AccountId, default: Option<&Permissions>) -> User {
+    fn resolve(&self, account: AccountId, default: Option<&Arc<Permissions>>) -> User {
+        let own = self.permissions.clone().map(Arc::new);
         User {
             identity: self.identity.clone(),
             account,
-            permissions: self.permissions.as_ref().or(default).cloned().map(Arc::new),
+            permissions: own.or_else(|| default.cloned()),
             connection_types: self.connection_types.clone(),
             proxy_required: self.proxy_required,
         }
@@ -104,37 +106,42 @@ impl Access {
                 .users
                 .push(User::new(&self.user, &self.password.0, AccountId::GLOBAL));
         }
+        let mut known = BTreeMap::from([(GLOBAL, AccountId::GLOBAL), (system, AccountId::SYSTEM)]);
         for requested in &self.accounts {
-            Self::add_account(&mut policy, requested);
+            let id = match known.get(&*requested.name) {
+                Some(&id) => id,
+                None => add_account(&mut policy, &requested.name)?,
+            };
+            known.insert(&requested.name, id);
+            configure(&mut policy, id, requested);
         }
-        let default = self.default_permissions.as_ref();
+        let default = self.default_permissions.clone().map(Arc::new);
         let users = self.users.iter();
-        policy
-            .users
-            .extend(users.map(|user| user.resolve(AccountId::GLOBAL, default)));
+        let users = users.map(|user| user.resolve(AccountId::GLOBAL, default.as_ref()));
+        policy.users.extend(users);
         if !self.no_auth_user.is_empty() {
             policy.no_auth_user = Some(find_no_auth_user(&policy, &self.no_auth_user)?);
         }
         Ok(policy)
     }
+}
 
-    fn add_account(policy: &mut Policy, requested: &RequestedAccount) {
-        let account = policy.account(&requested.name).unwrap_or_else(|| {
-            policy.accounts.push(Account::new(&requested.name));
-            AccountId((policy.accounts.len() - 1) as u16)
-        });
-        let configured = &mut policy.accounts[account.index()];
-        configured.limits = requested.limits;
-        configured
-            .mappings
-            .extend(requested.mappings.iter().cloned());
-        // Those of `authorization` are for its own users (NATS 2.15).
-        let default = requested.default_permissions.as_ref();
-        let users = requested.users.iter();
-        policy
-            .users
-            .extend(users.map(|user| user.resolve(account, default)));
-    }
+fn add_account(policy: &mut Policy, name: &str) -> Result<AccountId, String> {
+    let place = u32::try_from(policy.accounts.len());
+    let place = place.map_err(|_| "too many accounts".to_owned())?;
+    policy.accounts.push(Account::new(name));
+    Ok(AccountId::new(place, 0))
+}
+
+fn configure(policy: &mut Policy, id: AccountId, requested: &RequestedAccount) {
+    let account = &mut policy.accounts[id.index()];
+    account.limits = requested.limits;
+    account.mappings.extend(requested.mappings.iter().cloned());
+    // Those of `authorization` are for its own users (NATS 2.15).
+    let default = requested.default_permissions.clone().map(Arc::new);
+    let users = requested.users.iter();
+    let users = users.map(|user| user.resolve(id, default.as_ref()));
+    policy.users.extend(users);
 }
 
 /// The user of clients without credentials, by its name or key.
@@ -194,7 +201,11 @@ mod tests {
             .map(|account| &*account.name)
             .collect();
         assert_eq!(names, ["$G", "SYS", "A"]);
-        let accounts: Vec<_> = policy.users.iter().map(|user| user.account.0).collect();
+        let accounts: Vec<_> = policy
+            .users
+            .iter()
+            .map(|user| user.account.index())
+            .collect();
         assert_eq!(accounts, [2, 1, 0]);
         assert!(policy.users[0].permissions.is_some());
         assert!(policy.users[2].permissions.is_none());

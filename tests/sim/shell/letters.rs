@@ -55,7 +55,7 @@ impl Core {
                 shard.reconfigure(*settings);
                 post.reconfigured = Some(version);
             }
-            Some(Letter::AskRevising) => post.is_revising = Some(shard.is_revising()),
+            Some(Letter::AskRevising) => post.is_revising = Some(!shard.has_reloaded()),
             Some(Letter::CloseSurplus(account, count)) => {
                 let open = |core: &Self| -> Vec<usize> {
                     let sockets = core.open_sockets();

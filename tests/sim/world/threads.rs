@@ -158,7 +158,7 @@ impl World {
             left,
         } = &self.reloads.surplus;
         let delay = self.policy_dice.skewed(20 * MICROSECOND);
-        let account = AccountId(account as u16);
+        let account = AccountId::new(account as u32, 0);
         self.write(core, Letter::CloseSurplus(account, left), delay);
     }
 

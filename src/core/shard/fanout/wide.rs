@@ -18,7 +18,7 @@ use super::super::message_trace::{Published, TracePart};
 use super::super::mutants::Mutant;
 use super::traced::Notes;
 use super::{Deliverer, Place};
-use crate::base::id::{ConnectionKey, CoreId};
+use crate::base::id::{AccountId, ConnectionKey, CoreId};
 use crate::base::limits::{DELIVERY_WORK_NS, SEND_WORK_NS, TRACED_DELIVERY_WORK_NS};
 use crate::route::receivers::{QueueRoute, Route, Target};
 use crate::session::connection::{Behind, Hold};
@@ -69,6 +69,11 @@ struct LinkFrame {
 }
 
 impl WideFanOut {
+    /// The account that it is in.
+    pub fn account(&self) -> AccountId {
+        self.place.account
+    }
+
     /// The core whose link waits for it.
     pub fn link(&self) -> Option<CoreId> {
         match &self.from {

@@ -8,6 +8,7 @@
 //! `max_payload`, at most 64 MiB (NATS 2.15); beyond, the connection ends. A
 //! plain frame may have any length, as it is not kept.
 
+use crate::base::width::size;
 use std::io::Cursor;
 use std::ops::Range;
 
@@ -214,7 +215,7 @@ impl Decoder {
         self.frame = Some(frame);
         self.payload_left = payload_len;
         self.key = key;
-        input.at += cursor.position() as usize - self.head_len;
+        input.at += size(cursor.position()) - self.head_len;
         self.head_len = 0;
         Ok(true)
     }

@@ -7,6 +7,7 @@
 //! Bounds: what is inflated never exceeds `max_payload` (NATS 2.15), however
 //! small it came; buffers that grew beyond [`KEPT_BYTES_MAX`] are not kept.
 
+use crate::base::width::size;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 use super::close::Violation;
@@ -107,7 +108,7 @@ fn step(deflater: &mut Compress, from: &[u8], into: &mut Vec<u8>, flush: FlushCo
     deflater
         .compress_vec(from, into, flush)
         .expect("a deflater takes any bytes");
-    (deflater.total_in() - before) as usize
+    size(deflater.total_in() - before)
 }
 
 /// Inflates until the bytes are used up, the stream ends (true) or there is
@@ -127,7 +128,7 @@ fn inflate_part(
         let status = inflater
             .decompress_vec(from, into, FlushDecompress::None)
             .map_err(|_| Violation::unreadable("corrupt compressed message"))?;
-        from = &from[(inflater.total_in() - before.0) as usize..];
+        from = &from[size(inflater.total_in() - before.0)..];
         let is_stuck = before == (inflater.total_in(), inflater.total_out());
         match status {
             Status::StreamEnd => return Ok(true),

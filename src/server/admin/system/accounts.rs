@@ -41,7 +41,7 @@ impl Admin {
 
     fn connections_in(&self, account: AccountId) -> u64 {
         let settings = self.settings();
-        let account = settings.policy.accounts.get(account.index());
+        let account = settings.policy.account_of(account);
         account.map_or(0, |account| {
             account.usage.connections.load(Ordering::Relaxed)
         })

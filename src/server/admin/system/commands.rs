@@ -53,10 +53,10 @@ impl Admin {
         &self,
         question: impl Fn(&mut Core) -> Option<T> + Clone + Send + 'static,
     ) -> Option<T> {
-        (0..self.cores.count()).find_map(|core| {
+        CoreId::all(self.cores.count()).find_map(|core| {
             let (answer, answers) = mpsc::channel();
             let question = question.clone();
-            let posted = self.cores.post(CoreId(core as u8), move |core, _| {
+            let posted = self.cores.post(core, move |core, _| {
                 // Who asked may have lost patience.
                 let _ = answer.send(question(core));
             });

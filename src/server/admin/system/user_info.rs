@@ -8,16 +8,13 @@ use super::{Admin, to_value};
 
 impl Admin {
     pub(super) fn user_info(&self, request: &SystemRequest) -> Value {
-        let settings = self.settings();
-        let users = &settings.policy.users;
-        let user = request.user.and_then(|user| users.get(user as usize));
         let account = self.account_name(request.account);
         let mut answer = json!({
-            "user": user.map_or("", |user| user.identity.name()),
+            "user": request.user,
             "account": account,
             "account_name": account,
         });
-        if let Some(permissions) = user.and_then(|user| user.permissions.as_ref()) {
+        if let Some(permissions) = &request.permissions {
             answer["permissions"] = shown(permissions);
         }
         answer
