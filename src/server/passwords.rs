@@ -155,7 +155,7 @@ fn fits(check: &PasswordCheck) -> bool {
 mod tests {
     use super::*;
     use trunkline_core::base::id::ConnectionKey;
-    use trunkline_core::session::tries::Source;
+    use trunkline_core::session::login_throttle::Source;
 
     fn check(from: u8, hash: &str, given: &str) -> PasswordCheck {
         PasswordCheck {

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signature, VerifyingKey};
 
 use super::certificate::CertificateNames;
-use super::distinguished::DistinguishedName;
+use super::distinguished_name::DistinguishedName;
 use super::policy::{
     Account, ConnectionType, Identity, ListenerCredentials, Permissions, Policy, Secret,
 };

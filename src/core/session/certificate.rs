@@ -1,7 +1,7 @@
 //! What TLS says of a client: the names in its certificate, by which it may be
 //! a user (`verify_and_map`), and what was agreed on.
 
-use super::distinguished::DistinguishedName;
+use super::distinguished_name::DistinguishedName;
 
 /// What a verified certificate says of its owner.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

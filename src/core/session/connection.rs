@@ -11,7 +11,7 @@ use hashbrown::HashTable;
 
 use super::authority::Candidate;
 use super::certificate::{CertificateNames, TlsFacts};
-use super::large::LargeMessage;
+use super::large_message::LargeMessage;
 use super::outbox::Outbox;
 use super::policy::{AccountUsage, ConnectionType};
 use super::responses::Responses;

@@ -5,10 +5,10 @@
 pub mod authority;
 pub mod certificate;
 pub mod connection;
-pub mod distinguished;
-pub mod large;
+pub mod distinguished_name;
+pub mod large_message;
+pub mod login_throttle;
 pub mod outbox;
 pub mod policy;
 pub mod responses;
 pub mod succession;
-pub mod tries;

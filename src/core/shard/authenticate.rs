@@ -14,9 +14,9 @@ use super::mutants::Mutant;
 use crate::base::id::{AccountId, ConnectionKey};
 use crate::session::authority::{Attempt, Candidate, Verdict};
 use crate::session::connection::{CloseReason, Hold};
+use crate::session::login_throttle::{Admission, Failure, Source};
 use crate::session::policy::Identity;
 use crate::session::responses::Responses;
-use crate::session::tries::{Admission, Failure, Source};
 use crate::wire::connect::ConnectOptions;
 
 /// A password to be compared with its hash.

@@ -16,7 +16,7 @@ use crate::base::id::ConnectionKey;
 use crate::base::limits::{COMMAND_WORK_NS, OWN_BUFFER_PAYLOAD_BYTES, STALL_READ_BYTES};
 use crate::base::traffic::Traffic;
 use crate::session::connection::{CloseReason, Hold};
-use crate::session::large::LargeMessage;
+use crate::session::large_message::LargeMessage;
 use crate::wire::parse::{Command, Grammar, Parsed, Violation, parse};
 
 /// What became of a command.

@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 
 use super::authenticate::PasswordCheck;
 use crate::base::limits::PASSWORD_CHECKS_MAX;
-use crate::session::tries::{Source, Tries};
+use crate::session::login_throttle::{LoginThrottle, Source};
 
 /// The state of log-ins on one core.
 pub(super) struct Login {
     /// Where failed log-in tries come from.
-    pub tries: Tries,
+    pub tries: LoginThrottle,
     /// Passwords that the shell is checking.
     under_way: usize,
     /// Passwords that it was ever asked to check: each check has a number.
@@ -23,7 +23,7 @@ impl Login {
     /// Nobody has tried.
     pub fn new(seed: u64) -> Self {
         Self {
-            tries: Tries::new(seed),
+            tries: LoginThrottle::new(seed),
             under_way: 0,
             begun: 0,
             checks: VecDeque::new(),

@@ -6,7 +6,7 @@ use std::io;
 use rustls::pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
 use trunkline_core::session::certificate::{CertificateNames, PeerCertificate};
-use trunkline_core::session::distinguished::DistinguishedName;
+use trunkline_core::session::distinguished_name::DistinguishedName;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 

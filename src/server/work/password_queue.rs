@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use trunkline_core::base::id::CoreId;
-use trunkline_core::session::tries::Source;
+use trunkline_core::session::login_throttle::Source;
 use trunkline_core::shard::authenticate::PasswordCheck;
 
 /// What waits, and who waits for it.

@@ -20,7 +20,7 @@ use crate::route::interest::Interest;
 use crate::route::receivers::{Route, Target};
 use crate::route::subscription::Subscription;
 use crate::session::connection::{Behind, Connection, Mark};
-use crate::session::large::share_part;
+use crate::session::large_message::share_part;
 
 /// Who publishes a message: it decides on echo, and on who waits for receivers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -80,7 +80,7 @@ struct Record {
 
 /// All sources of one core.
 #[derive(Debug)]
-pub struct Tries {
+pub struct LoginThrottle {
     records: HashMap<Source, Record, RandomState>,
     checks: HashMap<Source, u32, RandomState>,
 }
@@ -97,7 +97,7 @@ impl Record {
     }
 }
 
-impl Tries {
+impl LoginThrottle {
     /// No tries yet; the hash functions follow from the seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
@@ -193,8 +193,8 @@ mod tests {
         Source::of(&SocketAddr::new(text.parse().unwrap(), 1))
     }
 
-    fn tries_after(failures: u32, now: Nanos, from: Source) -> Tries {
-        let mut tries = Tries::new(1);
+    fn tries_after(failures: u32, now: Nanos, from: Source) -> LoginThrottle {
+        let mut tries = LoginThrottle::new(1);
         for _ in 0..failures {
             assert_eq!(tries.admit(now, from), Admission::Now);
             tries.fail(now, from);
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn few_failures_mean_nothing() {
         let (mut now, from) = (Nanos(0), source("::1"));
-        let mut tries = Tries::new(1);
+        let mut tries = LoginThrottle::new(1);
         for _ in 0..1000 {
             assert_eq!(tries.admit(now, from), Admission::Now);
             assert_eq!(tries.fail(now, from), Failure::Usual);
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_the_latest_are_kept() {
-        let mut tries = Tries::new(1);
+        let mut tries = LoginThrottle::new(1);
         let address = |number: u32| Source(IpAddr::V4(number.into()));
         let count = FAILED_TRY_SOURCES_MAX as u32 * 3;
         for number in 0..count {
@@ -268,7 +268,11 @@ mod tests {
 
     #[test]
     fn checks_of_one_source_are_bounded() {
-        let (mut tries, one, other) = (Tries::new(1), source("10.0.0.1"), source("10.0.0.2"));
+        let (mut tries, one, other) = (
+            LoginThrottle::new(1),
+            source("10.0.0.1"),
+            source("10.0.0.2"),
+        );
         for _ in 0..PASSWORD_CHECKS_SOURCE_MAX {
             assert!(tries.begin_check(one));
         }
