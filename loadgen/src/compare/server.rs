@@ -19,6 +19,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(20);
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Lines of its output shown when it fails.
 const LOG_LINES: usize = 15;
+/// How panics of Rust and Go begin.
+const PANICS: [&str; 3] = ["panicked at", "panic: ", "fatal error: "];
 
 /// How to start one of the two servers.
 #[derive(Debug, Clone)]
@@ -92,9 +94,7 @@ impl Server {
 
     /// The last lines it printed.
     pub fn log_tail(&self) -> String {
-        let text = fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+        tail(&fs::read_to_string(&self.log).unwrap_or_default())
     }
 
     fn wait_until_ready(&mut self) -> Result<String, String> {
@@ -143,6 +143,16 @@ impl Drop for Server {
     }
 }
 
+/// The lines that say most: those from a panic on, which a long trace follows, or else the last ones.
+fn tail(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    let panics = |line: &&str| PANICS.iter().any(|panic| line.contains(panic));
+    let panic = lines.iter().position(panics);
+    let from = panic.unwrap_or(lines.len().saturating_sub(LOG_LINES));
+    let shown: Vec<&str> = lines.into_iter().skip(from).take(LOG_LINES).collect();
+    shown.join("\n")
+}
+
 fn free_addresses() -> Result<[SocketAddr; 3], String> {
     // Bound all at once and let go: the kernel does not hand out the same port again soon.
     let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
@@ -151,4 +161,20 @@ fn free_addresses() -> Result<[SocketAddr; 3], String> {
         Ok([one.local_addr()?, two.local_addr()?, three.local_addr()?])
     };
     addresses().map_err(|error| format!("no free port on 127.0.0.1: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_shown_however_long_its_trace_is() {
+        let lines = |count: usize| "frame\n".repeat(count);
+        let plain = tail(&format!("first\n{}last\n", lines(100)));
+        assert_eq!(plain.lines().count(), LOG_LINES);
+        assert!(plain.ends_with("last") && tail("one") == "one" && tail("").is_empty());
+        let panicked = tail(&format!("first\nthread panicked at x:\n{}", lines(100)));
+        assert!(panicked.starts_with("thread panicked at x"));
+        assert_eq!(panicked.lines().count(), LOG_LINES);
+    }
 }
