@@ -203,6 +203,9 @@ pub const COMMAND_WORK_NS: u64 = 30;
 /// The same for a delivery: the copy, and what it touches of its receiver.
 pub const DELIVERY_WORK_NS: u64 = 60;
 
+/// Bytes that are copied in the time of one delivery.
+pub const DELIVERY_WORK_BYTES: usize = 1024;
+
 /// The same for writing down a traced delivery.
 pub const TRACED_DELIVERY_WORK_NS: u64 = 1_000;
 

@@ -185,7 +185,7 @@ impl Interest {
         std::mem::take(&mut self.work)
     }
 
-    fn charge_work(&mut self, units: usize) {
+    pub(super) fn charge_work(&mut self, units: usize) {
         let units = u32::try_from(units).unwrap_or(u32::MAX);
         self.work = self.work.saturating_add(units);
     }

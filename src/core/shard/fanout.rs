@@ -13,7 +13,7 @@
 //! its way in pieces (`wide`), so that no turn gets long by it.
 
 use super::Shard;
-use super::connections::{Connections, Flight, Message, Observer, Source, Unobserved};
+use super::connections::{Connections, Flight, Message, Observer, Source, Unobserved, weight};
 use super::frame::{Frame, MessageFrame, Publisher};
 use super::input::Outcome;
 use super::mesh::Handed;
@@ -22,7 +22,7 @@ use super::mutants::Mutant;
 use super::rewrite::size_of_tail;
 use crate::base::core_set::CoreSet;
 use crate::base::id::{AccountId, CoreId};
-use crate::base::limits::{DELIVERY_WORK_NS, MATCH_WORK_NS, SEND_WORK_NS};
+use crate::base::limits::MATCH_WORK_NS;
 use crate::base::rng::Rng;
 use crate::base::slab::Slab;
 use crate::route::receivers::{QueueRoute, Route, Target};
@@ -138,7 +138,7 @@ impl Shard {
             at = to;
         }
         let place = Place { account, at };
-        if self.must_wait(index, place) {
+        if self.must_wait(index, place, message.size()) {
             // It comes again.
             self.connections[index].traffic.uncount_in(message.size());
             return Outcome::Postponed;
@@ -189,7 +189,7 @@ impl Shard {
     /// Whether a publisher has to wait before a message of it may go by a route:
     /// for room in a link, or for its turn among wide fan-outs.
     #[inline]
-    fn must_wait(&mut self, index: u32, place: Place) -> bool {
+    fn must_wait(&mut self, index: u32, place: Place, size: usize) -> bool {
         let route = self.interests[place.account].route_at(place.at);
         if (!route.remote.is_empty() || !route.queues.is_empty())
             && let Some(core) = self.mesh.full_link_of(route)
@@ -198,7 +198,9 @@ impl Shard {
             return true;
         }
         let receivers = route.receivers();
-        if receivers > self.config.limits.work.bulk_receivers && !self.admits_wide(receivers) {
+        if receivers > self.config.limits.work.bulk_receivers
+            && !self.admits_wide(weight(receivers, size))
+        {
             self.wait_for_turn(index);
             return true;
         }
@@ -211,7 +213,7 @@ impl Shard {
     pub(super) fn fan_out(&mut self, place: Place, message: &Message<'_>) -> bool {
         let receivers = self.interests[place.account].route_at(place.at).receivers();
         let is_traced = self.notices.traces.current.is_some();
-        if is_traced || receivers > self.config.limits.work.fan_out_receivers {
+        if is_traced || message.weight(receivers) > self.config.limits.work.fan_out_receivers {
             return self.fan_out_apart(place, message);
         }
         self.fan_out_observed(place, message, &mut Unobserved)
@@ -265,8 +267,7 @@ impl Shard {
         let hands_on = !route.remote.is_empty() || !self.mesh.picks.is_empty();
         let traffic = &mut self.interests[place.account].traffic;
         traffic.count_out(flight.delivered, message.size);
-        self.work
-            .charge(receivers as u64 * DELIVERY_WORK_NS + flight.marked * SEND_WORK_NS);
+        self.work.charge(flight.take_work_ns());
         let mut cores = CoreSet::EMPTY;
         if hands_on {
             cores = self.hand_to_cores(place, message);
@@ -380,7 +381,8 @@ impl Shard {
         };
         let place = Place { account, at };
         let receivers = self.interests[account].route_at(at).receivers();
-        if receivers > self.config.limits.work.bulk_receivers && !self.admits_wide(receivers) {
+        let weight = weight(receivers, frame_message.tail.len());
+        if receivers > self.config.limits.work.bulk_receivers && !self.admits_wide(weight) {
             return false;
         }
         let message = Message {
@@ -396,7 +398,7 @@ impl Shard {
             false => None,
         };
         match notes {
-            notes if receivers > self.config.limits.work.fan_out_receivers => {
+            notes if weight > self.config.limits.work.fan_out_receivers => {
                 self.begin_wide_frame(from, frame, place, &message, notes);
             }
             None => self.deliver_frame_observed(frame, place, &message, &mut Unobserved),
@@ -458,15 +460,12 @@ impl Shard {
         for &target in &route.plain[..receivers] {
             deliverer.deliver(target);
         }
-        let mut picked = 0;
         for name in frame.queues() {
-            picked += 1;
             self.deliver_pick(place, &frame.message, name, message, &mut flight, observer);
         }
         let traffic = &mut self.interests[place.account].traffic;
         traffic.count_out(flight.delivered, message.size);
-        self.work
-            .charge((receivers + picked) as u64 * DELIVERY_WORK_NS + flight.marked * SEND_WORK_NS);
+        self.work.charge(flight.take_work_ns());
         observer.name(&self.interests[place.account]);
         // The publisher of a message that came home waits for nobody.
         self.after_fan_out(place.account, Source::Server, &flight);

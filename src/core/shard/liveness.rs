@@ -4,7 +4,7 @@ use tracing::info;
 
 use super::Shard;
 use crate::base::id::Nanos;
-use crate::base::limits::{FIRST_PING_NS, RTT_INTERVAL_NS};
+use crate::base::limits::{COMMAND_WORK_NS, FIRST_PING_NS, RTT_INTERVAL_NS, SEND_WORK_NS};
 use crate::session::connection::{CloseReason, Hold};
 use crate::wire::encode;
 
@@ -12,7 +12,12 @@ impl Shard {
     /// Does everything that is due.
     pub fn on_tick(&mut self) {
         let now = self.clock.mono;
-        while let Some((at, key)) = self.deadlines.pop_due(now) {
+        self.work.grant(self.config.limits.work.input_ns);
+        // What is due beyond that is due in the next turn.
+        while !self.work.is_spent()
+            && let Some((at, key)) = self.deadlines.pop_due(now)
+        {
+            self.work.charge(COMMAND_WORK_NS);
             let Some(index) = self.connections.find(key) else {
                 continue;
             };
@@ -20,6 +25,7 @@ impl Shard {
                 continue;
             }
             self.connections[index].timer = Nanos::NEVER;
+            self.work.charge(SEND_WORK_NS);
             self.check_deadlines(index);
             if self.connections.find(key).is_some() {
                 self.schedule(index);

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use super::Shard;
-use super::connections::{Message, Source};
+use super::connections::{Message, Source, weight};
 use super::fanout::Place;
 use super::question::Question;
 use crate::base::id::AccountId;
@@ -122,8 +122,9 @@ impl Shard {
         };
         let at = interest.route(subject, NONE);
         let route = self.interests[account].route_at(at);
-        let is_admitted = self.admits_wide(route.receivers())
-            || route.receivers() <= self.config.limits.work.bulk_receivers;
+        let weight = weight(route.receivers(), header.len() + payload.len());
+        let is_admitted =
+            self.admits_wide(weight) || route.receivers() <= self.config.limits.work.bulk_receivers;
         if self.mesh.full_link_of(route).is_some() || !is_admitted {
             return false;
         }

@@ -13,7 +13,10 @@ use super::super::rewrite::strip;
 use super::super::trace::trace_delivery;
 use super::Connections;
 use crate::base::id::{ConnectionKey, ConnectionKind, CoreId, Nanos};
-use crate::base::limits::{BULK_PENDING_BYTES, BULK_PENDING_BYTES_MIN, SHARED_TAIL_BYTES};
+use crate::base::limits::{
+    BULK_PENDING_BYTES, BULK_PENDING_BYTES_MIN, DELIVERY_WORK_BYTES, DELIVERY_WORK_NS,
+    SEND_WORK_NS, SHARED_TAIL_BYTES,
+};
 use crate::base::short;
 use crate::base::slab::{NONE, Slab};
 use crate::route::interest::Interest;
@@ -77,6 +80,13 @@ pub(in crate::shard) struct Message<'a> {
 }
 
 impl Message<'_> {
+    /// How much delivering it to so many receivers counts for, in deliveries of
+    /// short messages. What receivers share is not copied.
+    #[inline]
+    pub fn weight(&self, receivers: usize) -> usize {
+        weight(receivers, self.len())
+    }
+
     fn len(&self) -> usize {
         self.line.len() + self.body.len()
     }
@@ -104,7 +114,10 @@ pub(in crate::shard) struct Flight {
     /// Deliveries.
     pub delivered: u64,
     /// Receivers that were promptly marked.
-    pub marked: u64,
+    marked: u64,
+    /// Receivers that were tried, each as many times as what it gets is long: the
+    /// work that was done.
+    tried: u64,
     /// The large message that is being executed, if there is one.
     large: Bytes,
     /// What all receivers share of a large message.
@@ -112,6 +125,14 @@ pub(in crate::shard) struct Flight {
 }
 
 impl Flight {
+    /// The work that was done since this was last asked, in nominal nanoseconds.
+    #[inline]
+    pub fn take_work_ns(&mut self) -> u64 {
+        let tried = std::mem::take(&mut self.tried);
+        let marked = std::mem::take(&mut self.marked);
+        tried * DELIVERY_WORK_NS + marked * SEND_WORK_NS
+    }
+
     /// It goes on at a later moment.
     pub fn go_on(&mut self, now: Nanos) {
         self.now = now;
@@ -186,6 +207,7 @@ impl Connections {
             behind: NONE,
             delivered: 0,
             marked: 0,
+            tried: 0,
             large: Bytes::new(),
             shared: None,
         };
@@ -225,6 +247,7 @@ impl Connections {
         flight: &mut Flight,
         observer: &mut O,
     ) -> bool {
+        flight.tried += 1;
         let connection = &mut self.table[target.connection];
         let subscription = &mut subscriptions[target.subscription];
         let is_own = message.source.slot() == Some(target.connection);
@@ -268,6 +291,7 @@ impl Connections {
             return true;
         }
         let len = head.len() + sid.len() + line.len() + body.len();
+        flight.tried += (len / DELIVERY_WORK_BYTES) as u64;
         let room = connection.outbox.extend(len, &mut self.pool);
         let (room_head, room) = room.split_at_mut(head.len());
         let (room_sid, room) = room.split_at_mut(sid.len());
@@ -331,6 +355,15 @@ impl Connections {
                 self.overflowed.push(index);
             }
         }
+    }
+}
+
+/// See [`Message::weight`].
+#[inline]
+pub(in crate::shard) fn weight(receivers: usize, len: usize) -> usize {
+    match len < SHARED_TAIL_BYTES {
+        true => receivers.saturating_mul(1 + len / DELIVERY_WORK_BYTES),
+        false => receivers,
     }
 }
 

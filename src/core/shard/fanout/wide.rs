@@ -19,7 +19,7 @@ use super::super::mutants::Mutant;
 use super::traced::Notes;
 use super::{Deliverer, Place};
 use crate::base::id::{AccountId, ConnectionKey, CoreId};
-use crate::base::limits::{DELIVERY_WORK_NS, SEND_WORK_NS, TRACED_DELIVERY_WORK_NS};
+use crate::base::limits::{DELIVERY_WORK_NS, TRACED_DELIVERY_WORK_NS};
 use crate::route::receivers::{QueueRoute, Route, Target};
 use crate::session::connection::{Behind, Hold};
 
@@ -84,11 +84,12 @@ impl WideFanOut {
 }
 
 impl Shard {
-    /// Whether a message to so many receivers may go its way now.
+    /// Whether a message to so many receivers, weighed by its length, may go its
+    /// way now.
     #[inline]
-    pub(in super::super) fn admits_wide(&self, receivers: usize) -> bool {
+    pub(in super::super) fn admits_wide(&self, weight: usize) -> bool {
         let work = &self.config.limits.work;
-        (receivers <= work.fan_out_receivers || self.backlog.wide.is_none())
+        (weight <= work.fan_out_receivers || self.backlog.wide.is_none())
             && self.connections.unsent_bytes() <= work.unsent_bytes_max
     }
 
@@ -97,13 +98,14 @@ impl Shard {
     #[cold]
     pub(super) fn fan_out_apart(&mut self, place: Place, message: &Message<'_>) -> bool {
         let receivers = self.interests[place.account].route_at(place.at).receivers();
+        let weight = message.weight(receivers);
         let published = self.notices.traces.current.take();
         let receivers_max = self.config.limits.work.fan_out_receivers;
         let is_short = match &published {
-            None => receivers <= receivers_max,
+            None => weight <= receivers_max,
             Some(_) => {
                 let factor = TRACED_DELIVERY_WORK_NS / DELIVERY_WORK_NS;
-                (receivers as u64).saturating_mul(factor) <= receivers_max as u64
+                (weight as u64).saturating_mul(factor) <= receivers_max as u64
             }
         };
         // What was not held as wide goes its way, traced or not.
@@ -224,9 +226,7 @@ impl Shard {
         interest
             .traffic
             .count_out(wide.flight.delivered - begun, wide.size);
-        let marked = std::mem::take(&mut wide.flight.marked);
-        self.work
-            .charge(steps as u64 * DELIVERY_WORK_NS + marked * SEND_WORK_NS);
+        self.work.charge(wide.flight.take_work_ns());
         self.after_fan_out(wide.place.account, Source::Server, &wide.flight);
         steps == 0
     }
