@@ -165,11 +165,28 @@ impl Shards {
         }
     }
 
-    /// A client goes away.
-    pub fn hang_up(&mut self, number: usize) {
+    /// A client sends bytes, of which nothing happens before the next turn.
+    pub fn post(&mut self, number: usize, bytes: &[u8]) {
+        self.peers[number].unread.extend(bytes);
+    }
+
+    /// A client goes away, and nothing more happens before the next turn.
+    pub fn post_end(&mut self, number: usize) {
         let peer = &self.peers[number];
         let shard = &mut self.cores[peer.core].shard;
         shard.on_hangup(peer.key, CloseReason::ClientClosed);
+    }
+
+    /// Every core takes a turn.
+    pub fn take_turns(&mut self) {
+        for core in 0..self.cores.len() {
+            self.turn(core);
+        }
+    }
+
+    /// A client goes away.
+    pub fn hang_up(&mut self, number: usize) {
+        self.post_end(number);
         self.run();
     }
 
@@ -204,9 +221,7 @@ impl Shards {
     /// Takes turns until nothing is left to do.
     pub fn run(&mut self) {
         for _ in 0..100_000 {
-            for core in 0..self.cores.len() {
-                self.turn(core);
-            }
+            self.take_turns();
             if !self.has_work() {
                 return;
             }
@@ -214,7 +229,8 @@ impl Shards {
         panic!("the shards never come to rest");
     }
 
-    fn has_work(&self) -> bool {
+    /// Whether another turn is needed.
+    pub fn has_work(&self) -> bool {
         let core_has_work = |core: &Core| {
             let waits = |queue: &Queue| queue.visible() > 0;
             core.shard.has_work()
