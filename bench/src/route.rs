@@ -10,6 +10,8 @@
 use std::hint::black_box;
 
 use trunkline_core::base::id::CoreId;
+use trunkline_core::base::limits::ROUTE_CACHE_BYTES;
+use trunkline_core::route::budget::RouteBudget;
 use trunkline_core::route::interest::{Announcement, Interest};
 use trunkline_core::subject::pattern::Pattern;
 
@@ -56,8 +58,10 @@ fn measure(bench: &mut Bench, literals: usize, wildcards: usize, size: &str) {
     if !whats.iter().any(|what| bench.wants(&name(what))) {
         return;
     }
+    // One per core, however many subscriptions there are.
+    let budget = RouteBudget::new(ROUTE_CACHE_BYTES);
     let (live, resident) = (live_bytes(), resident_bytes());
-    let mut interest = Interest::new(1);
+    let mut interest = Interest::with_budget(1, budget);
     let build_ns = build(&mut interest, literals, wildcards);
     let count = (literals + wildcards) as f64;
     bench.note(&name("build"), "ns/subscription", build_ns as f64 / count);

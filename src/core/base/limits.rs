@@ -92,8 +92,8 @@ pub const LINK_SPARE_BYTES_MAX: usize = 256 << 10;
 pub const ROUTE_CACHE_BYTES: usize = 32 << 20;
 
 /// Subjects that a core has seen once and would know again; beyond, they replace
-/// each other.
-pub const ROUTE_SIGHTS_MAX: usize = 16 << 10;
+/// each other. Two bytes each.
+pub const ROUTE_SIGHTS_MAX: usize = 128 << 10;
 
 /// Routes that are looked at when a new one finds the budget used up...
 pub const ROUTE_EVICTION_STEPS_MIN: usize = 8;

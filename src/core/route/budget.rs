@@ -9,22 +9,29 @@
 //!
 //! A subject is remembered at its second sight, so that subjects which never
 //! come again (inboxes, acknowledgements) neither take room nor the place of
-//! others. What was seen once is a hash in a small table, where a later subject
-//! replaces an earlier one: a subject that comes again only after very many
-//! others is a first sight again.
+//! others. What was seen once is a part of its hash in one word of a table that
+//! never grows, and takes the place of one of the four that the word holds. Which
+//! one is drawn: subjects that share a word and take turns would else keep each
+//! other out for ever. A subject that comes again only
+//! after very many others is a first sight again.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::base::limits::ROUTE_SIGHTS_MAX;
 
+/// Sights in one word.
+const PER_WORD: usize = 4;
+
 /// Memory of remembered routes; see the module's text.
 #[derive(Debug)]
 pub struct RouteBudget {
     bytes: Cell<usize>,
     bytes_max: Cell<usize>,
-    /// Half a hash each; never zero where a subject was seen.
-    sights: Box<[Cell<u32>]>,
+    /// Four sights each, sixteen bits of a hash that are not zero.
+    sights: Box<[Cell<u64>]>,
+    /// The last number drawn.
+    drawn: Cell<u32>,
 }
 
 impl RouteBudget {
@@ -34,7 +41,8 @@ impl RouteBudget {
         Rc::new(Self {
             bytes: Cell::new(0),
             bytes_max: Cell::new(bytes_max),
-            sights: vec![Cell::new(0); ROUTE_SIGHTS_MAX].into(),
+            sights: vec![Cell::new(0); ROUTE_SIGHTS_MAX / PER_WORD].into(),
+            drawn: Cell::new(0),
         })
     }
 
@@ -77,8 +85,18 @@ impl RouteBudget {
     /// Notes that a subject was seen; whether it was before.
     #[inline]
     pub(super) fn is_second_sight(&self, hash: u64) -> bool {
-        let (place, rest) = (hash as usize % ROUTE_SIGHTS_MAX, (hash >> 32) as u32 | 1);
-        self.sights[place].replace(rest) == rest
+        let word = &self.sights[hash as usize % (ROUTE_SIGHTS_MAX / PER_WORD)];
+        let (sights, own) = (word.get(), hash >> 48 | 1);
+        if (0..PER_WORD).any(|at| sights >> (16 * at) & 0xffff == own) {
+            return true;
+        }
+        // A linear congruential generator, whose upper bits are good enough dice.
+        let drawn = self.drawn.get().wrapping_mul(1_664_525);
+        let drawn = drawn.wrapping_add(1_013_904_223);
+        self.drawn.set(drawn);
+        let replaced = 16 * (drawn >> 30);
+        word.set(sights & !(0xffff << replaced) | own << replaced);
+        false
     }
 }
 
@@ -89,10 +107,23 @@ mod tests {
     #[test]
     fn the_second_sight_counts_until_others_have_come_between() {
         let budget = RouteBudget::new(100);
-        let (one, other) = (5 << 32, 7 << 32);
+        let one = 5 << 48;
         assert!(!budget.is_second_sight(one) && budget.is_second_sight(one));
         assert!(!budget.is_second_sight(one + 1), "another place");
-        assert!(!budget.is_second_sight(other) && !budget.is_second_sight(one));
+        for other in 10..1000 {
+            budget.is_second_sight(other << 48);
+        }
+        assert!(!budget.is_second_sight(one));
+    }
+
+    #[test]
+    fn subjects_that_take_turns_do_not_keep_each_other_out() {
+        let budget = RouteBudget::new(100);
+        let mut waiting: Vec<u64> = (1..9).map(|number| number << 49).collect();
+        for _ in 0..100 {
+            waiting.retain(|&hash| !budget.is_second_sight(hash));
+        }
+        assert!(waiting.is_empty(), "{waiting:?}");
     }
 
     #[test]

@@ -32,6 +32,8 @@
 //! its subject happens to the stub that is left in its place, so that a route
 //! comes back only if it is what it would be had it stayed.
 
+mod eviction;
+
 use std::rc::Rc;
 
 use ahash::RandomState;
@@ -39,7 +41,9 @@ use hashbrown::HashTable;
 
 use super::budget::RouteBudget;
 use super::receivers::{Route, STALE};
-use crate::base::limits::{ROUTE_EVICTION_BYTES_PER_STEP, ROUTE_EVICTION_STEPS_MIN};
+use crate::base::short;
+
+pub use eviction::Eviction;
 
 /// The place of routes of messages that are not remembered.
 const SCRATCH: u32 = 0;
@@ -49,12 +53,6 @@ const ASKED: u32 = 1;
 
 /// The first place of remembered routes.
 const FIRST: u32 = 2;
-
-/// What the scratch may keep while the budget is used up.
-const SCRATCH_BYTES_KEPT: usize = 4096;
-
-/// Places below which a sparse cache is not made smaller.
-const PLACES_KEPT: usize = 64;
 
 /// Routes by subject.
 #[derive(Debug)]
@@ -86,17 +84,6 @@ pub enum Lookup {
     /// Empty: to be filled with the receivers, then passed to
     /// [`RouteCache::filled`].
     Unmatched(u32),
-}
-
-/// Which routes are taken out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Eviction {
-    /// Those that nobody has looked up since the last time.
-    Unused,
-    /// Those that would have to be matched anew.
-    Stale,
-    /// All.
-    Any,
 }
 
 impl RouteCache {
@@ -240,7 +227,7 @@ impl RouteCache {
     #[inline]
     pub fn is_current(&self, at: u32, subject: &[u8]) -> bool {
         self.routes.get(at as usize).is_some_and(|route| {
-            route.generation == self.generation && crate::base::short::equal(route.key(), subject)
+            route.generation == self.generation && short::equal(route.key(), subject)
         })
     }
 
@@ -311,21 +298,6 @@ impl RouteCache {
         self.routes.len() as u32
     }
 
-    /// Goes on from a place, over some places, taking routes out; where to go
-    /// on next time, or `None` at the end.
-    pub fn sweep(&mut self, from: u32, places_max: u32, eviction: Eviction) -> Option<u32> {
-        let end = self.routes.len() as u32;
-        let to = end.min(from.saturating_add(places_max));
-        for at in from..to {
-            self.visit(at, eviction);
-        }
-        if to < end {
-            return Some(to);
-        }
-        self.compact();
-        None
-    }
-
     /// Checks what must hold; for tests and debug builds.
     ///
     /// # Panics
@@ -362,42 +334,6 @@ impl RouteCache {
         at
     }
 
-    /// A place for one more route; the scratch if other accounts have used the
-    /// budget up, so that there is nothing to be replaced.
-    fn room(&mut self) -> u32 {
-        let places = self.routes.len();
-        let grows = places == self.routes.capacity() && self.vacant.is_empty();
-        // Half of a doubled table might stand empty, and be charged.
-        let growth = if grows { places / 4 + 1 } else { 0 };
-        let growth_bytes = growth * size_of::<Route>();
-        if self.budget.left() <= growth_bytes {
-            self.drop_large_scratch();
-            self.pay(0, SCRATCH, growth_bytes);
-            if self.budget.is_full() && self.table.is_empty() {
-                return SCRATCH;
-            }
-        }
-        if let Some(at) = self.vacant.pop() {
-            return at;
-        }
-        if grows {
-            self.routes.reserve_exact(growth);
-        }
-        self.routes.push(Route::default());
-        places as u32
-    }
-
-    /// The scratch pays with what it has itself.
-    fn drop_large_scratch(&mut self) {
-        for at in [SCRATCH, ASKED] {
-            let scratch = &mut self.routes[at as usize];
-            if scratch.charged > SCRATCH_BYTES_KEPT {
-                let scratch = std::mem::take(scratch);
-                self.charge(scratch.charged, 0);
-            }
-        }
-    }
-
     /// Enters a route into the tables.
     fn enter(&mut self, at: u32) {
         let (routes, hasher) = (&self.routes, &self.hasher);
@@ -409,87 +345,6 @@ impl RouteCache {
             self.detours
                 .insert_unique(hash(at), at, |&other| hash(other));
         }
-    }
-
-    /// Takes routes out, until so much of the budget is left, for one that has
-    /// grown by so many bytes: as many steps of the hand as that is worth, the
-    /// last few without mercy.
-    #[cold]
-    fn pay(&mut self, bytes: usize, keep: u32, left: usize) {
-        let mut steps = ROUTE_EVICTION_STEPS_MIN + bytes / ROUTE_EVICTION_BYTES_PER_STEP;
-        let mut places = self.routes.len();
-        while self.budget.left() <= left && steps > 0 && places > 0 {
-            places -= 1;
-            self.hand = (self.hand + 1) % self.routes.len() as u32;
-            if self.hand == keep || self.routes[self.hand as usize].is_vacant() {
-                continue;
-            }
-            steps -= 1;
-            let eviction = match steps < ROUTE_EVICTION_STEPS_MIN / 2 {
-                true => Eviction::Any,
-                false => Eviction::Unused,
-            };
-            self.visit(self.hand, eviction);
-        }
-    }
-
-    fn visit(&mut self, at: u32, eviction: Eviction) {
-        let route = &mut self.routes[at as usize];
-        let is_meant = match eviction {
-            Eviction::Unused => !std::mem::take(&mut route.is_used),
-            Eviction::Stale => route.generation != self.generation && route.loan == 0,
-            Eviction::Any => true,
-        };
-        if !is_meant || route.is_vacant() {
-            return;
-        }
-        if at >= FIRST {
-            return self.evict(at);
-        }
-        // It may have a hint to it and just be in use.
-        if eviction == Eviction::Stale {
-            let scratch = std::mem::take(route);
-            self.charge(scratch.charged, 0);
-        }
-    }
-
-    fn evict(&mut self, at: u32) {
-        let route = std::mem::take(&mut self.routes[at as usize]);
-        self.table
-            .find_entry(route.hash, |&other| other == at)
-            .expect("every route is in the table")
-            .remove();
-        if route.is_detour() {
-            let hash = self.hasher.hash_one(route.subject());
-            self.detours
-                .find_entry(hash, |&other| other == at)
-                .expect("every detour is in the table")
-                .remove();
-        }
-        self.vacant.push(at);
-        self.charge(route.charged, 0);
-    }
-
-    /// Moves routes together if fewer than half of the places have one, and
-    /// gives back what that leaves. Places that somebody remembers are hints.
-    fn compact(&mut self) {
-        if self.routes.len() < PLACES_KEPT || self.vacant.len() < self.routes.len() / 2 {
-            return;
-        }
-        let mut at = 0;
-        self.routes.retain(|route| {
-            at += 1;
-            at <= FIRST || !route.is_vacant()
-        });
-        self.routes.shrink_to_fit();
-        self.vacant = Vec::new();
-        self.table = HashTable::with_capacity(self.routes.len());
-        self.detours = HashTable::new();
-        for at in FIRST..self.routes.len() as u32 {
-            self.enter(at);
-        }
-        self.hand = SCRATCH;
-        self.charge_tables();
     }
 
     fn charge(&mut self, from: usize, to: usize) {

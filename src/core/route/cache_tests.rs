@@ -116,11 +116,13 @@ fn subjects_that_never_come_again_take_no_room() {
     let mut cache = new_cache();
     let known = fill(&mut cache, b"known", 1);
     let bytes = cache.bytes();
+    let mut remembered = 0;
     for number in 0..100_000 {
         let subject = format!("_INBOX.x.{number}");
-        assert_eq!(see(&mut cache, subject.as_bytes(), 1), SCRATCH);
+        remembered += u32::from(see(&mut cache, subject.as_bytes(), 1) != SCRATCH);
     }
-    assert!(cache.bytes() < bytes + 500);
+    // Parts of hashes are the same by chance, once in 8192.
+    assert!(remembered < 50 && cache.bytes() < bytes + 20_000);
     assert_eq!(cache.find(b"known", NONE), Lookup::Current(known));
 }
 

@@ -8,7 +8,7 @@ use crate::route::receivers::Target;
 use crate::route::subscription::Sid;
 use crate::route::sweep::RouteSweep;
 use crate::subject::mapping::SubjectMapping;
-use crate::subject::pattern::matches;
+use crate::subject::pattern::{has_empty_token, matches};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Model {
