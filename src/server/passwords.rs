@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use trunkline_core::base::id::CoreId;
-use trunkline_core::shard::authenticate::PasswordCheck;
+use trunkline_core::shard::login::PasswordCheck;
 
 use crate::cores::Cores;
 use crate::work::password_queue::PasswordQueue;

@@ -14,7 +14,7 @@ use trunkline_core::base::width::size;
 use trunkline_core::session::authority::Authority;
 use trunkline_core::session::certificate::TlsFacts;
 use trunkline_core::session::policy::{ConnectionType, Policy};
-use trunkline_core::shard::reconfigure::Settings;
+use trunkline_core::shard::reload::Settings;
 use trunkline_core::wire::info::ServerInfo;
 
 use crate::admin::{Admin, CurrentSettings};

@@ -17,7 +17,7 @@ use trunkline_core::base::moment::Moment;
 use trunkline_core::session::authority::Authority;
 use trunkline_core::session::connection::CloseReason;
 use trunkline_core::shard::mesh::{Inbound, MeshBatch};
-use trunkline_core::shard::reconfigure::Settings;
+use trunkline_core::shard::reload::Settings;
 use trunkline_core::shard::{Opening, Output, Shard, ShardConfig};
 use trunkline_core::wire::info::ServerInfo;
 

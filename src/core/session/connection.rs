@@ -202,6 +202,20 @@ pub struct Heartbeat {
     pub round_trip_ns: u64,
 }
 
+impl Heartbeat {
+    /// That of a connection that was just accepted: nothing is known of its peer.
+    fn begin(now: Nanos) -> Self {
+        Self {
+            next: Nanos::NEVER,
+            outstanding: 0,
+            last_input: now,
+            round_trip_at: None,
+            sent_at: now,
+            round_trip_ns: 0,
+        }
+    }
+}
+
 /// What a reload has left to be done about a connection; until then it is not
 /// read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -393,14 +407,7 @@ impl Connection {
             traffic: Traffic::default(),
             stalls: 0,
             waiting_bytes: 0,
-            heartbeat: Heartbeat {
-                next: Nanos::NEVER,
-                outstanding: 0,
-                last_input: now,
-                round_trip_at: None,
-                sent_at: now,
-                round_trip_ns: 0,
-            },
+            heartbeat: Heartbeat::begin(now),
             sent_bytes: 0,
             write_mark_bytes: 0,
             write_deadline: Nanos::NEVER,

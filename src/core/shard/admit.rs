@@ -2,12 +2,10 @@
 //! ones, and subjects that belong to the server.
 
 use super::Shard;
-use super::connections::Message;
 use super::input::Outcome;
 use super::mutants::Mutant;
 use crate::base::id::Nanos;
 use crate::base::limits::MATCH_WORK_NS;
-use crate::session::connection::Connection;
 use crate::subject::pattern::is_literal;
 use crate::wire::encode;
 use crate::wire::parse::Publish;
@@ -139,16 +137,6 @@ impl Shard {
             self.send(index, encode::OK);
         }
         true
-    }
-}
-
-/// Notes that a connection may answer a request that is delivered to it.
-#[cold]
-pub(super) fn note_request(connection: &mut Connection, now: Nanos, message: &Message<'_>) {
-    if let Some(reply) = message.reply()
-        && let Some(responses) = connection.responses.as_mut()
-    {
-        responses.note(now, reply);
     }
 }
 

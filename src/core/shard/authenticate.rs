@@ -10,30 +10,15 @@ use std::sync::atomic::Ordering;
 use tracing::warn;
 
 use super::Shard;
+use super::login::PasswordCheck;
 use super::mutants::Mutant;
-use crate::base::id::{AccountId, ConnectionKey};
+use crate::base::id::AccountId;
 use crate::session::authority::{Attempt, Candidate, Verdict};
 use crate::session::connection::{CloseReason, Hold};
 use crate::session::login_throttle::{Admission, Failure, Source};
 use crate::session::policy::Identity;
 use crate::session::responses::Responses;
 use crate::wire::connect::ConnectOptions;
-
-/// A password to be compared with its hash.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PasswordCheck {
-    /// The connection that waits for it.
-    pub key: ConnectionKey,
-    /// Where the connection comes from.
-    pub source: Source,
-    /// Its number: a connection may have begun another check when this one is
-    /// answered.
-    pub number: u64,
-    /// The bcrypt hash.
-    pub hash: String,
-    /// What the client gave.
-    pub given: String,
-}
 
 impl Shard {
     /// Takes the result of a check.

@@ -1,23 +1,14 @@
 //! Work that is left for later: a turn is short however much a client asks for.
 //!
-//! Who goes on, and when:
-//! * connections that waited for something that has come (*released*), first;
-//! * connections that have used up their share (*paused*), one slice each in turn;
-//!   so whoever costs most waits for others like it, and nobody else does;
-//! * connections whose message goes to very many (*wide waiters*), one fan-out at a
-//!   time;
-//! * the wide fan-out under way, and subscriptions that end, each a piece per turn.
-//!
-//! Each kind has its part of the turn's work and gets at least one step, so none
-//! starves. Bounds: a connection is in these rows at most once per reason to wait,
+//! Bounds: a connection is in these rows at most once per reason to wait,
 //! withdrawals are as large as the subscriptions that they end.
+//!
+//! Not here: who goes on, and when (`settle`).
 
 use std::collections::VecDeque;
 
-use super::Shard;
-use super::fanout::wide::WideFanOut;
-use super::withdraw::Withdrawal;
-use crate::base::id::{ConnectionKey, CoreId};
+use super::wide_fan_out::WideFanOut;
+use crate::base::id::{AccountId, ConnectionKey, CoreId};
 use crate::session::connection::Hold;
 
 /// What is left for later.
@@ -28,9 +19,9 @@ pub(super) struct Backlog {
     /// Connections whose sockets must be read again: they were held.
     pub resumed: Vec<ConnectionKey>,
     /// Connections that have had their share of a turn.
-    paused: VecDeque<ConnectionKey>,
+    pub paused: VecDeque<ConnectionKey>,
     /// Connections whose next message goes to very many.
-    wide_waiters: VecDeque<ConnectionKey>,
+    pub wide_waiters: VecDeque<ConnectionKey>,
     /// The fan-out over very many that is under way.
     pub wide: Option<Box<WideFanOut>>,
     /// Subscriptions that are being ended.
@@ -75,100 +66,16 @@ impl Backlog {
     }
 }
 
-impl Shard {
-    /// Notes that nothing holds a connection any more. It does not go on at once,
-    /// so that no command is executed in the middle of another one.
-    pub(super) fn release(&mut self, index: u32) {
-        debug_assert!(self.connections[index].closing.is_none());
-        self.connections[index].hold = Hold::Over;
-        let key = self.connections.key(index);
-        self.backlog.released.push_back(key);
-    }
+/// Subscriptions that are being ended.
+pub(super) struct Withdrawal {
+    pub key: ConnectionKey,
+    pub account: AccountId,
+    pub numbers: Vec<u32>,
+}
 
-    /// Has a connection go on in turn with others that have much to do.
-    pub(super) fn pause(&mut self, index: u32) {
-        let connection = &mut self.connections[index];
-        connection.is_heavy = true;
-        connection.hold = Hold::Paused;
-        let key = self.connections.key(index);
-        self.backlog.paused.push_back(key);
-    }
-
-    /// Has a publisher wait until a message to very many may go its way.
-    pub(super) fn wait_for_turn(&mut self, index: u32) {
-        self.connections[index].hold = Hold::Wide;
-        let key = self.connections.key(index);
-        self.backlog.wide_waiters.push_back(key);
-    }
-
-    /// Goes on with what was left, before the turn's output is taken.
-    pub(super) fn settle(&mut self) {
-        self.interests.sweep();
-        let backlog_ns = self.config.limits.work.backlog_ns;
-        self.work.grant(backlog_ns);
-        if self.is_revising() {
-            self.revise_some();
-        }
-        // What is released meanwhile may wait for the next turn.
-        for _ in 0..self.backlog.released.len() {
-            let Some(key) = self.backlog.released.pop_front() else {
-                break;
-            };
-            self.go_on(key, Hold::Over);
-            if self.work.is_spent() {
-                break;
-            }
-        }
-        self.work.grant(backlog_ns / 2);
-        self.step_wide();
-        self.step_withdrawals();
-        self.work.grant(backlog_ns);
-        self.serve_waiters();
-    }
-
-    /// Gives slices to connections that have much to do, as far as the work goes.
-    fn serve_waiters(&mut self) {
-        for _ in 0..self.backlog.paused.len() {
-            let Some(key) = self.backlog.paused.pop_front() else {
-                break;
-            };
-            self.go_on(key, Hold::Paused);
-            if self.work.is_spent() {
-                break;
-            }
-        }
-        for _ in 0..self.backlog.wide_waiters.len() {
-            if !self.admits_wide(usize::MAX) {
-                break;
-            }
-            let Some(key) = self.backlog.wide_waiters.pop_front() else {
-                break;
-            };
-            self.go_on(key, Hold::Wide);
-            if self.work.is_spent() {
-                break;
-            }
-        }
-    }
-
-    /// Goes on with a connection if it is still held for this reason.
-    fn go_on(&mut self, key: ConnectionKey, reason: Hold) {
-        let Some(index) = self.connections.find(key) else {
-            return;
-        };
-        let connection = &mut self.connections[index];
-        if connection.hold != reason {
-            return;
-        }
-        connection.hold = Hold::None;
-        // What else it may wait for releases it when that is over.
-        if !connection.reads() {
-            return;
-        }
-        let input = std::mem::take(&mut connection.input);
-        self.execute_all(index, &input);
-        if self.connections[index].reads() {
-            self.backlog.resumed.push(key);
-        }
+impl Withdrawal {
+    /// Subscriptions that are left to be ended.
+    pub fn left(&self) -> usize {
+        self.numbers.len()
     }
 }

@@ -3,7 +3,7 @@
 use super::Shard;
 use super::input::Outcome;
 use super::mutants::Mutant;
-use super::trace::trace_end;
+use super::protocol_log::log_end;
 use crate::base::id::{AccountId, Nanos};
 use crate::base::limits::{FIRST_PING_NS, SEND_WORK_NS, SUBSCRIPTION_WORK_NS};
 use crate::session::connection::{CloseReason, Hold};
@@ -288,7 +288,7 @@ impl Shard {
         let account = connection.account;
         let interest = &mut self.interests[account];
         if self.config.trace {
-            trace_end(connection, interest.subscription(number));
+            log_end(connection, interest.subscription(number));
         }
         let hash = self
             .hasher

@@ -11,15 +11,19 @@
 //!
 //! Work is charged per receiver. A message with thousands of them on one core goes
 //! its way in pieces (`wide`), so that no turn gets long by it.
+//!
+//! Not here: messages that came from another core (`frames`, `queue_forward`), those
+//! that are traced (`traced`).
 
 use super::Shard;
-use super::connections::{Connections, Flight, Message, Observer, Source, Unobserved, weight};
-use super::frame::{Frame, MessageFrame, Publisher};
+use super::connections::Connections;
+use super::frame::Publisher;
 use super::input::Outcome;
 use super::mesh::Handed;
+use super::message::{Flight, Message, Observer, Place, Source, Unobserved, weight};
 use super::message_trace::wants_trace;
 use super::mutants::Mutant;
-use super::rewrite::size_of_tail;
+use super::rewrite::write_tail;
 use crate::base::core_set::CoreSet;
 use crate::base::id::{AccountId, CoreId};
 use crate::base::limits::MATCH_WORK_NS;
@@ -30,19 +34,10 @@ use crate::route::subscription::Subscription;
 use crate::session::connection::CloseReason;
 use crate::wire::parse::Publish;
 
-mod picks;
+mod frames;
+mod queue_forward;
 mod traced;
-pub(super) mod wide;
-
-pub(super) use picks::next_core;
-
-/// Where the receivers of a message are found: the place of a route in the
-/// interest of an account.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Place {
-    pub account: AccountId,
-    pub at: u32,
-}
+mod wide;
 
 /// What became of a message.
 pub(super) struct Fanned {
@@ -85,13 +80,13 @@ impl<O: Observer> Deliverer<'_, O> {
 
     /// Delivers to one member of a queue group, on whichever core it is; false if
     /// nobody is left who may have the message. The draw is over the members of
-    /// all cores, one of another core is noted in `picks`.
+    /// all cores, one of another core is noted in `queue_forwards`.
     pub fn deliver_to_group(
         &mut self,
         queue: &QueueRoute,
         own: CoreId,
         rng: &mut Rng,
-        picks: &mut Vec<(CoreId, u32)>,
+        queue_forwards: &mut Vec<(CoreId, u32)>,
     ) -> bool {
         let members = queue.local.len() as u64 + u64::from(queue.remote_members);
         let chosen = rng.below(members);
@@ -102,7 +97,7 @@ impl<O: Observer> Deliverer<'_, O> {
             return true;
         }
         let core = choose_core(queue, chosen, own);
-        picks.extend(core.map(|core| (core, queue.queue)));
+        queue_forwards.extend(core.map(|core| (core, queue.queue)));
         core.is_some()
     }
 }
@@ -175,6 +170,26 @@ impl Shard {
             self.tell_no_responders_at(index, at, message.reply);
         }
         Outcome::Done
+    }
+
+    /// Delivers a message that did not come in the form in which it is
+    /// delivered.
+    #[inline(never)]
+    fn fan_out_rewritten(&mut self, place: Place, message: &Publish<'_>, index: u32) -> bool {
+        let mut tail = std::mem::take(&mut self.scratch.tail);
+        tail.clear();
+        write_tail(message, &mut tail);
+        let delivery = Message {
+            source: self.source_of(index),
+            shown: None,
+            line: &tail,
+            body: b"",
+            has_header: message.header_len > 0,
+            size: message.size(),
+        };
+        let delivered = self.fan_out(place, &delivery);
+        self.scratch.tail = tail;
+        delivered
     }
 
     /// What a connection is as a publisher.
@@ -256,15 +271,15 @@ impl Shard {
                 queue,
                 self.config.core,
                 &mut self.rng,
-                &mut self.mesh.picks,
+                &mut self.mesh.queue_forwards,
             );
             if is_twice {
                 let other = queue.remote.first();
-                let pick = other.map(|&(core, _)| (core, queue.queue));
-                self.mesh.picks.extend(pick);
+                let forward = other.map(|&(core, _)| (core, queue.queue));
+                self.mesh.queue_forwards.extend(forward);
             }
         }
-        let hands_on = !route.remote.is_empty() || !self.mesh.picks.is_empty();
+        let hands_on = !route.remote.is_empty() || !self.mesh.queue_forwards.is_empty();
         let traffic = &mut self.interests[place.account].traffic;
         traffic.count_out(flight.delivered, message.size);
         self.work.charge(flight.take_work_ns());
@@ -281,7 +296,7 @@ impl Shard {
     /// route, and those of which a member of a queue group was drawn.
     #[inline(never)]
     fn hand_to_cores(&mut self, place: Place, message: &Message<'_>) -> CoreSet {
-        let picks = std::mem::take(&mut self.mesh.picks);
+        let queue_forwards = std::mem::take(&mut self.mesh.queue_forwards);
         let publisher = self.note_unconfirmed(message.source);
         let interest = &self.interests[place.account];
         let route = interest.route_at(place.at);
@@ -289,11 +304,11 @@ impl Shard {
             account: place.account,
             publisher,
             message,
-            picks: &picks,
+            queue_forwards: &queue_forwards,
         };
         let cores = self.mesh.hand_on(&handed, route, interest);
-        self.mesh.picks = picks;
-        self.mesh.picks.clear();
+        self.mesh.queue_forwards = queue_forwards;
+        self.mesh.queue_forwards.clear();
         cores
     }
 
@@ -302,7 +317,7 @@ impl Shard {
         &mut self,
         account: AccountId,
         route: &Route,
-        picks: &[(CoreId, u32)],
+        queue_forwards: &[(CoreId, u32)],
         message: &Message<'_>,
     ) -> CoreSet {
         let publisher = self.note_unconfirmed(message.source);
@@ -310,7 +325,7 @@ impl Shard {
             account,
             publisher,
             message,
-            picks,
+            queue_forwards,
         };
         self.mesh.hand_on(&handed, route, &self.interests[account])
     }
@@ -360,116 +375,6 @@ impl Shard {
             self.remove_subscription(index, number);
         }
         self.connections.finished = finished;
-    }
-
-    /// Delivers a message that came from another core; false if it has to wait
-    /// for its turn among wide fan-outs.
-    pub(super) fn deliver_frame(&mut self, from: CoreId, frame: &Frame<'_>) -> bool {
-        let frame_message = &frame.message;
-        let account = frame_message.account;
-        let Some(interest) = self.interests.find(account) else {
-            // It was published before the account was gone.
-            return true;
-        };
-        let at = interest.route(frame_message.subject, self.mesh.last_route);
-        self.work
-            .charge(u64::from(interest.take_work()) * MATCH_WORK_NS);
-        self.mesh.last_route = at;
-        let at = match self.is_mutant(Mutant::MapTwice) {
-            true => self.map_again(account, at),
-            false => at,
-        };
-        let place = Place { account, at };
-        let receivers = self.interests[account].route_at(at).receivers();
-        let weight = weight(receivers, frame_message.tail.len());
-        if receivers > self.config.limits.work.bulk_receivers && !self.admits_wide(weight) {
-            return false;
-        }
-        let message = Message {
-            source: self.source_of_frame(frame_message),
-            shown: None,
-            line: frame_message.tail,
-            body: b"",
-            has_header: frame_message.has_header,
-            size: size_of_tail(frame_message.tail),
-        };
-        let notes = match message.has_header {
-            true => self.notes_for_frame(frame),
-            false => None,
-        };
-        match notes {
-            notes if weight > self.config.limits.work.fan_out_receivers => {
-                self.begin_wide_frame(from, frame, place, &message, notes);
-            }
-            None => self.deliver_frame_observed(frame, place, &message, &mut Unobserved),
-            Some(mut notes) => {
-                self.deliver_frame_observed(frame, place, &message, &mut notes);
-                self.charge_traced(&notes);
-                self.leave_part(frame_message.origin, frame_message.hops, notes);
-            }
-        }
-        true
-    }
-
-    /// A message that was handed on may come home to a member that is its own
-    /// publisher, and wants no echo.
-    pub(super) fn source_of_frame(&self, message: &MessageFrame<'_>) -> Source {
-        let Some(Publisher { kind, key }) = message.publisher else {
-            return Source::Server;
-        };
-        match self.connections.find(key) {
-            Some(slot) if message.origin == self.config.core => Source::Connection { slot, kind },
-            _ => Source::Remote {
-                core: message.origin,
-                key,
-                kind,
-            },
-        }
-    }
-
-    /// Delivers a message that came from another core while somebody looks on, or
-    /// nobody.
-    pub(super) fn deliver_frame_observed<O: Observer>(
-        &mut self,
-        frame: &Frame<'_>,
-        place: Place,
-        message: &Message<'_>,
-        observer: &mut O,
-    ) {
-        let (route, subscriptions) = self.interests[place.account].route_parts(place.at);
-        let receivers = match frame.message.is_for_plain {
-            true => route.plain.len(),
-            false => 0,
-        };
-        let is_bulk = route.receivers() > self.config.limits.work.bulk_receivers;
-        let mut flight = self.connections.begin_flight(
-            self.clock.mono,
-            message,
-            receivers,
-            is_bulk,
-            &self.scratch.large,
-        );
-        let mut deliverer = Deliverer {
-            connections: &mut self.connections,
-            subscriptions,
-            route,
-            message,
-            flight: &mut flight,
-            observer,
-        };
-        for &target in &route.plain[..receivers] {
-            deliverer.deliver(target);
-        }
-        for name in frame.queues() {
-            self.deliver_pick(place, &frame.message, name, message, &mut flight, observer);
-        }
-        let traffic = &mut self.interests[place.account].traffic;
-        traffic.count_out(flight.delivered, message.size);
-        self.work.charge(flight.take_work_ns());
-        observer.name(&self.interests[place.account]);
-        // The publisher of a message that came home waits for nobody.
-        self.after_fan_out(place.account, Source::Server, &flight);
-        self.note_stall(&frame.message, &flight);
     }
 }
 

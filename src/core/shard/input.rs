@@ -11,7 +11,6 @@
 use bytes::Bytes;
 
 use super::Shard;
-use super::mutants::Mutant;
 use crate::base::id::ConnectionKey;
 use crate::base::limits::{COMMAND_WORK_NS, OWN_BUFFER_PAYLOAD_BYTES, STALL_READ_BYTES};
 use crate::base::traffic::Traffic;
@@ -154,11 +153,7 @@ impl Shard {
             }
             if self.work.is_down_to(share) {
                 self.pause(index);
-                if self.is_mutant(Mutant::LosePaused)
-                    && let Ok(Parsed::Command(_, taken)) = parse(rest, &grammar)
-                {
-                    rest = &rest[taken..];
-                }
+                rest = self.spoilt_rest(rest, &grammar);
                 break rest.len();
             }
             self.work.charge(COMMAND_WORK_NS);
@@ -174,7 +169,7 @@ impl Shard {
             match &parse(rest, &grammar) {
                 Ok(Parsed::Command(command, taken)) => {
                     if trace {
-                        self.trace_in(index, command, &rest[..*taken]);
+                        self.log_received(index, command, &rest[..*taken]);
                     }
                     match self.execute(index, command) {
                         Outcome::Done => rest = &rest[*taken..],
@@ -209,8 +204,14 @@ impl Shard {
                 }
             }
         };
-        self.keep_input(index, &rest[..keep]);
-        self.count_input(index, &before);
+        self.end_slice(index, &rest[..keep], &before);
+    }
+
+    /// Keeps what is left of the input, after commands have been executed; `before`
+    /// is what had been counted.
+    fn end_slice(&mut self, index: u32, rest: &[u8], before: &Traffic) {
+        self.keep_input(index, rest);
+        self.count_input(index, before);
         if self.connections[index].hold == Hold::Paused {
             self.stall_if_ahead(index);
         }
@@ -247,7 +248,7 @@ impl Shard {
         match parse(&whole, &grammar) {
             Ok(Parsed::Command(command, _)) => {
                 if self.config.trace {
-                    self.trace_in(index, &command, &whole);
+                    self.log_received(index, &command, &whole);
                 }
                 let before = self.connections[index].traffic;
                 self.scratch.large = whole.clone();

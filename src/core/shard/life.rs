@@ -347,7 +347,7 @@ impl Shard {
     /// Logs a line that is sent, if lines are logged.
     fn log_out_line(&self, index: u32, bytes: &[u8]) {
         if self.config.trace {
-            self.trace_out(index, bytes);
+            self.log_sent(index, bytes);
         }
     }
 

@@ -1,9 +1,11 @@
 //! Log-ins under way: passwords that the shell is asked to check, and sources that
 //! have failed too often.
+//!
+//! Not here: whose credentials are good (`authenticate`).
 
 use std::collections::VecDeque;
 
-use super::authenticate::PasswordCheck;
+use crate::base::id::ConnectionKey;
 use crate::base::limits::PASSWORD_CHECKS_MAX;
 use crate::session::login_throttle::{LoginThrottle, Source};
 
@@ -46,4 +48,20 @@ impl Login {
         self.under_way -= 1;
         self.tries.end_check(source);
     }
+}
+
+/// A password to be compared with its hash.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordCheck {
+    /// The connection that waits for it.
+    pub key: ConnectionKey,
+    /// Where the connection comes from.
+    pub source: Source,
+    /// Its number: a connection may have begun another check when this one is
+    /// answered.
+    pub number: u64,
+    /// The bcrypt hash.
+    pub hash: String,
+    /// What the client gave.
+    pub given: String,
 }

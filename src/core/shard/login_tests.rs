@@ -4,7 +4,7 @@
 use std::io::IoSlice;
 use std::net::SocketAddr;
 
-use super::events::{Fact, SystemEvent};
+use super::system_events::{Fact, SystemEvent};
 use super::{Opening, Shard, ShardConfig};
 use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
 use crate::base::limits::{

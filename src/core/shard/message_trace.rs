@@ -9,19 +9,16 @@
 //! a number name a part. The shell takes the parts ([`super::Ask::Trace`]),
 //! joins them and publishes the account.
 //!
-//! Not here: `traceparent`, whose destination is a setting of an account.
+//! Plain data. Not here: how parts come about (`fanout`, `trace_notes`);
+//! `traceparent`, whose destination is a setting of an account.
 //! Bounds: parts that the shell does not drain in the turn are dropped, oldest
 //! kept.
 
 use std::collections::VecDeque;
 
-use super::Shard;
-use super::admit::is_reserved_subject;
-use super::input::Outcome;
 use crate::base::id::{AccountId, CoreId, Nanos};
 use crate::base::limits::{SYSTEM_NOTES_MAX, TRACED_EGRESSES_WAITING_MAX};
 use crate::subject::pattern::is_literal;
-use crate::wire::parse::Publish;
 
 const DESTINATION: &[u8] = b"Nats-Trace-Dest";
 const ONLY: &[u8] = b"Nats-Trace-Only";
@@ -215,64 +212,6 @@ pub fn headers(block: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         (!name.is_empty() && !value.is_empty()).then_some((name, value))
     })
-}
-
-impl Shard {
-    /// Publishes a message that may want a trace.
-    #[cold]
-    pub(super) fn publish_traced(&mut self, index: u32, message: &Publish<'_>) -> Outcome {
-        let (destination, is_only) = match Wish::of(message.header()) {
-            Wish::Nothing => return self.publish_plainly(index, message),
-            Wish::Impossible => return self.swallow(index, message),
-            Wish::Trace {
-                destination,
-                is_only,
-            } => (destination, is_only),
-        };
-        let connection = &self.connections[index];
-        let rights = self.config.authority.rights();
-        let rights = rights.get(connection.rights);
-        if is_reserved_subject(destination)
-            || rights.is_some_and(|rights| !rights.may_publish(destination))
-        {
-            self.refuse_publish(index, b"Permissions Violation for Publish to ", destination);
-            return self.swallow(index, message);
-        }
-        let interest = &self.interests[connection.account];
-        // Nothing is redirected where the detour is known already.
-        let mapped_to = interest.end_of_detour(connection.last_route, message.subject);
-        self.notices.traces.current = Some(Box::new(Published {
-            account: connection.account,
-            at: self.clock.mono,
-            client_id: connection.client_id,
-            name: connection.options.name.clone(),
-            subject: message.subject.to_vec(),
-            mapped_to: mapped_to.map(<[u8]>::to_vec),
-            error: String::new(),
-            header: message.header().to_vec(),
-            size: message.size(),
-            destination: destination.to_vec(),
-            egresses: Vec::new(),
-            awaited: Vec::new(),
-            is_only,
-        }));
-        let outcome = self.publish_plainly(index, message);
-        let published = self.notices.traces.current.take();
-        if matches!(outcome, Outcome::Done)
-            && let Some(published) = published
-        {
-            self.notices.traces.leave(TracePart::Published(*published));
-        }
-        outcome
-    }
-
-    /// Counts a message that nobody gets.
-    fn swallow(&mut self, index: u32, message: &Publish<'_>) -> Outcome {
-        let connection = &mut self.connections[index];
-        connection.heartbeat.last_input = self.clock.mono;
-        connection.traffic.count_in(message.size());
-        Outcome::Done
-    }
 }
 
 #[cfg(test)]

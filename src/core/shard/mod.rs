@@ -15,20 +15,30 @@
 //! | [`Ledger`] | counts, connections that have ended | the life of connections |
 //!
 //! `Shard` itself only composes: its methods are the steps that need several parts,
-//! one file per kind of step. Input comes in through `on_…` methods between
+//! one file per kind of step. Files import downwards only (a test checks that they form
+//! no circles), so a step is read without those that call it:
+//!
+//! | layer | files | know |
+//! |---|---|---|
+//! | data | `frame`, `link`, `message`, `message_trace`, `mutants`, `protocol_log`, `question`, `report`, `rewrite`, `system`, `system_events`, `trace_notes`, `wide_fan_out` | each other: plain types and free functions |
+//! | parts | those above, and `output` | data, each other's types |
+//! | `Shard` | this one | parts, data |
+//! | steps | all others: `impl Shard`, and what lives no longer than a call | `Shard`, parts, data |
+//!
+//! Input comes in through `on_…` methods between
 //! [`Shard::begin_turn`] and the output of the turn, which leaves through
-//! [`Shard::next_output`] in one lawful order (`output`). What a step costs is
+//! [`Shard::next_output`] in one lawful order (`turn`). What a step costs is
 //! charged to a budget (`base/budget`), so that no input makes a turn long.
 //!
-//! Reading order: `output`, `input`, `commands`, `fanout`, `connections`, `mesh`.
+//! Reading order: `turn`, `input`, `commands`, `fanout`, `connections`, `mesh`.
 
 mod admit;
-pub mod authenticate;
+mod authenticate;
 mod backlog;
 mod commands;
 mod connections;
-pub mod events;
 mod fanout;
+mod faults;
 mod frame;
 mod input;
 mod interests;
@@ -37,22 +47,34 @@ mod ledger;
 mod life;
 mod link;
 mod liveness;
-mod login;
+mod log;
+pub mod login;
 #[cfg(test)]
 mod login_tests;
 pub mod mesh;
+mod mesh_input;
+mod message;
 pub mod message_trace;
 pub mod mutants;
+mod note_events;
 mod notices;
+mod operator;
 pub mod output;
+mod protocol_log;
 pub mod question;
-pub mod reconfigure;
-mod remote;
+mod reconfigure;
+pub mod reload;
 pub mod report;
+mod reporting;
 mod rewrite;
+mod server_publisher;
+mod settle;
 mod stall;
 pub mod system;
-mod trace;
+pub mod system_events;
+mod trace_notes;
+mod turn;
+mod wide_fan_out;
 mod withdraw;
 
 use std::rc::Rc;
@@ -68,8 +90,6 @@ use crate::base::limits::Limits;
 use crate::base::moment::Moment;
 use crate::base::rng::Rng;
 use crate::session::authority::Authority;
-use crate::session::connection::CloseReason;
-use crate::session::policy::ConnectionType;
 use crate::wire::info::ServerInfo;
 
 use backlog::Backlog;
@@ -81,7 +101,7 @@ use mesh::Mesh;
 use mutants::Hook;
 use notices::Notices;
 use output::Stage;
-use reconfigure::Reload;
+use reload::Reload;
 
 pub use life::Opening;
 pub use output::{Ask, Output};
@@ -213,37 +233,6 @@ impl Shard {
     #[must_use]
     pub fn subscription_count(&self) -> usize {
         self.interests.subscription_count()
-    }
-
-    /// The next connection to send to, whose socket has not refused bytes.
-    fn next_to_send(&mut self) -> Option<ConnectionKey> {
-        while let Some(index) = self.connections.next_marked() {
-            let connection = &self.connections[index];
-            if !connection.is_blocked {
-                return Some(self.connections.key(index));
-            }
-            // Answers count too, not only messages: a client may ask for ever
-            // and never read.
-            let pending = connection.outbox.pending_bytes();
-            self.connections.note_waiting(index);
-            if pending > self.config.limits.max_pending_bytes {
-                self.close_slow_consumer(index, CloseReason::SlowConsumerPendingBytes);
-            }
-        }
-        None
-    }
-
-    /// The next connection that is over, and why: its socket must be closed.
-    /// The key is void afterwards.
-    fn next_closed(&mut self) -> Option<(ConnectionKey, CloseReason)> {
-        let key = self.connections.over.pop_front()?;
-        let connection = &self.connections[key.index];
-        let reason = connection.closing;
-        if connection.connection_type == ConnectionType::Websocket {
-            self.ledger.counts.websockets -= 1;
-        }
-        self.connections.remove(key);
-        Some((key, reason.expect("what is over has ended for a reason")))
     }
 
     /// Whether something is left that would need another turn.

@@ -6,10 +6,10 @@
 
 use std::collections::VecDeque;
 
-use super::events::SystemEvent;
 use super::message_trace::Traces;
 use super::output::Ask;
 use super::system::SystemRequest;
+use super::system_events::SystemEvent;
 use crate::base::limits::SYSTEM_NOTES_MAX;
 
 /// What waits to be told or asked.

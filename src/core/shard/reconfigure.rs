@@ -12,42 +12,19 @@
 //! Connections whose rights are the same cost nothing if sets of rights keep
 //! their numbers ([`Authority::succeeded_by`]).
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-
 use tracing::info;
 
 use super::Shard;
 use super::interests::rules_of;
 use super::mutants::Mutant;
+use super::reload::Settings;
 use crate::base::id::{AccountId, ConnectionKey};
-use crate::base::limits::{Limits, REVISED_SUBSCRIPTIONS_PER_TURN, REVISIONS_PER_TURN};
+use crate::base::limits::{REVISED_SUBSCRIPTIONS_PER_TURN, REVISIONS_PER_TURN};
 use crate::route::rules::Filter;
 use crate::session::authority::{Attempt, Authority, Verdict};
 use crate::session::connection::{CloseReason, Revision};
 use crate::subject::pattern::Pattern;
 use crate::wire::encode;
-use crate::wire::info::ServerInfo;
-
-/// What can be changed while a shard runs.
-#[derive(Clone)]
-pub struct Settings {
-    /// The limits.
-    pub limits: Limits,
-    /// What INFO says.
-    pub server: ServerInfo,
-    /// Who may connect, and what they may do.
-    pub authority: Arc<Authority>,
-    /// Whether every protocol line is logged.
-    pub trace: bool,
-}
-
-/// What a reload has left to be done.
-#[derive(Default)]
-pub(super) struct Reload {
-    /// Connections that the last settings have not reached.
-    pub revisions: VecDeque<ConnectionKey>,
-}
 
 /// What has become of the user of a connection.
 struct Fate {

@@ -1,16 +1,16 @@
-//! What monitoring wants to know of a shard, in pieces small enough for one
-//! turn. Plain data: names, formats and sums are the asker's business.
+//! What monitoring wants to know of a shard.
+//!
+//! Plain data: names, formats and sums are the asker's business. Not here: how a
+//! report is made (`reporting`).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::Shard;
 use crate::base::id::{AccountId, Nanos};
-use crate::base::limits::{CLOSED_SUBSCRIPTIONS_MAX, REPORT_WORK_MAX, REPORT_WORK_PER_CONNECTION};
 use crate::base::traffic::Traffic;
 use crate::route::subscription::Subscription;
 use crate::session::certificate::TlsFacts;
-use crate::session::connection::{CloseReason, Connection};
+use crate::session::connection::CloseReason;
 use crate::session::policy::ConnectionType;
 
 /// Counts of connections that ended for a bad reason.
@@ -188,7 +188,15 @@ pub struct SubscriptionReport<'a> {
 }
 
 impl Subscriptions {
-    fn push(&mut self, subject: &[u8], queue: &[u8], subscription: &Subscription) {
+    /// None yet, with room for so many.
+    pub(super) fn with_room(count: usize) -> Self {
+        Self {
+            texts: Vec::with_capacity(count * TEXT_BYTES_EXPECTED),
+            entries: Vec::with_capacity(count),
+        }
+    }
+
+    pub(super) fn push(&mut self, subject: &[u8], queue: &[u8], subscription: &Subscription) {
         let mut add = |text: &[u8]| {
             self.texts.extend_from_slice(text);
             self.texts.len() as u32
@@ -237,188 +245,9 @@ impl Subscriptions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// Slot of an open connection, number of an ended one.
-    at: u64,
+    pub(super) at: u64,
     /// The connection whose subscriptions are not all reported,
-    client_id: u64,
+    pub(super) client_id: u64,
     /// and where in their table it goes on.
-    bucket: usize,
-}
-
-impl Shard {
-    /// The shard as a whole; the work does not depend on the number of its
-    /// connections.
-    #[must_use]
-    pub fn report(&self) -> ShardReport {
-        let accounts = self
-            .interests
-            .iter()
-            .map(|(account, interest)| AccountReport {
-                account: Some(account),
-                traffic: interest.traffic,
-                subscriptions: interest.len(),
-                slow_consumers: interest.slow_consumers,
-            });
-        let mut links = LinksReport::default();
-        for link in &self.mesh.links {
-            links.batches += link.batches_under_way();
-            links.batches_max = links.batches_max.max(link.batches_under_way());
-            links.bytes += link.bytes_under_way();
-        }
-        ShardReport {
-            connections: self.connections.len(),
-            subscriptions: self.subscription_count(),
-            accounts: accounts.collect(),
-            former_traffic: self.interests.former_traffic(),
-            endings: self.ledger.endings,
-            counts: Counts {
-                waiting_bytes: self.connections.waiting_bytes(),
-                ..self.ledger.counts.clone()
-            },
-            links,
-        }
-    }
-
-    /// Some connections, and where to go on. One with many subscriptions is
-    /// reported several times in a row, each time with some of them. What comes
-    /// or goes between two pieces may be missing or be there twice.
-    #[must_use]
-    pub fn report_connections(
-        &self,
-        from: Place,
-        with_subscriptions: bool,
-    ) -> (Vec<ConnectionReport>, Option<Place>) {
-        let mut reports = Vec::new();
-        let mut work = 0;
-        let mut place = from;
-        while place.at < u64::from(self.connections.slots()) {
-            if work >= REPORT_WORK_MAX {
-                return (reports, Some(place));
-            }
-            work += 1;
-            if let Some(connection) = self.connections.get(place.at as u32)
-                && connection.closing.is_none()
-            {
-                work += REPORT_WORK_PER_CONNECTION;
-                let mut report = self.report_connection(connection);
-                if with_subscriptions {
-                    let bucket = match place.client_id == connection.client_id {
-                        true => place.bucket,
-                        false => 0,
-                    };
-                    let until = bucket + REPORT_WORK_MAX;
-                    report.subscriptions =
-                        self.report_subscriptions(connection, bucket..until, &mut work);
-                    if until < connection.subscriptions.num_buckets() {
-                        place.client_id = connection.client_id;
-                        place.bucket = until;
-                        reports.push(report);
-                        continue;
-                    }
-                }
-                reports.push(report);
-            }
-            place = Place {
-                at: place.at + 1,
-                ..Place::default()
-            };
-        }
-        (reports, None)
-    }
-
-    /// Some connections that have ended, the last one last, and where to go on.
-    #[must_use]
-    pub fn report_closed(&self, from: Place) -> (Vec<ConnectionReport>, Option<Place>) {
-        const PIECE: usize = REPORT_WORK_MAX / REPORT_WORK_PER_CONNECTION;
-        let first = self.ledger.closed_forgotten;
-        let skipped = from.at.saturating_sub(first) as usize;
-        let some: Vec<_> = self
-            .ledger
-            .closed
-            .iter()
-            .skip(skipped)
-            .take(PIECE)
-            .collect();
-        let end = skipped + some.len();
-        let next = (end < self.ledger.closed.len()).then(|| Place {
-            at: first + end as u64,
-            ..Place::default()
-        });
-        (some.into_iter().cloned().collect(), next)
-    }
-
-    fn report_subscriptions(
-        &self,
-        connection: &Connection,
-        buckets: std::ops::Range<usize>,
-        work: &mut usize,
-    ) -> Subscriptions {
-        let interest = &self.interests[connection.account];
-        let table = &connection.subscriptions;
-        let expected = table.len().min(buckets.len());
-        let mut list = Subscriptions {
-            texts: Vec::with_capacity(expected * TEXT_BYTES_EXPECTED),
-            entries: Vec::with_capacity(expected),
-        };
-        for bucket in buckets.start..buckets.end.min(table.num_buckets()) {
-            *work += 1;
-            if let Some(&number) = table.get_bucket(bucket) {
-                let (subject, queue) = interest.name_of(number);
-                let subscription = interest.subscription(number);
-                list.push(subject, queue.unwrap_or_default(), subscription);
-            }
-        }
-        list
-    }
-
-    pub(super) fn report_connection(&self, connection: &Connection) -> ConnectionReport {
-        let options = &connection.options;
-        ConnectionReport {
-            client_id: connection.client_id,
-            connection_type: connection.connection_type,
-            peer: connection.peer,
-            started: connection.started,
-            last_activity: connection.heartbeat.last_input,
-            ended: None,
-            round_trip_ns: connection.heartbeat.round_trip_ns,
-            pending_bytes: connection.outbox.pending_bytes(),
-            traffic: connection.traffic,
-            stalls: connection.stalls,
-            subscription_count: connection.subscriptions.len(),
-            account: connection.account,
-            tls: connection.tls.clone(),
-            user: user_of(connection),
-            name: options.name.clone(),
-            lang: options.lang.clone(),
-            version: options.version.clone(),
-            subscriptions: Subscriptions::default(),
-        }
-    }
-
-    /// Keeps what is known of a connection that ends, for a while.
-    pub(super) fn remember_closed(&mut self, index: u32, reason: CloseReason) {
-        let account = self.connections[index].account;
-        let is_slow = self.ledger.count_closed(reason);
-        self.interests[account].slow_consumers += u64::from(is_slow);
-        let closed_max = self.config.limits.max_closed_connections / self.config.cores.max(1);
-        if closed_max == 0 {
-            return;
-        }
-        let connection = &self.connections[index];
-        let mut report = self.report_connection(connection);
-        let buckets = 0..CLOSED_SUBSCRIPTIONS_MAX;
-        report.subscriptions = self.report_subscriptions(connection, buckets, &mut 0);
-        report.ended = Some((self.clock.mono, reason));
-        self.ledger.remember(report, closed_max);
-    }
-}
-
-/// The user that a connection is, or says that it is; a token is not told.
-fn user_of(connection: &Connection) -> String {
-    let identity = &connection.identity;
-    let name = identity
-        .rsplit_once("/user:")
-        .or(identity.rsplit_once("/nkey:"));
-    let presented = || connection.options.presented_name();
-    let name = name.map(|(_, name)| name).or_else(presented);
-    name.unwrap_or_default().to_owned()
+    pub(super) bucket: usize,
 }

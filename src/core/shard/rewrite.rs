@@ -1,42 +1,14 @@
 //! Messages that are not delivered as they came: control lines in an odd form,
 //! and header blocks for receivers that cannot take them.
+//!
+//! Free functions over bytes. Not here: when it is done (`fanout`, `connections`).
 
-use super::Shard;
-use super::connections::Message;
-use super::fanout::Place;
 use crate::wire::encode;
 use crate::wire::parse::{Publish, number};
 
-impl Shard {
-    /// Delivers a message that did not come in the form in which it is
-    /// delivered.
-    #[inline(never)]
-    pub(super) fn fan_out_rewritten(
-        &mut self,
-        place: Place,
-        message: &Publish<'_>,
-        index: u32,
-    ) -> bool {
-        let mut tail = std::mem::take(&mut self.scratch.tail);
-        tail.clear();
-        write_tail(message, &mut tail);
-        let delivery = Message {
-            source: self.source_of(index),
-            shown: None,
-            line: &tail,
-            body: b"",
-            has_header: message.header_len > 0,
-            size: message.size(),
-        };
-        let delivered = self.fan_out(place, &delivery);
-        self.scratch.tail = tail;
-        delivered
-    }
-}
-
 /// Writes what follows the sid, for a control line in another form.
 #[cold]
-fn write_tail(message: &Publish<'_>, into: &mut Vec<u8>) {
+pub(super) fn write_tail(message: &Publish<'_>, into: &mut Vec<u8>) {
     let header: &[u8] = if message.header_len > 0 {
         message.header_text
     } else {

@@ -10,8 +10,8 @@
 //! [`STALL_PENDING_BYTES`]: crate::base::limits::STALL_PENDING_BYTES
 
 use super::Shard;
-use super::connections::Flight;
 use super::frame::MessageFrame;
+use super::message::Flight;
 use crate::base::id::{ConnectionKey, CoreId};
 use crate::base::limits::{STALL_MAX_NS, STALL_WAITERS_MAX};
 use crate::session::connection::{Behind, Hold};

@@ -9,24 +9,11 @@
 //! [`Connection::hears`]: crate::session::connection::Connection::hears
 
 use super::Shard;
-use super::trace::trace_end;
-use crate::base::id::{AccountId, ConnectionKey};
+use super::backlog::Withdrawal;
+use super::protocol_log::log_end;
+use crate::base::id::ConnectionKey;
 use crate::base::limits::SUBSCRIPTION_WORK_NS;
 use crate::session::connection::Hold;
-
-/// Subscriptions that are being ended.
-pub(super) struct Withdrawal {
-    key: ConnectionKey,
-    account: AccountId,
-    numbers: Vec<u32>,
-}
-
-impl Withdrawal {
-    /// Subscriptions that are left to be ended.
-    pub fn left(&self) -> usize {
-        self.numbers.len()
-    }
-}
 
 impl Shard {
     /// Ends all subscriptions of a connection. True if that takes longer: then
@@ -86,7 +73,7 @@ impl Shard {
                 return true;
             };
             if self.config.trace {
-                trace_end(connection, interest.subscription(number));
+                log_end(connection, interest.subscription(number));
             }
             let mesh = &mut self.mesh;
             interest.unsubscribe(number, |announcement| {

@@ -6,7 +6,7 @@ use trunkline_core::base::id::{AccountId, Nanos};
 use trunkline_core::base::traffic::Traffic;
 use trunkline_core::session::connection::CloseReason;
 use trunkline_core::session::policy::ConnectionType;
-use trunkline_core::shard::events::Party;
+use trunkline_core::shard::system_events::Party;
 
 use super::collect::Totals;
 use super::server_messages::ServerLine;

@@ -134,7 +134,7 @@ impl Admin {
         let (answer, answers) = mpsc::channel();
         let posted = self.cores.post(CoreId(0), move |core, _| {
             let mut subjects = subjects;
-            subjects.retain(|(account, subject)| core.shard_mut().is_heard(*account, subject));
+            subjects.retain(|(account, subject)| core.shard_mut().has_interest(*account, subject));
             // Who asked may have lost patience.
             let _ = answer.send(subjects);
         });

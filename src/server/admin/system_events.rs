@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 use trunkline_core::base::id::AccountId;
-use trunkline_core::shard::events::{Fact, SystemEvent};
+use trunkline_core::shard::system_events::{Fact, SystemEvent};
 
 use super::Admin;
 use super::collect::Totals;

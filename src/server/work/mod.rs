@@ -11,9 +11,9 @@ use std::sync::{Arc, mpsc};
 
 use trunkline_core::base::id::CoreId;
 use trunkline_core::shard::Ask;
-use trunkline_core::shard::events::SystemEvent;
 use trunkline_core::shard::message_trace::TracePart;
 use trunkline_core::shard::system::SystemRequest;
+use trunkline_core::shard::system_events::SystemEvent;
 
 use password_queue::PasswordQueue;
 

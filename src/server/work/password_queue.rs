@@ -8,7 +8,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use trunkline_core::base::id::CoreId;
 use trunkline_core::session::login_throttle::Source;
-use trunkline_core::shard::authenticate::PasswordCheck;
+use trunkline_core::shard::login::PasswordCheck;
 
 /// What waits, and who waits for it.
 #[derive(Default)]

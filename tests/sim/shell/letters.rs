@@ -3,8 +3,8 @@
 
 use trunkline_core::base::id::AccountId;
 use trunkline_core::shard::Ask;
-use trunkline_core::shard::authenticate::PasswordCheck;
-use trunkline_core::shard::reconfigure::Settings;
+use trunkline_core::shard::login::PasswordCheck;
+use trunkline_core::shard::reload::Settings;
 use trunkline_core::shard::system::{ServerMessage, SystemRequest};
 
 use super::Core;

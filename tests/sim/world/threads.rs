@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use trunkline_core::base::id::{AccountId, CoreId};
 use trunkline_core::session::authority::Authority;
 use trunkline_core::shard::ShardConfig;
-use trunkline_core::shard::reconfigure::Settings;
+use trunkline_core::shard::reload::Settings;
 use trunkline_core::wire::info::ServerInfo;
 
 use super::World;

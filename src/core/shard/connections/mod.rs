@@ -29,7 +29,6 @@ use crate::base::limits::{
 use crate::session::connection::{Connection, Mark};
 use crate::session::outbox::BlockPool;
 
-pub(super) use deliver::{Flight, Look, Message, Observer, Source, Unobserved, weight};
 use table::Table;
 
 /// The connections of a shard.

@@ -2,108 +2,75 @@
 //! and writes every receiver down.
 
 use super::super::Shard;
-use super::super::connections::{Look, Message, Observer};
+use super::super::admit::is_reserved_subject;
 use super::super::frame::Frame;
-use super::super::message_trace::{Egress, PartName, Published, TracePart, Traces, Wish};
+use super::super::input::Outcome;
+use super::super::message::{Message, Place};
+use super::super::message_trace::{PartName, Published, TracePart, Traces, Wish};
 use super::super::rewrite::header_of_line;
-use super::Place;
+use super::super::trace_notes::Notes;
 use crate::base::core_set::CoreSet;
-use crate::base::id::{CoreId, Nanos};
-use crate::base::limits::{TRACED_DELIVERY_WORK_NS, TRACED_EGRESSES_MAX};
-use crate::route::interest::Interest;
-use crate::route::receivers::Target;
-use crate::route::subscription::Subscription;
-use crate::session::connection::Connection;
-
-/// Receivers are told these reasons (NATS 2.15).
-const NO_ECHO: &str = "Not delivered because of no echo";
-const CLIENT_CLOSED: &str = "Not delivered because client is closed";
-const EXCEEDED: &str = "Not delivered because auto-unsubscribe exceeded";
-
-/// Writes receivers down. Beyond [`TRACED_EGRESSES_MAX`] of a message they are left
-/// out.
-pub(in super::super) struct Notes {
-    now: Nanos,
-    /// Nobody is to get the message.
-    is_only: bool,
-    egresses: Vec<Egress>,
-    /// Subscriptions of the last of them, whose names are not known yet.
-    unnamed: Vec<u32>,
-}
-
-impl Notes {
-    pub fn new(now: Nanos, is_only: bool) -> Self {
-        Self {
-            now,
-            is_only,
-            egresses: Vec::new(),
-            unnamed: Vec::new(),
-        }
-    }
-
-    /// What was written down.
-    pub fn into_egresses(self) -> Vec<Egress> {
-        debug_assert!(self.unnamed.is_empty(), "all are named in the end");
-        self.egresses
-    }
-
-    fn obstacle(
-        &self,
-        connection: &Connection,
-        subscription: &Subscription,
-        is_own: bool,
-    ) -> &'static str {
-        let max = subscription.delivered_max;
-        match () {
-            () if is_own && !connection.echo => NO_ECHO,
-            () if !connection.hears => CLIENT_CLOSED,
-            () if !self.is_only && max > 0 && subscription.delivered >= max => EXCEEDED,
-            () => "",
-        }
-    }
-}
-
-impl Observer for Notes {
-    fn look(
-        &mut self,
-        connection: &Connection,
-        subscription: &Subscription,
-        target: Target,
-        is_own: bool,
-    ) -> Look {
-        let error = self.obstacle(connection, subscription, is_own);
-        if self.egresses.len() < TRACED_EGRESSES_MAX {
-            self.unnamed.push(target.subscription);
-            self.egresses.push(Egress {
-                at: self.now,
-                client_id: connection.client_id,
-                name: connection.options.name.clone(),
-                subscription: String::new(),
-                queue: String::new(),
-                error,
-            });
-        }
-        match (error, self.is_only) {
-            ("", false) => Look::Deliver,
-            ("", true) => Look::Spare,
-            _ => Look::Refused,
-        }
-    }
-
-    fn name(&mut self, interest: &Interest) {
-        let first = self.egresses.len() - self.unnamed.len();
-        for (egress, number) in self.egresses[first..]
-            .iter_mut()
-            .zip(self.unnamed.drain(..))
-        {
-            let (pattern, queue) = interest.name_of(number);
-            egress.subscription = String::from_utf8_lossy(pattern).into_owned();
-            egress.queue = String::from_utf8_lossy(queue.unwrap_or_default()).into_owned();
-        }
-    }
-}
+use crate::base::id::CoreId;
+use crate::base::limits::TRACED_DELIVERY_WORK_NS;
+use crate::wire::parse::Publish;
 
 impl Shard {
+    /// Publishes a message that may want a trace.
+    #[cold]
+    pub(super) fn publish_traced(&mut self, index: u32, message: &Publish<'_>) -> Outcome {
+        let (destination, is_only) = match Wish::of(message.header()) {
+            Wish::Nothing => return self.publish_plainly(index, message),
+            Wish::Impossible => return self.swallow(index, message),
+            Wish::Trace {
+                destination,
+                is_only,
+            } => (destination, is_only),
+        };
+        let connection = &self.connections[index];
+        let rights = self.config.authority.rights();
+        let rights = rights.get(connection.rights);
+        if is_reserved_subject(destination)
+            || rights.is_some_and(|rights| !rights.may_publish(destination))
+        {
+            self.refuse_publish(index, b"Permissions Violation for Publish to ", destination);
+            return self.swallow(index, message);
+        }
+        let interest = &self.interests[connection.account];
+        // Nothing is redirected where the detour is known already.
+        let mapped_to = interest.end_of_detour(connection.last_route, message.subject);
+        self.notices.traces.current = Some(Box::new(Published {
+            account: connection.account,
+            at: self.clock.mono,
+            client_id: connection.client_id,
+            name: connection.options.name.clone(),
+            subject: message.subject.to_vec(),
+            mapped_to: mapped_to.map(<[u8]>::to_vec),
+            error: String::new(),
+            header: message.header().to_vec(),
+            size: message.size(),
+            destination: destination.to_vec(),
+            egresses: Vec::new(),
+            awaited: Vec::new(),
+            is_only,
+        }));
+        let outcome = self.publish_plainly(index, message);
+        let published = self.notices.traces.current.take();
+        if matches!(outcome, Outcome::Done)
+            && let Some(published) = published
+        {
+            self.notices.traces.leave(TracePart::Published(*published));
+        }
+        outcome
+    }
+
+    /// Counts a message that nobody gets.
+    fn swallow(&mut self, index: u32, message: &Publish<'_>) -> Outcome {
+        let connection = &mut self.connections[index];
+        connection.heartbeat.last_input = self.clock.mono;
+        connection.traffic.count_in(message.size());
+        Outcome::Done
+    }
+
     /// Fan-out of the current traced message.
     #[cold]
     pub(super) fn fan_out_traced(

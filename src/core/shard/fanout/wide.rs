@@ -12,76 +12,18 @@
 //! over; so whoever receives from a publisher does so in its order.
 
 use super::super::Shard;
-use super::super::connections::{Flight, Message, Observer, Source, Unobserved};
-use super::super::frame::{Frame, MessageFrame, Publisher, Reader};
-use super::super::message_trace::{Published, TracePart};
+use super::super::frame::Frame;
+use super::super::message::{Message, Observer, Place, Source, Unobserved};
+use super::super::message_trace::TracePart;
 use super::super::mutants::Mutant;
-use super::traced::Notes;
-use super::{Deliverer, Place};
-use crate::base::id::{AccountId, ConnectionKey, CoreId};
+use super::super::trace_notes::Notes;
+use super::super::wide_fan_out::{From, LinkFrame, WideFanOut, message_of};
+use super::Deliverer;
+use super::queue_forward::next_core;
+use crate::base::id::CoreId;
 use crate::base::limits::{DELIVERY_WORK_NS, TRACED_DELIVERY_WORK_NS};
-use crate::route::receivers::{QueueRoute, Route, Target};
+use crate::route::receivers::{QueueRoute, Target};
 use crate::session::connection::{Behind, Hold};
-
-/// A fan-out under way.
-pub(in super::super) struct WideFanOut {
-    place: Place,
-    /// The route, out of the cache.
-    route: Route,
-    /// When it began, as the interest counts ended subscriptions.
-    since: u64,
-    source: Source,
-    line: Vec<u8>,
-    has_header: bool,
-    size: usize,
-    flight: Flight,
-    /// Receivers that have had their turn: those without a queue group first, then
-    /// groups.
-    done: usize,
-    delivered: bool,
-    picks: Vec<(CoreId, u32)>,
-    from: From,
-    notes: Option<Notes>,
-}
-
-/// Who waits for it.
-enum From {
-    /// A connection of this core, with its traced message if it is one.
-    Connection(ConnectionKey, Option<Box<Published>>),
-    /// The link from a core.
-    Link(LinkFrame),
-    /// Nobody.
-    Server,
-}
-
-/// What has to be remembered of a message from another core.
-struct LinkFrame {
-    from: CoreId,
-    origin: CoreId,
-    publisher: Option<Publisher>,
-    hops: u8,
-    is_for_plain: bool,
-    subject: Vec<u8>,
-    /// Names of queue groups of which a member here was chosen, as in the frame.
-    queues: Vec<u8>,
-    /// Where in them the next one stands.
-    next_queue: usize,
-}
-
-impl WideFanOut {
-    /// The account that it is in.
-    pub fn account(&self) -> AccountId {
-        self.place.account
-    }
-
-    /// The core whose link waits for it.
-    pub fn link(&self) -> Option<CoreId> {
-        match &self.from {
-            From::Link(frame) => Some(frame.from),
-            From::Connection(..) | From::Server => None,
-        }
-    }
-}
 
 impl Shard {
     /// Whether a message to so many receivers, weighed by its length, may go its
@@ -182,7 +124,7 @@ impl Shard {
             flight,
             done: 0,
             delivered: false,
-            picks: Vec::new(),
+            queue_forwards: Vec::new(),
             from,
             notes,
         }));
@@ -314,10 +256,11 @@ impl Shard {
                 let members = queue.local.len().max(1) as u64;
                 let first = usize::try_from(self.rng.below(members)).unwrap_or(0);
                 if !deliverer.deliver_to_one(&queue.local, first) {
-                    let core = super::next_core(&queue, self.config.core);
+                    let core = next_core(&queue, self.config.core);
                     let onward = frame.as_message(wide.place, &wide.line, wide.has_header);
                     let cores = self.config.cores;
-                    self.mesh.hand_on_pick(&onward, &queue_name, core, cores);
+                    self.mesh
+                        .hand_on_queue_forward(&onward, &queue_name, core, cores);
                 }
             }
             From::Connection(..) | From::Server => {
@@ -326,7 +269,7 @@ impl Shard {
                         &queue,
                         self.config.core,
                         &mut self.rng,
-                        &mut wide.picks,
+                        &mut wide.queue_forwards,
                     );
             }
         }
@@ -368,7 +311,8 @@ impl Shard {
                 // Its slot may be another's by now.
                 let source = slot.map_or(Source::Server, |_| wide.source);
                 let message = Message { source, ..message };
-                let cores = self.hand_on(place.account, &wide.route, &wide.picks, &message);
+                let cores =
+                    self.hand_on(place.account, &wide.route, &wide.queue_forwards, &message);
                 if let Some(mut published) = published {
                     self.await_parts(&mut published, cores);
                     published.egresses = wide.notes.map(Notes::into_egresses).unwrap_or_default();
@@ -381,7 +325,7 @@ impl Shard {
                 }
             }
             From::Server => {
-                self.hand_on(place.account, &wide.route, &wide.picks, &message);
+                self.hand_on(place.account, &wide.route, &wide.queue_forwards, &message);
             }
         }
         self.interests[place.account].put_back(place.at, wide.route);
@@ -409,47 +353,5 @@ impl Shard {
         if self.connections[index].hold == Hold::None {
             self.release(index);
         }
-    }
-}
-
-impl LinkFrame {
-    /// The next name of a queue group.
-    fn take_name(&mut self) -> Option<Vec<u8>> {
-        let mut reader = Reader(&self.queues[self.next_queue..]);
-        if reader.0.is_empty() {
-            return None;
-        }
-        let name = reader.text().to_vec();
-        self.next_queue = self.queues.len() - reader.0.len();
-        Some(name)
-    }
-
-    fn as_message<'a>(
-        &'a self,
-        place: Place,
-        tail: &'a [u8],
-        has_header: bool,
-    ) -> MessageFrame<'a> {
-        MessageFrame {
-            account: place.account,
-            is_for_plain: self.is_for_plain,
-            hops: self.hops,
-            origin: self.origin,
-            publisher: self.publisher,
-            subject: &self.subject,
-            tail,
-            has_header,
-        }
-    }
-}
-
-fn message_of(source: Source, line: &[u8], has_header: bool, size: usize) -> Message<'_> {
-    Message {
-        source,
-        shown: None,
-        line,
-        body: b"",
-        has_header,
-        size,
     }
 }

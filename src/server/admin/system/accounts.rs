@@ -145,7 +145,7 @@ impl Admin {
 
     fn count(&self, account: AccountId, subject: String, queue: Option<Vec<u8>>) -> usize {
         if is_literal(subject.as_bytes()) {
-            return self.count_wanting(account, subject, queue);
+            return self.count_interested(account, subject, queue);
         }
         let connections = self.connections(true);
         let own = connections.iter().filter(|one| one.account == account);
@@ -157,10 +157,15 @@ impl Admin {
         counted.count()
     }
 
-    fn count_wanting(&self, account: AccountId, subject: String, queue: Option<Vec<u8>>) -> usize {
+    fn count_interested(
+        &self,
+        account: AccountId,
+        subject: String,
+        queue: Option<Vec<u8>>,
+    ) -> usize {
         let answers = self.cores.ask_all(move |core, _| {
             let shard = core.shard_mut();
-            shard.count_wanting(account, subject.as_bytes(), queue.as_deref())
+            shard.count_interested(account, subject.as_bytes(), queue.as_deref())
         });
         let cores = 0..self.cores.count();
         cores

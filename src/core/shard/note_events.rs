@@ -1,5 +1,4 @@
-//! Events that the server tells its system account: who has connected, who has
-//! gone, who was refused, how many connections an account has (NATS 2.15).
+//! Notes what the system account is to be told ([`super::system_events`]).
 //!
 //! The shard notes facts, and only those that somebody listens to; the shell
 //! takes them ([`super::Ask::Event`]), puts them into words and publishes them
@@ -12,56 +11,14 @@
 use std::sync::atomic::Ordering;
 
 use super::Shard;
-use super::report::ConnectionReport;
+use super::system_events::{Fact, Party, SystemEvent};
 use crate::base::id::AccountId;
 use crate::session::connection::CloseReason;
 
 /// Where the owners of an account hear of failed log-ins.
 const REFUSED_IN_ACCOUNT: &[u8] = b"$SYS.ACCOUNT.CLIENT.AUTH.ERR";
 
-/// Something that has happened and that somebody wants to know.
-#[derive(Clone, Debug)]
-pub struct SystemEvent {
-    /// What has happened.
-    pub fact: Fact,
-    /// Accounts and subjects where somebody listens: at least one.
-    pub heard_at: Vec<(AccountId, Vec<u8>)>,
-}
-
-/// What has happened.
-#[derive(Clone, Debug)]
-pub enum Fact {
-    /// A client has logged in.
-    Connected(Box<Party>),
-    /// A client has gone.
-    Disconnected(Box<Party>),
-    /// A client was refused.
-    Refused(Box<Party>),
-    /// The number of an account's connections has changed.
-    Connections {
-        /// The account.
-        account: AccountId,
-        /// Connections now.
-        connections: u64,
-    },
-}
-
-/// The client that an event is about.
-#[derive(Clone, Debug)]
-pub struct Party {
-    /// What is known of it; its user is the one that it has presented.
-    pub report: ConnectionReport,
-    /// Its user has signed, and so has been issued by an account.
-    pub is_signed: bool,
-}
-
 impl Shard {
-    /// Whether somebody on any core listens to a subject of an account.
-    pub fn is_heard(&mut self, account: AccountId, subject: &[u8]) -> bool {
-        let interest = self.interests.find(account);
-        interest.is_some_and(|interest| interest.is_wanted(subject))
-    }
-
     /// Notes that a client that was logged in says who it is once more: until
     /// that is known it is nobody.
     pub(super) fn log_out(&mut self, index: u32) {
@@ -99,7 +56,7 @@ impl Shard {
     /// wrong; until it has logged in, that is the account of everybody.
     pub(super) fn note_failed_try(&mut self, index: u32) {
         let account = self.account_told(index);
-        if self.is_heard(account, REFUSED_IN_ACCOUNT) {
+        if self.has_interest(account, REFUSED_IN_ACCOUNT) {
             self.note_refusal_at(index, account, REFUSED_IN_ACCOUNT.to_vec());
         }
     }
@@ -111,7 +68,7 @@ impl Shard {
         }
         let server_id = &self.config.server.server_id;
         let subject = format!("$SYS.SERVER.{server_id}.CLIENT.AUTH.ERR").into_bytes();
-        if self.is_heard(AccountId::SYSTEM, &subject) {
+        if self.has_interest(AccountId::SYSTEM, &subject) {
             self.note_refusal_at(index, AccountId::SYSTEM, subject);
         }
     }
@@ -144,7 +101,7 @@ impl Shard {
         ];
         let mut heard_at = Vec::new();
         for subject in subjects {
-            if self.is_heard(AccountId::SYSTEM, &subject) {
+            if self.has_interest(AccountId::SYSTEM, &subject) {
                 heard_at.push((AccountId::SYSTEM, subject));
             }
         }
@@ -174,7 +131,7 @@ impl Shard {
         }
         let name = self.account_name(account);
         let subject = format!("$SYS.ACCOUNT.{name}.{what}").into_bytes();
-        if self.is_heard(AccountId::SYSTEM, &subject) {
+        if self.has_interest(AccountId::SYSTEM, &subject) {
             let party = self.party(index, account);
             self.note_event(fact(party), vec![(AccountId::SYSTEM, subject)]);
         }

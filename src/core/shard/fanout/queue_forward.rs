@@ -1,9 +1,10 @@
-//! Members of queue groups that another core has chosen here.
+//! Members of queue groups that another core has chosen here: a message for one that
+//! has none left goes on to the next core that has.
 
 use super::super::Shard;
-use super::super::connections::{Flight, Message, Observer};
 use super::super::frame::MessageFrame;
-use super::{Deliverer, Place};
+use super::super::message::{Flight, Message, Observer, Place};
+use super::Deliverer;
 use crate::base::id::CoreId;
 use crate::route::receivers::QueueRoute;
 
@@ -11,7 +12,7 @@ impl Shard {
     /// Delivers to one member of a queue group that another core has chosen
     /// here; if none is left that may have it, hands the message on to a core
     /// that has members, once around.
-    pub(super) fn deliver_pick<O: Observer>(
+    pub(super) fn deliver_queue_forward<O: Observer>(
         &mut self,
         place: Place,
         frame: &MessageFrame<'_>,
@@ -42,7 +43,8 @@ impl Shard {
         };
         if !deliverer.deliver_to_one(&queue.local, first) {
             let core = next_core(queue, self.config.core);
-            self.mesh.hand_on_pick(frame, name, core, self.config.cores);
+            self.mesh
+                .hand_on_queue_forward(frame, name, core, self.config.cores);
         }
     }
 }
@@ -50,7 +52,7 @@ impl Shard {
 /// The next core with members of a queue group. All cores choose in the same
 /// order, so that none is visited twice: members that are counted may still be
 /// of no use, since only their own core knows their rights.
-pub(in super::super) fn next_core(queue: &QueueRoute, own: CoreId) -> Option<CoreId> {
+pub(super) fn next_core(queue: &QueueRoute, own: CoreId) -> Option<CoreId> {
     let cores = queue.remote.iter().map(|&(core, _)| core);
     cores.min_by_key(|core| core.0.wrapping_sub(own.0))
 }

@@ -1,12 +1,12 @@
-//! What the log says of connections: their names, and protocol traces in the
-//! form of the reference server's `-V`, without secrets.
+//! Protocol lines in the log, in the form of the reference server's `-V`, without
+//! secrets.
+//!
+//! Free functions. Not here: whether lines are logged at all.
 
 use std::borrow::Cow;
 
-use tracing::{debug, error, trace};
+use tracing::trace;
 
-use super::Shard;
-use crate::base::id::ConnectionKey;
 use crate::base::limits::Tracing;
 use crate::route::subscription::Subscription;
 use crate::session::connection::Connection;
@@ -14,62 +14,48 @@ use crate::wire::connect::fields;
 use crate::wire::encode;
 use crate::wire::parse::Command;
 
-impl Shard {
-    /// The name of a connection in log lines; empty if it is gone.
-    #[must_use]
-    pub fn label(&self, key: ConnectionKey) -> String {
-        let index = self.connections.find(key);
-        index.map_or_else(String::new, |index| self.connections[index].label())
+/// Logs a command as the reference server's `-V` does, without secrets.
+#[cold]
+pub(super) fn log_command(
+    connection: &Connection,
+    command: &Command<'_>,
+    bytes: &[u8],
+    style: Tracing,
+) {
+    let label = connection.label();
+    let line_end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
+    let line = bytes[..line_end].trim_ascii_end();
+    match command {
+        Command::Connect(json) => trace!("{label} - <<- [CONNECT {}]", without_secrets(json)),
+        _ => trace!("{label} - <<- [{}]", operation(line)),
     }
-
-    pub(super) fn log_debug(&self, index: u32, text: &str) {
-        if tracing::enabled!(tracing::Level::DEBUG) {
-            debug!("{} - {text}", self.connections[index].label());
+    if let Command::Publish(message) = command {
+        let has_headers = line.first().is_some_and(|byte| byte & !32 == b'H');
+        let payload = &message.payload[..message.size()];
+        let header_len = has_headers.then(|| number_before_last(line)).flatten();
+        if let Some(shown) = shown(payload, header_len, style) {
+            trace!("{label} - <<- MSG_PAYLOAD: [\"{shown}\"]");
         }
     }
+}
 
-    pub(super) fn log_error(&self, index: u32, text: &str) {
-        error!("{} - {text}", self.connections[index].label());
-    }
-
-    /// Logs a command as the reference server's `-V` does, without secrets.
-    #[cold]
-    pub(super) fn trace_in(&self, index: u32, command: &Command<'_>, bytes: &[u8]) {
-        let label = self.connections[index].label();
-        let line_end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
-        let line = bytes[..line_end].trim_ascii_end();
-        match command {
-            Command::Connect(json) => trace!("{label} - <<- [CONNECT {}]", without_secrets(json)),
-            _ => trace!("{label} - <<- [{}]", operation(line)),
-        }
-        if let Command::Publish(message) = command {
-            let has_headers = line.first().is_some_and(|byte| byte & !32 == b'H');
-            let payload = &message.payload[..message.size()];
-            let header_len = has_headers.then(|| number_before_last(line)).flatten();
-            if let Some(shown) = shown(payload, header_len, self.config.limits.tracing) {
-                trace!("{label} - <<- MSG_PAYLOAD: [\"{shown}\"]");
-            }
-        }
-    }
-
-    /// Logs what is sent.
-    #[cold]
-    pub(super) fn trace_out(&self, index: u32, bytes: &[u8]) {
-        let label = self.connections[index].label();
-        let line = first_line(bytes);
-        // INFO is no answer to anything, and errors are shown without quotes.
-        match line.strip_prefix("-ERR '") {
-            _ if line.starts_with("INFO ") => {}
-            _ if bytes == encode::OK => trace!("{label} - ->> [OK]"),
-            Some(text) => trace!("{label} - ->> [-ERR {}]", text.trim_end_matches('\'')),
-            None => trace!("{label} - ->> [{line}]"),
-        }
+/// Logs what is sent other than deliveries.
+#[cold]
+pub(super) fn log_answer(connection: &Connection, bytes: &[u8]) {
+    let label = connection.label();
+    let line = first_line(bytes);
+    // INFO is no answer to anything, and errors are shown without quotes.
+    match line.strip_prefix("-ERR '") {
+        _ if line.starts_with("INFO ") => {}
+        _ if bytes == encode::OK => trace!("{label} - ->> [OK]"),
+        Some(text) => trace!("{label} - ->> [-ERR {}]", text.trim_end_matches('\'')),
+        None => trace!("{label} - ->> [{line}]"),
     }
 }
 
 /// Logs a delivery, of which the parts are line and payload.
 #[cold]
-pub(super) fn trace_delivery(connection: &Connection, parts: [&[u8]; 4], style: Tracing) {
+pub(super) fn log_delivery(connection: &Connection, parts: [&[u8]; 4], style: Tracing) {
     let [head, sid, line, body] = parts;
     let behind = memchr::memchr(b'\n', line).map_or(&b""[..], |end| &line[end + 1..]);
     let payload = [behind, body].concat();
@@ -87,7 +73,7 @@ pub(super) fn trace_delivery(connection: &Connection, parts: [&[u8]; 4], style: 
 
 /// Logs the end of a subscription.
 #[cold]
-pub(super) fn trace_end(connection: &Connection, subscription: &Subscription) {
+pub(super) fn log_end(connection: &Connection, subscription: &Subscription) {
     let sid = String::from_utf8_lossy(subscription.sid.bytes());
     trace!("{} - <-> [DELSUB {sid}]", connection.label());
 }
