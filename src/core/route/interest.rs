@@ -23,11 +23,12 @@ use hashbrown::HashTable;
 
 use super::budget::RouteBudget;
 use super::cache::RouteCache;
+use super::filter::Filter;
 use super::groups::Groups;
 use super::lent::Removals;
 use super::members::Members;
 use super::receivers::{Route, Target};
-use super::rules::{Filter, Rules};
+use super::rules::Rules;
 use super::subscription::Subscription;
 use crate::base::core_set::CoreSet;
 use crate::base::id::CoreId;

@@ -2,9 +2,11 @@
 
 pub mod budget;
 pub mod cache;
+pub mod filter;
 mod groups;
 pub mod interest;
 mod lent;
+pub mod mapped;
 mod members;
 pub mod receivers;
 pub mod redirect;

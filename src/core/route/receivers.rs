@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::rules::Mapped;
+use super::mapped::Mapped;
 use super::verdicts::Verdicts;
 use crate::base::core_set::CoreSet;
 use crate::base::id::CoreId;

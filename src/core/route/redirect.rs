@@ -2,9 +2,10 @@
 //! and one connection's own subscription.
 
 use super::cache::Lookup;
+use super::filter::Filter;
 use super::interest::Interest;
 use super::receivers::Target;
-use super::rules::{Filter, Rules};
+use super::rules::Rules;
 use crate::base::slab::NONE;
 use crate::subject::pattern::Pattern;
 use crate::subject::rights_table::RightsId;

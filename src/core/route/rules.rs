@@ -5,22 +5,13 @@
 
 use std::sync::Arc;
 
+use super::filter::Filter;
+use super::mapped::{Choice, Mapped};
 use super::receivers::{Route, Target};
 use super::subscription::Subscription;
 use crate::base::slab::{NONE, Slab};
 use crate::subject::mapping::SubjectMapping;
-use crate::subject::rights_table::{RightsId, RightsTable};
-
-/// Which of the messages on its pattern a subscription hears.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Filter {
-    /// All of them.
-    Everything,
-    /// None: a reload has not decided yet whether its connection may stay.
-    Nothing,
-    /// Those that a set of rights does not deny it.
-    Rights(RightsId),
-}
+use crate::subject::rights_table::RightsTable;
 
 /// The rules of one account.
 #[derive(Clone, Debug, Default)]
@@ -29,36 +20,6 @@ pub struct Rules {
     pub rights: RightsTable,
     /// Mappings of the account; the first that applies counts.
     pub mappings: Arc<[SubjectMapping]>,
-}
-
-/// Where the messages of a mapped subject go.
-#[derive(Clone, Debug)]
-pub struct Mapped {
-    /// The destinations.
-    pub choices: Vec<Choice>,
-    /// Position of the mapping in the rules.
-    mapping: usize,
-}
-
-/// One destination of a mapped subject.
-#[derive(Clone, Debug)]
-pub struct Choice {
-    /// It is meant for draws below this of a hundred.
-    pub below: u8,
-    /// What the subject becomes; `None`: drawn for every message.
-    pub subject: Option<Vec<u8>>,
-    /// Place of its route when it was last used.
-    pub route: u32,
-}
-
-impl Mapped {
-    /// Memory of it.
-    pub(super) fn bytes(&self) -> usize {
-        let subjects = self.choices.iter().flat_map(|choice| &choice.subject);
-        size_of::<Self>()
-            + self.choices.capacity() * size_of::<Choice>()
-            + subjects.map(Vec::capacity).sum::<usize>()
-    }
 }
 
 impl Rules {

@@ -1,6 +1,6 @@
 //! Subscriptions of this core.
 
-use super::rules::Filter;
+use super::filter::Filter;
 
 /// A subscription of a connection of this core.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ use super::mutants::Mutant;
 use super::reload::Settings;
 use crate::base::id::{AccountId, ConnectionKey};
 use crate::base::limits::{REVISED_SUBSCRIPTIONS_PER_TURN, REVISIONS_PER_TURN};
-use crate::route::rules::Filter;
+use crate::route::filter::Filter;
 use crate::session::authority::{Attempt, Authority, Verdict};
 use crate::session::connection::{CloseReason, Revision};
 use crate::subject::pattern::Pattern;

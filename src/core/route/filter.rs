@@ -1,0 +1,14 @@
+//! What a subscription hears of its pattern, by the rights of its connection.
+
+use crate::subject::rights_table::RightsId;
+
+/// Which of the messages on its pattern a subscription hears.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Filter {
+    /// All of them.
+    Everything,
+    /// None: a reload has not decided yet whether its connection may stay.
+    Nothing,
+    /// Those that a set of rights does not deny it.
+    Rights(RightsId),
+}
