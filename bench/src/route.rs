@@ -154,7 +154,7 @@ fn stale(
     bench.run_batches(&name("stale"), "ns/look-up", BATCH as u64, || {
         present = !present;
         let pattern = b"nobody.publishes.*";
-        interest.hear(CoreId(1), Announcement::Plain { pattern, present });
+        interest.apply_announcement(CoreId(1), Announcement::Plain { pattern, present });
         let start_ns = cpu_ns();
         for _ in 0..BATCH {
             black_box(interest.route(few[next].as_bytes(), 0));
@@ -299,7 +299,7 @@ fn crowds(bench: &mut Bench) {
             interest.subscribe(0, pattern, None, sid.as_bytes(), |_| {});
         }
         bench.run(name, &[("ns/receiver", count)], || {
-            interest.hear(
+            interest.apply_announcement(
                 CoreId(1),
                 Announcement::Plain {
                     pattern: b"crowd",

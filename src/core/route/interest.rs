@@ -273,7 +273,7 @@ impl Interest {
     }
 
     /// Applies what another core has said.
-    pub fn hear(&mut self, core: CoreId, announcement: Announcement<'_>) {
+    pub fn apply_announcement(&mut self, core: CoreId, announcement: Announcement<'_>) {
         let (text, arrives) = match announcement {
             Announcement::Plain { pattern, present } => (pattern, present),
             Announcement::Queue {

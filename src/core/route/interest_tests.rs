@@ -194,7 +194,7 @@ impl Trial {
         let asked = pick(&mut self.rng, SUBJECTS);
         let is_reached = |one: &Model| !one.is_deaf && matches(&one.pattern, asked);
         let is_wanted = !has_empty_token(asked) && model.iter().any(is_reached);
-        assert_eq!(interest.is_wanted(asked), is_wanted);
+        assert_eq!(interest.has_interest(asked), is_wanted);
         let subject = interest.route_at(at).subject();
         assert_eq!(subject, end, "the message is on its way");
         if self.rng.below(2) == 0 {
@@ -307,20 +307,20 @@ fn hears_other_cores() {
         queue: b"q",
         members,
     };
-    interest.hear(CoreId(3), plain(true));
-    interest.hear(CoreId(5), queue(2));
-    interest.hear(CoreId(5), queue(4));
+    interest.apply_announcement(CoreId(3), plain(true));
+    interest.apply_announcement(CoreId(5), queue(2));
+    interest.apply_announcement(CoreId(5), queue(4));
     let at = interest.route(b"a.b", 0);
     let route = interest.route_at(at);
     assert!(route.remote.contains(CoreId(3)) && !route.remote.contains(CoreId(5)));
     assert_eq!(route.queues[0].remote, [(CoreId(5), 4)]);
-    interest.hear(CoreId(3), plain(false));
-    interest.hear(CoreId(5), queue(0));
+    interest.apply_announcement(CoreId(3), plain(false));
+    interest.apply_announcement(CoreId(5), queue(0));
     let at = interest.route(b"a.b", at);
     assert!(interest.route_at(at).is_empty());
     assert!(interest.patterns.is_empty());
     // Something unknown that goes is no news.
-    interest.hear(CoreId(5), queue(0));
+    interest.apply_announcement(CoreId(5), queue(0));
     assert!(interest.patterns.is_empty());
 }
 
@@ -355,7 +355,7 @@ fn any_number_of_queue_groups() {
                     queue: name.as_bytes(),
                     members: group.1,
                 };
-                interest.hear(CoreId(4), announcement);
+                interest.apply_announcement(CoreId(4), announcement);
             }
             _ if grows => {
                 let pattern = pick(&mut rng, &["crowd", "*"]);
@@ -387,7 +387,7 @@ fn any_number_of_queue_groups() {
                 queue: name.as_bytes(),
                 members: 0,
             };
-            interest.hear(CoreId(4), announcement);
+            interest.apply_announcement(CoreId(4), announcement);
         }
     }
     assert!(interest.is_unused() && interest.groups.counts() == (0, 0));

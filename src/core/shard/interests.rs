@@ -189,8 +189,8 @@ mod tests {
             let interest = interests.ensure(account, &authority, &mut rng)?;
             interest.traffic.count_in(10);
             let pattern = b"a";
-            interest.hear(CoreId(1), Announcement::Plain { pattern, present });
-            Some(interest.is_wanted(pattern))
+            interest.apply_announcement(CoreId(1), Announcement::Plain { pattern, present });
+            Some(interest.has_interest(pattern))
         };
         assert_eq!(hear(&mut interests, former, true), Some(true));
         assert_eq!(hear(&mut interests, later, false), Some(false));
@@ -201,7 +201,7 @@ mod tests {
         assert!(interests.find(AccountId::new(4, 0)).is_none());
         let wanted = interests
             .find(later)
-            .map(|interest| interest.is_wanted(b"a"));
+            .map(|interest| interest.has_interest(b"a"));
         assert_eq!(wanted, Some(true));
         interests.truncate(3);
         assert!(interests.find(later).is_none());

@@ -59,7 +59,7 @@ impl Shard {
                     let interest = self.interests.ensure(account, authority, &mut self.rng);
                     // What came late names an account that is gone.
                     if let Some(interest) = interest {
-                        interest.hear(from, announcement);
+                        interest.apply_announcement(from, announcement);
                     }
                 }
                 Control::Release(key) => self.end_stall(key),

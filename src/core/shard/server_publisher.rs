@@ -56,7 +56,7 @@ impl Shard {
     /// Whether somebody on any core listens to a subject of an account.
     pub fn has_interest(&mut self, account: AccountId, subject: &[u8]) -> bool {
         let interest = self.interests.find(account);
-        interest.is_some_and(|interest| interest.is_wanted(subject))
+        interest.is_some_and(|interest| interest.has_interest(subject))
     }
 
     /// Subscriptions of this core that a subject of an account reaches: all, or
@@ -68,7 +68,7 @@ impl Shard {
         queue: Option<&[u8]>,
     ) -> usize {
         let interest = self.interests.find(account);
-        interest.map_or(0, |interest| interest.count_wanting(subject, queue))
+        interest.map_or(0, |interest| interest.count_interested(subject, queue))
     }
 
     /// Publishes a message of the server itself; `header` is a whole header block or
