@@ -13,7 +13,7 @@
 //! | L1 | `subject` | `base` |
 //! | L2 | `session` | `base`, `wire`, `subject` |
 //! | L2 | `route` | `base`, `subject` |
-//! | L4 | `shard` | everything below |
+//! | L6 | `shard` | everything below |
 
 pub mod base;
 pub mod route;
