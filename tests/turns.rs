@@ -214,3 +214,30 @@ fn many_messages_to_many_receivers_leave_others_their_turns() {
         );
     }
 }
+
+#[test]
+fn pong_comes_after_what_other_cores_have_put_off() {
+    let mut limits = Limits::default();
+    // One receiver of many is sent to per turn.
+    limits.work.send_ns = 1;
+    let mut shards = Shards::new(2, &limits, true);
+    let publisher = shards.connect(0);
+    shards.send(publisher, QUIET);
+    let receivers: Vec<usize> = (0..200).map(|_| shards.connect(1)).collect();
+    for &receiver in &receivers {
+        shards.send(receiver, b"SUB a 1\r\n");
+        shards.forget_output(receiver);
+    }
+    shards.forget_output(publisher);
+    shards.post(publisher, b"PUB a 1\r\nx\r\nPING\r\n");
+    let mut turns = 0;
+    while shards.peer(publisher).output.is_empty() {
+        assert!(turns < 10_000, "it is answered in the end");
+        shards.take_turns();
+        turns += 1;
+    }
+    assert!(turns > receivers.len(), "sends were put off");
+    for receiver in receivers {
+        assert_eq!(shards.peer(receiver).output, b"MSG a 1 1\r\nx\r\n");
+    }
+}

@@ -27,10 +27,10 @@ pub enum Fault {
 const ALL: &[(Fault, u64)] = &[
     (Fault::DropWhenFull, 1),
     (Fault::ForgetInterest, 1),
-    (Fault::NoTails, 76),
+    (Fault::NoTails, 12),
     (Fault::Core(Mutant::AnnounceLate), 98),
-    (Fault::LoseBell, 5),
-    (Fault::ForgetReturnBell, 15),
+    (Fault::LoseBell, 3),
+    (Fault::ForgetReturnBell, 2),
     (Fault::ReorderFifo, 1),
     (Fault::Core(Mutant::SkipBarrier), 116),
     (Fault::Core(Mutant::QueueTwice), 1),
@@ -46,13 +46,12 @@ const ALL: &[(Fault, u64)] = &[
     (Fault::Core(Mutant::TakeOldCheck), 8),
     (Fault::Core(Mutant::ForgetCheck), 8),
     (Fault::Core(Mutant::KeepSubscriptions), 8),
-    (Fault::Core(Mutant::LosePaused), 1),
-    (Fault::Core(Mutant::OvertakeWide), 1),
-    (Fault::Core(Mutant::SkipReceiver), 1),
-    (Fault::Core(Mutant::DeliverToGone), 1),
-    (Fault::Core(Mutant::ReturnEarly), 1),
-    (Fault::Core(Mutant::EndEarly), 1),
-    (Fault::Core(Mutant::DeliverTwice), 1),
+    (Fault::Core(Mutant::LosePaused), 2),
+    (Fault::Core(Mutant::OvertakeWide), 2),
+    (Fault::Core(Mutant::SkipReceiver), 2),
+    (Fault::Core(Mutant::DeliverToGone), 9),
+    (Fault::Core(Mutant::EndEarly), 2),
+    (Fault::Core(Mutant::DeliverTwice), 2),
 ];
 
 /// A fault that is not noticed within so many seeds would not be noticed.

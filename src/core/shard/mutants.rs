@@ -89,8 +89,6 @@ pub enum Mutant {
     SkipReceiver,
     /// A wide fan-out goes on with subscriptions that have ended.
     DeliverToGone,
-    /// Batches return before what they caused has been sent.
-    ReturnEarly,
     /// A connection gets a slot whose subscriptions are still being ended.
     EndEarly,
     /// What is left of a batch is delivered from its beginning.

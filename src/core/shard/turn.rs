@@ -59,10 +59,9 @@ impl Shard {
             }
             Stage::Resume => self.backlog.resumed.pop().map(Output::Resume),
             Stage::Return(core) => {
-                let is_early = self.is_mutant(Mutant::ReturnEarly);
                 let connections = &self.connections;
                 let link = self.mesh.links.get_mut(usize::from(core))?;
-                let batch = link.take_done(|marked| is_early || connections.has_sent(marked))?;
+                let batch = link.take_done(|marked| connections.has_sent(marked))?;
                 Some(Output::Return(CoreId(core), batch))
             }
             Stage::Batch(core) => {
