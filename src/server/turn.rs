@@ -39,12 +39,12 @@ use trunkline_core::session::connection::CloseReason;
 use trunkline_core::shard::{Output, Shard};
 use trunkline_core::wire::websocket::deflate::Codec;
 
+use crate::executor::{Executor, Park};
 use crate::mailbox::Mailbox;
 use crate::mesh::{CoreRings, Shared};
 use crate::net::accept::Acceptor;
 use crate::net::poller::{Poller, Ready};
 use crate::net::socket::{DOORS, Received, receive, receive_into_two, send};
-use crate::park::Park;
 use crate::work::Senders;
 use framed::Framed;
 use layers::{Layers, say_goodbye};
@@ -163,16 +163,20 @@ impl Core {
         })
     }
 
+    /// Where the core waits; to be called on its thread.
+    pub fn park(&self, executor: Executor) -> std::io::Result<Park> {
+        Park::new(executor, self.poller.descriptor()?)
+    }
+
     /// Runs until the server stops.
-    pub async fn run(mut self) -> std::io::Result<()> {
-        let mut park = Park::new(self.poller.descriptor()?)?;
+    pub async fn run(mut self, mut park: Park) -> std::io::Result<()> {
         let mut events = 0;
         while !self.is_stopping() {
             let now = self.begin_turn();
             self.meter.begin_turn(now);
             self.turn(now, events)?;
             if self.has_work() {
-                glommio::yield_if_needed().await;
+                park.give_way().await;
                 events = self.poller.take(Duration::ZERO)?;
                 continue;
             }
