@@ -60,3 +60,5 @@ mod traces;
 mod trouble;
 #[path = "blackbox/websocket.rs"]
 mod websocket;
+#[path = "blackbox/without_io_uring.rs"]
+mod without_io_uring;

@@ -5,7 +5,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use jiff::Timestamp;
 use signal_hook::iterator::Signals;
 use tracing::{info, warn};
@@ -16,6 +15,7 @@ use trunkline_core::wire::info::{NATS_VERSION, ServerInfo};
 use crate::admin::{self, Admin, CurrentSettings};
 use crate::cli::Start;
 use crate::cores::Cores;
+use crate::executor::{Executor, Running};
 use crate::files::{self, PortsFile};
 use crate::leaf_refusal::LeafRefusal;
 use crate::listeners::{Bound, Listeners, open_monitoring};
@@ -27,24 +27,21 @@ use crate::notify::Notifier;
 use crate::options::{Options, join_host_port};
 use crate::passwords::PasswordChecker;
 use crate::reload::Reloader;
-use crate::topology::CpuId;
+use crate::topology::{CpuId, Placing};
 use crate::turn::{Core, Outside};
 use crate::work::{Receivers, Senders};
 use crate::{logging, program, settings, signal_loop, work};
-
-/// Memory registered with each executor's ring. Sockets do not use it, and
-/// the locked memory of unprivileged users is scarce.
-const RING_MEMORY_BYTES: usize = 64 << 10;
 
 /// How long a shutdown may take that does not wait for clients.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Runs the server on these CPUs, one shard each, until a signal stops it.
+/// Runs the server on these CPUs, as many shards, until a signal stops it.
 pub fn run(
     start: &Start,
-    cpus: &[CpuId],
+    executor: Executor,
+    placing: &Placing,
     listeners: Listeners,
     notifier: Notifier,
 ) -> Result<(), Failure> {
@@ -52,9 +49,9 @@ pub fn run(
     let mut signals = Signals::new(signal_loop::SIGNALS)?;
     let bound = listeners.bound()?;
     let server = settings::server_info(options, bound.client, bound.websocket)?;
-    announce_start(start, cpus, &server);
+    announce_start(start, placing, &server);
     let acceptors = acceptors(options, listeners.client, listeners.websocket)?;
-    let (shared, rings) = mesh::connect(cpus.len())?;
+    let (shared, rings) = mesh::connect(placing.cpus.len())?;
     shared.set_listening(Listening::read(options)?);
     let authority = Arc::new(Authority::new(options.policy.clone()).map_err(|bad| bad.0)?);
     let cores = Cores::new(shared);
@@ -62,6 +59,7 @@ pub fn run(
     let passwords = PasswordChecker::start(Arc::clone(&senders.passwords), cores.clone())?;
     let launch = Launch {
         options,
+        executor,
         server: &server,
         authority: &authority,
         bound,
@@ -69,7 +67,7 @@ pub fn run(
         started: Timestamp::now(),
         cores: &cores,
     };
-    let threads = launch.start_cores(cpus, rings, acceptors, &senders)?;
+    let threads = launch.start_cores(placing, rings, acceptors, &senders)?;
     let admin = launch.start_admin(receivers)?;
     let monitoring = start_monitoring(options, &admin)?;
     announce_listeners(options, &bound, listeners.leaf)?;
@@ -103,14 +101,14 @@ pub fn run(
     admin.say_goodbye("SHUTDOWN");
     cores.stop();
     for thread in threads {
-        thread.join().map_err(|failure| failure.to_string())?;
+        thread.join()?;
     }
     info!("Server Exiting..");
     Ok(())
 }
 
 /// Says what is going to run, and how.
-fn announce_start(start: &Start, cpus: &[CpuId], server: &ServerInfo) {
+fn announce_start(start: &Start, placing: &Placing, server: &ServerInfo) {
     info!("Starting {}", program::prefix());
     match program::is_stand_in() {
         true => info!("  Version:  {NATS_VERSION}"),
@@ -128,8 +126,7 @@ fn announce_start(start: &Start, cpus: &[CpuId], server: &ServerInfo) {
         let digest = &start.options.config_digest;
         info!("Using configuration file: {} ({digest})", file.display());
     }
-    let numbers: Vec<String> = cpus.iter().map(|cpu| cpu.0.to_string()).collect();
-    info!("  Cores:    {} (CPU {})", cpus.len(), numbers.join(", "));
+    info!("  Cores:    {placing}");
 }
 
 /// Who accepts connections, on the first core.
@@ -150,6 +147,7 @@ fn acceptors(
 /// What the cores and the threads beside them are started with.
 struct Launch<'a> {
     options: &'a Options,
+    executor: Executor,
     server: &'a ServerInfo,
     authority: &'a Arc<Authority>,
     bound: Bound,
@@ -163,17 +161,19 @@ impl Launch<'_> {
     /// Starts the threads of all cores; returns when their shards are there.
     fn start_cores(
         &self,
-        cpus: &[CpuId],
+        placing: &Placing,
         rings: Vec<CoreRings>,
         mut acceptors: Vec<Acceptor>,
         work: &Senders,
-    ) -> Result<Vec<ExecutorJoinHandle<()>>, Failure> {
+    ) -> Result<Vec<Running>, Failure> {
+        let cpus = &placing.cpus;
         let seed = u64::from_le_bytes(settings::random()?);
         let (started, starts) = mpsc::channel();
         let mut threads = Vec::new();
         for (number, (cpu, rings)) in cpus.iter().zip(rings).enumerate() {
             let starting = Starting {
-                cpu: *cpu,
+                executor: self.executor,
+                cpu: placing.is_pinned.then_some(*cpu),
                 config: settings::shard_config(
                     self.options,
                     self.server,
@@ -224,9 +224,11 @@ impl Launch<'_> {
     }
 }
 
-/// What an executor's thread is started with.
+/// What a core's thread is started with.
 struct Starting {
-    cpu: CpuId,
+    executor: Executor,
+    /// The only one it runs on, if there is one.
+    cpu: Option<CpuId>,
     config: ShardConfig,
     rings: CoreRings,
     shared: Arc<Shared>,
@@ -235,31 +237,31 @@ struct Starting {
     outside: Outside,
 }
 
-fn spawn(starting: Starting, started: mpsc::Sender<()>) -> Result<ExecutorJoinHandle<()>, Failure> {
-    let id = starting.config.core;
-    LocalExecutorBuilder::new(Placement::Fixed(starting.cpu.0 as usize))
-        .name(&format!("core-{}", id.0))
-        .io_memory(RING_MEMORY_BYTES)
-        .spawn(move || async move {
-            let core = Core::new(
-                id,
-                Shard::new(starting.config),
-                starting.rings,
-                starting.shared,
-                starting.acceptors,
-                starting.clock,
-                starting.outside,
-            );
-            // Nobody is left to be told if the start was given up meanwhile.
-            let _ = started.send(());
-            let result = match core {
-                Ok(core) => core.run().await,
-                Err(failure) => Err(failure),
-            };
-            if let Err(failure) = result {
-                logging::fatal(format!("{id} failed: {failure}"));
-            }
-        })
+fn spawn(starting: Starting, started: mpsc::Sender<()>) -> Result<Running, Failure> {
+    let (id, executor, cpu) = (starting.config.core, starting.executor, starting.cpu);
+    let work = move || async move {
+        let core = Core::new(
+            id,
+            Shard::new(starting.config),
+            starting.rings,
+            starting.shared,
+            starting.acceptors,
+            starting.clock,
+            starting.outside,
+        );
+        let core = core.and_then(|core| Ok((core.park(executor)?, core)));
+        // Nobody is left to be told if the start was given up meanwhile.
+        let _ = started.send(());
+        let result = match core {
+            Ok((park, core)) => core.run(park).await,
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = result {
+            logging::fatal(format!("{id} failed: {failure}"));
+        }
+    };
+    executor
+        .spawn(&format!("core-{}", id.0), cpu, work)
         .map_err(|failure| format!("cannot start {id}: {failure}").into())
 }
 

@@ -10,6 +10,7 @@ mod boot;
 mod cli;
 mod config;
 mod cores;
+mod executor;
 mod files;
 mod io_failure;
 mod lame_duck;
@@ -22,7 +23,6 @@ mod mesh;
 mod net;
 mod notify;
 mod options;
-mod park;
 mod passwords;
 mod preflight;
 mod program;
@@ -93,11 +93,13 @@ fn serve(
         &options.log_to,
     );
     logging::install(style, options.log_to.clone())?;
-    let cpus = topology::Topology::of_this_machine()?.place(&options.cores)?;
-    for warning in preflight::check(options, cpus.len())?.warnings {
+    let placing = topology::Topology::of_this_machine()?.place(&options.cores)?;
+    let report = preflight::check(options, placing.cpus.len())?;
+    for warning in report.warnings {
         tracing::warn!("{warning}");
     }
-    boot::run(start, &cpus, listeners::Listeners::open(options)?, notifier)
+    let listeners = listeners::Listeners::open(options)?;
+    boot::run(start, report.executor, &placing, listeners, notifier)
 }
 
 /// A panic in any thread ends the process with a message: a core that is gone

@@ -1,5 +1,5 @@
 //! Checks before the first shard starts. Each failure is one plain sentence that
-//! says what to do.
+//! says what to do. Without io_uring, cores run on plain threads.
 //!
 //! glommio looks at the soft RLIMIT_MEMLOCK itself and refuses to start an
 //! executor below 512 KiB, whatever the kernel. Above that the limit matters on
@@ -14,6 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddr
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::executor::Executor;
 use crate::options::{Options, PortChoice, join_host_port};
 
 /// What glommio 0.12 asks for.
@@ -32,27 +33,50 @@ const BACKLOG: i32 = 4096;
 pub struct Report {
     /// To be logged; none is in the way of a start.
     pub warnings: Vec<String>,
+    /// What the cores can run on.
+    pub executor: Executor,
     /// Connections for which there are descriptors.
     pub connections_max: usize,
 }
 
-/// Raises the limits as far as allowed and checks that `shards` executors can run.
+/// Raises the limits as far as allowed and checks that `shards` cores can run.
 pub fn check(options: &Options, shards: usize) -> Result<Report, String> {
-    judge_io_uring(try_io_uring(), read_io_uring_disabled())?;
-    let mut warnings = Vec::new();
     let memlock = raise(Resource::Memlock);
-    warnings.extend(judge_memlock(memlock, shards, kernel_version())?);
+    let (executor, warning) = choose_executor(
+        judge_io_uring(try_io_uring(), read_io_uring_disabled())
+            .and_then(|()| judge_memlock(memlock, shards, kernel_version())),
+    );
+    let mut warnings = Vec::from_iter(warning);
     let (connections_max, warning) =
         judge_descriptors(raise(Resource::Nofile), shards, options.max_connections)?;
     warnings.extend(warning);
     Ok(Report {
         warnings,
+        executor,
         connections_max,
     })
 }
 
+/// Returns a warning, if any.
+fn choose_executor(verdict: Result<Option<String>, String>) -> (Executor, Option<String>) {
+    match verdict {
+        Ok(warning) => (Executor::IoUring, warning),
+        Err(reason) => (
+            Executor::Threads,
+            Some(format!(
+                "Without io_uring: cores run on plain threads and epoll. Messages lose nothing by it, \
+                 streams will need it; {reason}"
+            )),
+        ),
+    }
+}
+
+/// Tries all three calls: a filter may let pass one and not the other.
 fn try_io_uring() -> io::Result<()> {
-    io_uring::IoUring::new(2).map(drop)
+    let ring = io_uring::IoUring::new(2)?;
+    ring.submitter()
+        .register_probe(&mut io_uring::Probe::new())?;
+    ring.submit().map(drop)
 }
 
 fn read_io_uring_disabled() -> Option<u32> {
@@ -272,6 +296,18 @@ mod tests {
         assert_eq!(room, 1024 - 64 - 32);
         assert!(warning.unwrap().contains("room for 928 connections"));
         assert!(judge_descriptors(Some(80), 1, None).is_err());
+    }
+
+    #[test]
+    fn what_keeps_executors_from_starting_leaves_plain_threads() {
+        let warning = Some("memlock".to_owned());
+        assert_eq!(
+            choose_executor(Ok(warning.clone())),
+            (Executor::IoUring, warning)
+        );
+        let (executor, warning) = choose_executor(Err("a filter".to_owned()));
+        assert_eq!(executor, Executor::Threads);
+        assert!(warning.unwrap().ends_with("; a filter"));
     }
 
     #[test]

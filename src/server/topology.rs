@@ -14,6 +14,11 @@
 //! * A count takes that many of the best CPUs and starts over at the best when it
 //!   runs out, so that tests run 8 shards on 2 CPUs. It is an order: no quota applies.
 //! * A list is taken as it is, or refused if one of its CPUs may not be used.
+//!
+//! Shards are pinned where the CPUs are ours: named in a list, isolated by the
+//! kernel, or all that is left to this process of a larger machine. On CPUs that
+//! others use too a pinned shard would wait behind whoever is on its CPU while
+//! another one is free (measured in `tuning/`), so there the kernel places it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,11 +44,39 @@ struct Cpu {
     thread_rank: usize,
 }
 
+/// Where shards run.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Placing {
+    /// One CPU per shard, in the order of the shards.
+    pub cpus: Vec<CpuId>,
+    /// Each shard stays on its CPU; otherwise the kernel moves them.
+    pub is_pinned: bool,
+}
+
+impl std::fmt::Display for Placing {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shards = self.cpus.len();
+        let numbers: Vec<String> = self.cpus.iter().map(|cpu| cpu.0.to_string()).collect();
+        let numbers = numbers.join(",");
+        match self.is_pinned {
+            true => write!(formatter, "{shards} (pinned to CPU {numbers})"),
+            false => write!(
+                formatter,
+                "{shards} (not pinned: others may use these CPUs; --cores with a list of CPUs pins)"
+            ),
+        }
+    }
+}
+
 /// The part of the machine that this process may use.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Topology {
     /// Best first.
     cpus: Vec<Cpu>,
+    /// It is not all of the machine.
+    is_part: bool,
+    /// CPUs that the kernel gives only to those who ask for them.
+    isolated: Vec<u32>,
     /// Thousandths of a CPU that the cgroup grants; `None` without a limit.
     quota_millicpus: Option<u64>,
 }
@@ -80,7 +113,9 @@ impl Topology {
             .collect();
         rank(&mut cpus);
         Ok(Self {
+            is_part: cpus.len() < online.len(),
             cpus,
+            isolated: read_list(&cpu_root.join("isolated")).unwrap_or_default(),
             quota_millicpus: read_quota(root),
         })
     }
@@ -90,20 +125,21 @@ impl Topology {
         self.cpus.iter().map(|cpu| cpu.id)
     }
 
-    /// One CPU per shard, in the order of the shards.
-    pub fn place(&self, choice: &CoreChoice) -> Result<Vec<CpuId>, String> {
+    /// Where the shards run.
+    pub fn place(&self, choice: &CoreChoice) -> Result<Placing, String> {
         assert!(!self.cpus.is_empty(), "a topology has a CPU");
-        match choice {
-            CoreChoice::Auto => Ok(self.cpus().take(self.auto_count()).collect()),
-            CoreChoice::Count(count) => Ok(self
-                .cpus
-                .iter()
-                .cycle()
-                .take((*count).min(SHARDS_MAX))
-                .map(|cpu| cpu.id)
-                .collect()),
-            CoreChoice::List(list) => self.check_list(list),
-        }
+        let best = self.cpus.iter().cycle().map(|cpu| cpu.id);
+        let cpus: Vec<CpuId> = match choice {
+            CoreChoice::Auto => best.take(self.auto_count()).collect(),
+            CoreChoice::Count(count) => best.take((*count).min(SHARDS_MAX)).collect(),
+            CoreChoice::List(list) => self.check_list(list)?,
+        };
+        let is_asked_for = matches!(choice, CoreChoice::List(_));
+        let are_isolated = cpus.iter().all(|cpu| self.isolated.contains(&cpu.0));
+        Ok(Placing {
+            is_pinned: is_asked_for || self.is_part || are_isolated,
+            cpus,
+        })
     }
 
     fn auto_count(&self) -> usize {

@@ -62,7 +62,7 @@ impl Drop for Machine {
 }
 
 fn place(topology: &Topology, choice: CoreChoice) -> Vec<u32> {
-    let cpus = topology.place(&choice).unwrap();
+    let cpus = topology.place(&choice).unwrap().cpus;
     cpus.into_iter().map(|cpu| cpu.0).collect()
 }
 
@@ -212,4 +212,26 @@ fn damaged_lists_count_as_absent() {
 fn this_machine_has_a_cpu() {
     let topology = Topology::of_this_machine().unwrap();
     assert!(topology.cpus().len() >= 1);
+}
+
+#[test]
+fn shards_are_pinned_where_the_cpus_are_ours() {
+    let is_pinned = |topology: &Topology, choice| topology.place(&choice).unwrap().is_pinned;
+    let machine = Machine::new().online("0-7");
+    let whole = machine.read(0..8);
+    assert!(!is_pinned(&whole, CoreChoice::Auto));
+    assert!(!is_pinned(&whole, CoreChoice::Count(4)));
+    assert!(is_pinned(&whole, CoreChoice::List(vec![0, 1])), "asked for");
+    let cpuset = machine.read(2..4);
+    assert!(is_pinned(&cpuset, CoreChoice::Auto));
+    assert!(is_pinned(&cpuset, CoreChoice::Count(2)));
+    let machine = machine.file("sys/devices/system/cpu/isolated", "0-3\n");
+    let isolated = machine.read(0..8);
+    assert!(is_pinned(&isolated, CoreChoice::Count(4)));
+    assert!(
+        !is_pinned(&isolated, CoreChoice::Auto),
+        "4 of 8 are not ours"
+    );
+    let unknown = Machine::new().read(0..2);
+    assert!(!is_pinned(&unknown, CoreChoice::Auto), "perhaps a sandbox");
 }

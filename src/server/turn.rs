@@ -17,19 +17,23 @@ mod letters;
 mod links;
 pub mod meter;
 mod opening;
+mod pacing;
 mod pending_upgrades;
 pub mod report;
 mod secure;
 mod secure_io;
+mod sleep;
 mod upgrading;
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use rustix::thread::set_current_timer_slack;
 use trunkline_core::base::core_set::CoreSet;
 use trunkline_core::base::deadlines::Deadlines;
 use trunkline_core::base::id::{ConnectionKey, CoreId, Nanos};
@@ -39,16 +43,17 @@ use trunkline_core::session::connection::CloseReason;
 use trunkline_core::shard::{Output, Shard};
 use trunkline_core::wire::websocket::deflate::Codec;
 
+use crate::executor::{Executor, Park};
 use crate::mailbox::Mailbox;
 use crate::mesh::{CoreRings, Shared};
 use crate::net::accept::Acceptor;
 use crate::net::poller::{Poller, Ready};
 use crate::net::socket::{DOORS, Received, receive, receive_into_two, send};
-use crate::park::Park;
 use crate::work::Senders;
 use framed::Framed;
 use layers::{Layers, say_goodbye};
 use meter::Meter;
+use pacing::Pacing;
 use pending_upgrades::PendingUpgrades;
 
 /// Tokens that no connection has, since generations do not reach them: the
@@ -58,12 +63,6 @@ const LISTENERS: u64 = DOORBELL - DOORS as u64;
 
 /// Pending upgrades have their slot in the lower half.
 const UPGRADES: u64 = (u32::MAX as u64 - 1) << 32;
-
-/// How long a core sleeps in its poller before it sleeps in the executor.
-const SHALLOW_SLEEP_NS: u64 = 20_000_000;
-
-/// How long a core is idle before it gives back memory.
-const TRIM_AFTER_NS: u64 = 2_000_000_000;
 
 /// A client's socket with what is known of it.
 struct Socket {
@@ -114,6 +113,7 @@ pub struct Core {
     /// Decrypted input.
     plain: Vec<u8>,
     meter: Meter,
+    pacing: Pacing,
 }
 
 /// What cores and other threads leave each other.
@@ -160,63 +160,33 @@ impl Core {
             handshake_ns: 0,
             plain: Vec::new(),
             meter: Meter::default(),
+            pacing: Pacing::default(),
         })
     }
 
+    /// Where the core waits; to be called on its thread.
+    pub fn park(&self, executor: Executor) -> std::io::Result<Park> {
+        Park::new(executor, self.poller.descriptor()?)
+    }
+
     /// Runs until the server stops.
-    pub async fn run(mut self) -> std::io::Result<()> {
-        let mut park = Park::new(self.poller.descriptor()?)?;
+    pub async fn run(mut self, mut park: Park) -> std::io::Result<()> {
         let mut events = 0;
+        // Naps end when they are meant to, not up to 50 µs later.
+        let _ = set_current_timer_slack(NonZeroU64::new(1));
         while !self.is_stopping() {
             let now = self.begin_turn();
             self.meter.begin_turn(now);
+            self.pacing.begin_turn(now);
             self.turn(now, events)?;
             if self.has_work() {
-                glommio::yield_if_needed().await;
+                park.give_way().await;
                 events = self.poller.take(Duration::ZERO)?;
                 continue;
             }
             events = self.sleep(&mut park).await?;
         }
         self.stop();
-        Ok(())
-    }
-
-    /// Sleeps until there is something to do; returns the number of events.
-    /// The first moment of sleep is in the poller: waking from there is one
-    /// system call, which brings the events, where waking from the executor's
-    /// rings takes six (see `tuning/`). Only a core that stays idle, and then
-    /// does not mind, sleeps in the executor.
-    async fn sleep(&mut self, park: &mut Park) -> std::io::Result<usize> {
-        let bell = Arc::clone(&self.shared);
-        let bell = &bell.doorbells[self.id.index()];
-        bell.park();
-        let mut events = 0;
-        if !self.rings.has_work() && !self.has_letters() && !self.is_stopping() {
-            let now = self.now();
-            self.meter.end_turn(now);
-            let wait_ns = self.next_deadline().since_ns(now);
-            let shallow_ns = wait_ns.min(SHALLOW_SLEEP_NS);
-            events = self.poller.take(Duration::from_nanos(shallow_ns))?;
-            if events == 0 && wait_ns > shallow_ns && !self.rings.has_work() && !self.has_letters()
-            {
-                self.sleep_deeply(park, wait_ns - shallow_ns).await?;
-                events = self.poller.take(Duration::ZERO)?;
-            }
-        }
-        bell.unpark();
-        Ok(events)
-    }
-
-    /// Sleeps in the executor; a core that is still idle after a while gives
-    /// back the memory of its last busy time.
-    async fn sleep_deeply(&mut self, park: &mut Park, wait_ns: u64) -> std::io::Result<()> {
-        let first_ns = wait_ns.min(TRIM_AFTER_NS);
-        let is_over = park.wait(Duration::from_nanos(first_ns)).await?;
-        if !is_over && wait_ns > first_ns {
-            self.shard.trim();
-            park.wait(Duration::from_nanos(wait_ns - first_ns)).await?;
-        }
         Ok(())
     }
 
@@ -363,6 +333,7 @@ impl Core {
         if !self.shard.reads(key) {
             return 0;
         }
+        self.pacing.note_read();
         if socket.layers.is_some() {
             return self.read_layered(now, key);
         }

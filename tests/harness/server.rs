@@ -1,6 +1,7 @@
 //! Starts a server process on a free port, collects its log, stops it.
 
 use super::binary::{Binary, binary_under_test};
+use super::seccomp;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -25,6 +26,7 @@ pub struct ServerBuilder {
     descriptor_limit: Option<u32>,
     own_address: bool,
     environment: Vec<(String, String)>,
+    has_io_uring: bool,
 }
 
 /// The server under test, with the usual ways to start it.
@@ -53,6 +55,7 @@ impl ServerBuilder {
             descriptor_limit: None,
             own_address: true,
             environment: Vec::new(),
+            has_io_uring: std::env::var_os("TRUNKLINE_TESTS_WITHOUT_IO_URING").is_none(),
         }
     }
 
@@ -86,6 +89,12 @@ impl ServerBuilder {
     /// A variable of its environment.
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Forbids it io_uring, as the default profiles of containers do.
+    pub fn without_io_uring(mut self) -> Self {
+        self.has_io_uring = false;
         self
     }
 
@@ -132,6 +141,9 @@ impl ServerBuilder {
         let config_file = self.config.as_deref().map(write_config);
         if let Some(path) = &config_file {
             command.arg("-c").arg(path);
+        }
+        if !self.has_io_uring {
+            seccomp::forbid_io_uring(&mut command);
         }
         let mut child = command
             .args(&self.arguments)
