@@ -15,6 +15,8 @@
 //! | L2 | `route` | `base`, `subject` |
 //! | L6 | `shard` | everything below |
 
+#![cfg_attr(not(test), deny(clippy::cast_possible_truncation))]
+
 pub mod base;
 pub mod route;
 pub mod session;

@@ -4,11 +4,28 @@
 
 use std::fmt;
 
+use super::limits::CORES_MAX;
+
 /// One executor of this process: an index from zero, dense.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct CoreId(pub u8);
 
 impl CoreId {
+    /// The core at a position in tables that hold one entry per core.
+    ///
+    /// # Panics
+    /// If there cannot be so many.
+    #[must_use]
+    #[inline]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "there are fewer cores than numbers of 8 bits"
+    )]
+    pub const fn at(index: usize) -> Self {
+        assert!(index < CORES_MAX, "a core of this process");
+        Self(index as u8)
+    }
+
     /// The position of this core in tables that hold one entry per core.
     #[must_use]
     pub fn index(self) -> usize {

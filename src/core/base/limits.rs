@@ -75,6 +75,10 @@ pub const STALL_WAITERS_MAX: usize = 64;
 /// send there wait: their sockets are not read.
 pub const LINK_BYTES_MAX: usize = 1 << 20;
 
+/// Bytes of the names of queue groups in one message between cores; the others
+/// follow with another copy of it.
+pub const FRAME_QUEUES_BYTES_MAX: usize = 16 << 20;
+
 /// Batches on their way to one other core: the capacity of a ring. While it is
 /// full, the open batch grows instead (its messages are bounded by
 /// [`LINK_BYTES_MAX`], its interest changes by the number of subscriptions).

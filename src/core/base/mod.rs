@@ -1,6 +1,4 @@
 //! L0: identifiers, limits and small containers that everything else stands on.
-#![cfg_attr(not(test), deny(clippy::cast_possible_truncation))]
-
 pub mod budget;
 pub mod core_set;
 pub mod deadlines;

@@ -19,6 +19,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::base::limits::ROUTE_SIGHTS_MAX;
+use crate::base::width;
 
 /// Sights in one word.
 const PER_WORD: usize = 4;
@@ -85,7 +86,7 @@ impl RouteBudget {
     /// Notes that a subject was seen; whether it was before.
     #[inline]
     pub(super) fn is_second_sight(&self, hash: u64) -> bool {
-        let word = &self.sights[hash as usize % (ROUTE_SIGHTS_MAX / PER_WORD)];
+        let word = &self.sights[width::size(hash) % (ROUTE_SIGHTS_MAX / PER_WORD)];
         let (sights, own) = (word.get(), hash >> 48 | 1);
         if (0..PER_WORD).any(|at| sights >> (16 * at) & 0xffff == own) {
             return true;

@@ -42,6 +42,7 @@ use hashbrown::HashTable;
 use super::budget::RouteBudget;
 use super::receivers::{Route, STALE};
 use crate::base::short;
+use crate::base::width;
 
 pub use eviction::Eviction;
 
@@ -295,7 +296,7 @@ impl RouteCache {
     /// Number of places, the vacant ones included.
     #[must_use]
     pub fn places(&self) -> u32 {
-        self.routes.len() as u32
+        width::short(self.routes.len())
     }
 
     /// Checks what must hold; for tests and debug builds.

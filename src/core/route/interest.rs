@@ -37,6 +37,7 @@ use crate::base::short;
 use crate::base::slab::{NONE, Slab, shrink_table};
 use crate::base::text::Text;
 use crate::base::traffic::Traffic;
+use crate::base::width;
 use crate::subject::pattern::Pattern;
 use crate::subject::trie::WildcardTrie;
 
@@ -230,7 +231,7 @@ impl Interest {
             Some((_, queue)) => announce(Announcement::Queue {
                 pattern: pattern.text(),
                 queue,
-                members: members as u32,
+                members: width::short(members),
             }),
         }
         self.changed(at);
@@ -265,7 +266,7 @@ impl Interest {
             group => announce(Announcement::Queue {
                 pattern: &entry.text,
                 queue: self.groups.name_of(group),
-                members: members as u32,
+                members: width::short(members),
             }),
         }
         self.drop_if_unused(gone.pattern, gone.group);

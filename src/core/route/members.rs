@@ -7,6 +7,7 @@
 //! smaller, but a match of many waited for memory at every one of them.
 
 use super::receivers::Target;
+use crate::base::width;
 
 /// Receivers without an order.
 #[derive(Debug, Default)]
@@ -56,7 +57,7 @@ impl Members {
             }
             Self::Many(targets) => {
                 targets.push(target);
-                (targets.len() - 1) as u32
+                width::short(targets.len() - 1)
             }
         }
     }

@@ -3,6 +3,8 @@
 //! process, so a mistake here is a bug and panics.
 
 use crate::base::id::{AccountId, ConnectionKey, ConnectionKind, CoreId};
+use crate::base::limits::FRAME_QUEUES_BYTES_MAX;
+use crate::base::width;
 use crate::route::interest::Announcement;
 
 const PLAIN_GONE: u8 = 0;
@@ -50,7 +52,7 @@ pub(super) fn put_interest(account: AccountId, announcement: Announcement<'_>, i
 }
 
 fn put(bytes: &[u8], into: &mut Vec<u8>) {
-    into.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+    into.extend_from_slice(&width::short(bytes.len()).to_le_bytes());
     into.extend_from_slice(bytes);
 }
 
@@ -191,12 +193,13 @@ impl<'a> Frame<'a> {
 }
 
 impl MessageFrame<'_> {
-    /// Writes the message; `body` is what of it does not lie behind its tail.
+    /// Writes the message; `body` is what of it does not lie behind its tail. Of
+    /// the queues it takes as many as one frame may name.
     #[inline]
     pub fn encode<'q>(
         &self,
         body: &[u8],
-        queues: impl Iterator<Item = &'q [u8]>,
+        queues: &mut impl Iterator<Item = &'q [u8]>,
         into: &mut Vec<u8>,
     ) {
         let start = into.len();
@@ -210,8 +213,8 @@ impl MessageFrame<'_> {
             head[32] = kind.number();
             head[8..16].copy_from_slice(&key.to_bits().to_le_bytes());
         }
-        head[16..20].copy_from_slice(&(self.subject.len() as u32).to_le_bytes());
-        head[20..24].copy_from_slice(&((self.tail.len() + body.len()) as u32).to_le_bytes());
+        head[16..20].copy_from_slice(&width::short(self.subject.len()).to_le_bytes());
+        head[20..24].copy_from_slice(&width::short(self.tail.len() + body.len()).to_le_bytes());
         let texts_len = self.subject.len() + self.tail.len() + body.len();
         into.reserve(HEAD_LEN + texts_len);
         into.extend_from_slice(&head);
@@ -219,10 +222,12 @@ impl MessageFrame<'_> {
         into.extend_from_slice(self.tail);
         into.extend_from_slice(body);
         let queues_start = into.len();
-        for queue in queues {
+        while into.len() - queues_start < FRAME_QUEUES_BYTES_MAX
+            && let Some(queue) = queues.next()
+        {
             put(queue, into);
         }
-        let queues_len = (into.len() - queues_start) as u32;
+        let queues_len = width::short(into.len() - queues_start);
         let len_at = start + QUEUES_LEN_AT;
         into[len_at..len_at + 4].copy_from_slice(&queues_len.to_le_bytes());
     }

@@ -10,6 +10,7 @@ use super::Shard;
 use super::mutants::Mutant;
 use crate::base::id::{AccountId, ConnectionKey, ConnectionKind, Nanos};
 use crate::base::limits::{CLOSE_LINGER_NS, SEND_BLOCKS_MAX};
+use crate::base::width;
 use crate::session::certificate::TlsFacts;
 use crate::session::connection::{CloseReason, Connection, Hold, Revision};
 use crate::session::policy::ConnectionType;
@@ -252,7 +253,7 @@ impl Shard {
         let open = |key: &ConnectionKey| self.connections[key.index].closing.is_none();
         let mut keys: Vec<ConnectionKey> = self.connections.keys().filter(open).collect();
         for _ in 0..count.min(keys.len()) {
-            let at = self.rng.below(keys.len() as u64) as usize;
+            let at = width::size(self.rng.below(keys.len() as u64));
             let key = keys.swap_remove(at);
             self.close(key.index, CloseReason::ServerShutdown);
         }

@@ -106,7 +106,15 @@ impl Mesh {
                 .filter(|forward| forward.0 == core);
             let names = queues.map(|&(_, queue)| interest.queue_name(queue));
             let data = &mut self.links[core.index()].open.data;
-            frame.encode(message.body, names, data);
+            let mut names = names.peekable();
+            frame.encode(message.body, &mut names, data);
+            while names.peek().is_some() {
+                let further = MessageFrame {
+                    is_for_plain: false,
+                    ..frame
+                };
+                further.encode(message.body, &mut names, data);
+            }
         }
         cores
     }
@@ -129,7 +137,7 @@ impl Mesh {
                 ..*message
             };
             let data = &mut self.links[core.index()].open.data;
-            onward.encode(b"", [name].into_iter(), data);
+            onward.encode(b"", &mut [name].into_iter(), data);
         }
     }
 

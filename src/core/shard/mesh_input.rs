@@ -39,12 +39,12 @@ impl Shard {
         }
         for core in peers.clone() {
             while let Some(batch) = inbound[core].pop() {
-                self.apply_control(CoreId(core as u8), &batch.control);
+                self.apply_control(CoreId::at(core), &batch.control);
                 self.mesh.links[core].inbox.push_back(batch);
             }
         }
         for core in peers {
-            self.deliver_batches(CoreId(core as u8), tails[core]);
+            self.deliver_batches(CoreId::at(core), tails[core]);
         }
         self.mesh.tails = tails;
     }

@@ -193,7 +193,7 @@ impl Shard {
             work: Budget::default(),
             stage: Stage::default(),
             scratch: Scratch::default(),
-            mutant: Hook::default(),
+            mutant: Hook::WHOLE,
         };
         let authority = &shard.config.authority;
         shard

@@ -18,15 +18,23 @@ use super::link::MeshBatch;
 
 /// Where a shard is broken, if it is.
 #[cfg(feature = "mutants")]
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(super) struct Hook(Option<Mutant>);
 
 /// A shard is whole.
 #[cfg(not(feature = "mutants"))]
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(super) struct Hook;
 
 impl Hook {
+    /// Nothing is broken.
+    #[cfg(feature = "mutants")]
+    pub const WHOLE: Self = Self(None);
+
+    /// Nothing is broken.
+    #[cfg(not(feature = "mutants"))]
+    pub const WHOLE: Self = Self;
+
     /// Broken in this way, if in any.
     #[cfg(feature = "mutants")]
     pub fn of(mutant: Option<Mutant>) -> Self {

@@ -20,6 +20,7 @@ use super::mutants::Mutant;
 use super::reload::Settings;
 use crate::base::id::{AccountId, ConnectionKey};
 use crate::base::limits::{REVISED_SUBSCRIPTIONS_PER_TURN, REVISIONS_PER_TURN};
+use crate::base::width;
 use crate::route::filter::Filter;
 use crate::session::authority::{Attempt, Authority, Verdict};
 use crate::session::connection::{CloseReason, Revision};
@@ -367,7 +368,7 @@ impl Shard {
         let mut keys: Vec<ConnectionKey> = self.connections.keys().filter(is_meant).collect();
         let count = count.min(keys.len());
         for _ in 0..count {
-            let at = self.rng.below(keys.len() as u64) as usize;
+            let at = width::size(self.rng.below(keys.len() as u64));
             let index = keys.swap_remove(at).index;
             self.log_error(index, text);
             self.send_error(index, text.as_bytes());

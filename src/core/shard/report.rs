@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::base::id::{AccountId, Nanos};
 use crate::base::traffic::Traffic;
+use crate::base::width;
 use crate::route::subscription::Subscription;
 use crate::session::certificate::TlsFacts;
 use crate::session::connection::CloseReason;
@@ -187,6 +188,13 @@ pub struct SubscriptionReport<'a> {
     pub delivered_max: u64,
 }
 
+impl Place {
+    /// The slot of an open connection, if it can be one.
+    pub(super) fn slot(self) -> Option<u32> {
+        u32::try_from(self.at).ok()
+    }
+}
+
 impl Subscriptions {
     /// None yet, with room for so many.
     pub(super) fn with_room(count: usize) -> Self {
@@ -199,7 +207,7 @@ impl Subscriptions {
     pub(super) fn push(&mut self, subject: &[u8], queue: &[u8], subscription: &Subscription) {
         let mut add = |text: &[u8]| {
             self.texts.extend_from_slice(text);
-            self.texts.len() as u32
+            width::short(self.texts.len())
         };
         self.entries.push(Entry {
             subject_end: add(subject),
@@ -212,7 +220,7 @@ impl Subscriptions {
 
     /// Adds others behind them.
     pub fn append(&mut self, others: &Self) {
-        let base = self.texts.len() as u32;
+        let base = width::short(self.texts.len());
         self.texts.extend_from_slice(&others.texts);
         self.entries
             .extend(others.entries.iter().map(|entry| Entry {

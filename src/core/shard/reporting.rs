@@ -6,6 +6,7 @@ use super::report::{
     AccountReport, ConnectionReport, Counts, LinksReport, Place, ShardReport, Subscriptions,
 };
 use crate::base::limits::{CLOSED_SUBSCRIPTIONS_MAX, REPORT_WORK_MAX, REPORT_WORK_PER_CONNECTION};
+use crate::base::width;
 use crate::session::connection::{CloseReason, Connection};
 
 impl Shard {
@@ -59,7 +60,7 @@ impl Shard {
                 return (reports, Some(place));
             }
             work += 1;
-            if let Some(connection) = self.connections.get(place.at as u32)
+            if let Some(connection) = place.slot().and_then(|slot| self.connections.get(slot))
                 && connection.closing.is_none()
             {
                 work += REPORT_WORK_PER_CONNECTION;
@@ -94,7 +95,7 @@ impl Shard {
     pub fn report_closed(&self, from: Place) -> (Vec<ConnectionReport>, Option<Place>) {
         const PIECE: usize = REPORT_WORK_MAX / REPORT_WORK_PER_CONNECTION;
         let first = self.ledger.closed_forgotten;
-        let skipped = from.at.saturating_sub(first) as usize;
+        let skipped = width::size(from.at.saturating_sub(first));
         let some: Vec<_> = self
             .ledger
             .closed

@@ -1,6 +1,4 @@
 //! L1: subjects, patterns and the trie of wildcard patterns.
-#![cfg_attr(not(test), deny(clippy::cast_possible_truncation))]
-
 pub mod mapping;
 pub mod pattern;
 pub mod rights;

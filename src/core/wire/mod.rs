@@ -1,6 +1,4 @@
 //! L1: the client protocol as bytes: commands in, lines out, CONNECT and INFO.
-#![cfg_attr(not(test), deny(clippy::cast_possible_truncation))]
-
 mod argument;
 pub mod command;
 pub mod connect;

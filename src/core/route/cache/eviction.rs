@@ -3,6 +3,7 @@
 
 use super::{ASKED, FIRST, RouteCache, SCRATCH};
 use crate::base::limits::{ROUTE_EVICTION_BYTES_PER_STEP, ROUTE_EVICTION_STEPS_MIN};
+use crate::base::width;
 use crate::route::receivers::Route;
 use hashbrown::HashTable;
 
@@ -27,7 +28,7 @@ impl RouteCache {
     /// Goes on from a place, over some places, taking routes out; where to go
     /// on next time, or `None` at the end.
     pub fn sweep(&mut self, from: u32, places_max: u32, eviction: Eviction) -> Option<u32> {
-        let end = self.routes.len() as u32;
+        let end = width::short(self.routes.len());
         let to = end.min(from.saturating_add(places_max));
         for at in from..to {
             self.visit(at, eviction);
@@ -61,7 +62,7 @@ impl RouteCache {
             self.routes.reserve_exact(growth);
         }
         self.routes.push(Route::default());
-        places as u32
+        width::short(places)
     }
 
     /// The scratch pays with what it has itself.
@@ -84,7 +85,7 @@ impl RouteCache {
         let mut places = self.routes.len();
         while self.budget.left() <= left && steps > 0 && places > 0 {
             places -= 1;
-            self.hand = (self.hand + 1) % self.routes.len() as u32;
+            self.hand = (self.hand + 1) % width::short(self.routes.len());
             if self.hand == keep || self.routes[self.hand as usize].is_vacant() {
                 continue;
             }
@@ -149,7 +150,7 @@ impl RouteCache {
         self.vacant = Vec::new();
         self.table = HashTable::with_capacity(self.routes.len());
         self.detours = HashTable::new();
-        for at in FIRST..self.routes.len() as u32 {
+        for at in FIRST..width::short(self.routes.len()) {
             self.enter(at);
         }
         self.hand = SCRATCH;

@@ -6,6 +6,7 @@ use super::super::frame::MessageFrame;
 use super::super::message::{Flight, Message, Observer, Place};
 use super::Deliverer;
 use crate::base::id::CoreId;
+use crate::base::width;
 use crate::route::receivers::QueueRoute;
 
 impl Shard {
@@ -31,7 +32,7 @@ impl Shard {
         };
         let first = match queue.local.len() {
             0 => 0,
-            members => self.rng.below(members as u64) as usize,
+            members => width::size(self.rng.below(members as u64)),
         };
         let mut deliverer = Deliverer {
             connections: &mut self.connections,
