@@ -28,7 +28,7 @@ const ALL: &[(Fault, u64)] = &[
     (Fault::DropWhenFull, 1),
     (Fault::ForgetInterest, 1),
     (Fault::NoTails, 12),
-    (Fault::Core(Mutant::AnnounceLate), 98),
+    (Fault::Core(Mutant::AnnounceLate), 320),
     (Fault::LoseBell, 3),
     (Fault::ForgetReturnBell, 2),
     (Fault::ReorderFifo, 1),
