@@ -59,9 +59,14 @@ pub fn connect(shard: &mut Shard, more: &[u8]) -> ConnectionKey {
     key
 }
 
-/// The same without ending the turn.
-pub fn open(shard: &mut Shard, more: &[u8]) -> ConnectionKey {
+/// Begins a turn, with all the work that one may do.
+pub fn begin_turn(shard: &mut Shard) {
     shard.begin_turn(Moment::undated(NOW));
+}
+
+/// The same as [`connect`] without ending the turn.
+pub fn open(shard: &mut Shard, more: &[u8]) -> ConnectionKey {
+    begin_turn(shard);
     let number = shard.connection_count() as u64 + 1;
     let opening = Opening::client(number, ([127, 0, 0, 1], 4000).into());
     let key = shard.open(opening);

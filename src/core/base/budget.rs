@@ -9,20 +9,19 @@
 /// Work that may still be done.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Budget {
-    left_ns: i64,
+    left_ns: u64,
 }
 
 impl Budget {
     /// Allows this much work from now on; what was left or overdrawn before is
     /// forgotten.
     pub fn grant(&mut self, work_ns: u64) {
-        self.left_ns = i64::try_from(work_ns).unwrap_or(i64::MAX);
+        self.left_ns = work_ns;
     }
 
     /// Takes work that was done from what is left.
     #[inline]
     pub fn charge(&mut self, work_ns: u64) {
-        let work_ns = i64::try_from(work_ns).unwrap_or(i64::MAX);
         self.left_ns = self.left_ns.saturating_sub(work_ns);
     }
 
@@ -30,7 +29,7 @@ impl Budget {
     #[must_use]
     #[inline]
     pub fn is_spent(&self) -> bool {
-        self.left_ns <= 0
+        self.left_ns == 0
     }
 
     /// The mark at which a slice of what is left is spent, see
@@ -38,8 +37,7 @@ impl Budget {
     #[must_use]
     #[inline]
     pub fn mark_after(&self, slice_ns: u64) -> Mark {
-        let slice_ns = i64::try_from(slice_ns).unwrap_or(i64::MAX).max(1);
-        Mark(self.left_ns.saturating_sub(slice_ns).max(0))
+        Mark(self.left_ns.saturating_sub(slice_ns.max(1)))
     }
 
     /// Whether work has reached a mark.
@@ -52,7 +50,7 @@ impl Budget {
 
 /// What is left of a budget when a slice of it is spent.
 #[derive(Clone, Copy, Debug)]
-pub struct Mark(i64);
+pub struct Mark(u64);
 
 #[cfg(test)]
 mod tests {

@@ -137,16 +137,16 @@ pub const REVISIONS_PER_TURN: usize = 64;
 /// ...unless they have this many subscriptions before.
 pub const REVISED_SUBSCRIPTIONS_PER_TURN: usize = 4096;
 
-/// What one letter of monitoring may look at: slots of connections, places in
-/// the tables of their subscriptions (see [`REPORT_WORK_PER_CONNECTION`]).
-/// Whoever wants to see more sends another letter.
+/// What one letter of monitoring may look at: slots of connections, subscriptions
+/// (see [`REPORT_WORK_PER_CONNECTION`]); it ends a part of a table that it has
+/// begun. Whoever wants to see more sends another letter.
 pub const REPORT_WORK_MAX: usize = 512;
 
 /// How much a connection that is shown counts for.
 pub const REPORT_WORK_PER_CONNECTION: usize = 4;
 
-/// Places in the table of its subscriptions that are remembered of a connection
-/// that has ended; the other subscriptions are not.
+/// Subscriptions that are remembered of a connection that has ended; others are
+/// not.
 pub const CLOSED_SUBSCRIPTIONS_MAX: usize = 64;
 
 /// Passwords of one core's clients that wait for their check or are in it;
@@ -207,8 +207,8 @@ pub const COMMAND_WORK_NS: u64 = 30;
 /// The same for a delivery: the copy, and what it touches of its receiver.
 pub const DELIVERY_WORK_NS: u64 = 60;
 
-/// Bytes that are copied in the time of one delivery.
-pub const DELIVERY_WORK_BYTES: usize = 1024;
+/// Bytes that are copied in one nominal nanosecond.
+pub const COPIED_BYTES_PER_NS: u64 = 16;
 
 /// The same for writing down a traced delivery.
 pub const TRACED_DELIVERY_WORK_NS: u64 = 1_000;

@@ -9,6 +9,7 @@ pub mod moment;
 pub mod rng;
 pub mod short;
 pub mod slab;
+pub mod slot_table;
 pub mod text;
 pub mod traffic;
 pub mod width;

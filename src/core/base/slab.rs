@@ -1,16 +1,13 @@
-//! Slots with small stable numbers: connections, subscriptions, patterns; and
-//! tables that become smaller with what they hold.
+//! Slots with small stable numbers: connections, subscriptions, patterns.
 //!
 //! Free slots at the end are given up, so a slab shrinks as far as what is left
 //! in it allows: numbers in use never change. Every step is paid for by the
 //! insertions before it.
 
-use hashbrown::HashTable;
-
 /// A marker for "no slot" in links between slots.
 pub const NONE: u32 = u32::MAX;
 
-/// Slots, or entries of a table, below which no memory is given back.
+/// Slots below which no memory is given back.
 const KEPT_MIN: usize = 64;
 
 /// A vector whose freed slots are used again, last freed first.
@@ -178,14 +175,6 @@ impl<T> std::ops::IndexMut<u32> for Slab<T> {
             Slot::Used(value) => value,
             Slot::Free { .. } => panic!("slot {index} is free"),
         }
-    }
-}
-
-/// Makes a table smaller of which at most an eighth is used; `hash` is that of
-/// its entries. To be called after removals.
-pub fn shrink_table(table: &mut HashTable<u32>, hash: impl Fn(&u32) -> u64) {
-    if table.capacity() > KEPT_MIN && table.len() < table.capacity() / 8 {
-        table.shrink_to(2 * table.len(), hash);
     }
 }
 

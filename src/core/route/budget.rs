@@ -33,6 +33,8 @@ pub struct RouteBudget {
     sights: Box<[Cell<u64>]>,
     /// The last number drawn.
     drawn: Cell<u32>,
+    /// The last stamp of a route.
+    stamp: Cell<u64>,
 }
 
 impl RouteBudget {
@@ -44,7 +46,14 @@ impl RouteBudget {
             bytes_max: Cell::new(bytes_max),
             sights: vec![Cell::new(0); ROUTE_SIGHTS_MAX / PER_WORD].into(),
             drawn: Cell::new(0),
+            stamp: Cell::new(0),
         })
+    }
+
+    /// A stamp that no route of the core has had.
+    pub(super) fn next_stamp(&self) -> u64 {
+        self.stamp.set(self.stamp.get() + 1);
+        self.stamp.get()
     }
 
     /// Memory of all remembered routes.

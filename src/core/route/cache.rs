@@ -37,11 +37,11 @@ mod eviction;
 use std::rc::Rc;
 
 use ahash::RandomState;
-use hashbrown::HashTable;
 
 use super::budget::RouteBudget;
 use super::receivers::{Route, STALE};
 use crate::base::short;
+use crate::base::slot_table::SlotTable;
 use crate::base::width;
 
 pub use eviction::Eviction;
@@ -62,11 +62,11 @@ pub struct RouteCache {
     routes: Vec<Route>,
     /// Vacant places.
     vacant: Vec<u32>,
-    table: HashTable<u32>,
+    table: SlotTable,
     hasher: RandomState,
     generation: u64,
     /// Detours, by the hash of where they lead.
-    detours: HashTable<u32>,
+    detours: SlotTable,
     /// The place that was looked at last for a route to be taken out.
     hand: u32,
     /// Routes that were lent.
@@ -94,10 +94,10 @@ impl RouteCache {
         let mut cache = Self {
             routes: scratch_places(),
             vacant: Vec::new(),
-            table: HashTable::new(),
+            table: SlotTable::default(),
             hasher,
             generation: STALE + 1,
-            detours: HashTable::new(),
+            detours: SlotTable::default(),
             hand: SCRATCH,
             loans: 0,
             budget,
@@ -110,7 +110,7 @@ impl RouteCache {
 
     /// Finds the route of a subject; `hint` is where the same publisher found
     /// its last one.
-    #[inline]
+    #[inline(always)]
     pub fn find(&mut self, subject: &[u8], hint: u32) -> Lookup {
         if self.is_current(hint, subject) {
             return Lookup::Current(hint);
@@ -134,20 +134,21 @@ impl RouteCache {
             let route = &routes[at as usize];
             route.generation == self.generation && route.is_of(subject, hash)
         });
-        if let Some(&at) = known {
+        if let Some(at) = known {
             return Lookup::Current(at);
         }
         self.routes[ASKED as usize].reset(None, subject, hash);
         Lookup::Unmatched(ASKED)
     }
 
+    #[inline(never)]
     fn look_up(&mut self, from: Option<&[u8]>, subject: &[u8], hash: u64) -> Lookup {
         let key = from.unwrap_or(subject);
         let routes = &self.routes;
         let known = self
             .table
             .find(hash, |&at| routes[at as usize].is_of(key, hash));
-        let Some(&at) = known else {
+        let Some(at) = known else {
             return Lookup::Unmatched(self.add(from, subject, hash));
         };
         let route = &mut self.routes[at as usize];
@@ -190,6 +191,7 @@ impl RouteCache {
     pub fn filled(&mut self, at: u32) {
         let route = &mut self.routes[at as usize];
         route.generation = self.generation;
+        route.stamp = self.budget.next_stamp();
         route.shrink();
         let (from, to) = (route.charged, route.bytes());
         if from != to {
@@ -206,14 +208,14 @@ impl RouteCache {
     pub fn invalidate(&mut self, subject: &[u8]) {
         let hash = self.hasher.hash_one(subject);
         let routes = &self.routes;
-        if let Some(&at) = self
+        if let Some(at) = self
             .table
             .find(hash, |&at| routes[at as usize].is_of(subject, hash))
         {
             self.routes[at as usize].expire();
         }
         // Perhaps some that lead elsewhere, which does no harm.
-        for &at in self.detours.iter_hash(hash) {
+        for at in self.detours.iter_hash(hash) {
             self.routes[at as usize].expire();
         }
         for scratch in &mut self.routes[..FIRST as usize] {
@@ -232,6 +234,22 @@ impl RouteCache {
         })
     }
 
+    /// The stamp of the route at a place, by which [`Self::is_unchanged`] knows it.
+    #[inline]
+    pub fn stamp(&self, at: u32) -> u64 {
+        self.routes[at as usize].stamp
+    }
+
+    /// Whether the route with a stamp still is at a place, and current.
+    #[inline]
+    pub fn is_unchanged(&self, at: u32, stamp: u64) -> bool {
+        stamp > 0
+            && self
+                .routes
+                .get(at as usize)
+                .is_some_and(|route| route.stamp == stamp && route.generation == self.generation)
+    }
+
     /// Whether the route at a place is the current detour from a subject.
     #[inline]
     pub fn is_detour_from(&self, at: u32, subject: &[u8]) -> bool {
@@ -247,8 +265,8 @@ impl RouteCache {
     pub fn clear(&mut self) {
         self.routes = scratch_places();
         self.vacant = Vec::new();
-        self.table = HashTable::new();
-        self.detours = HashTable::new();
+        self.table = SlotTable::default();
+        self.detours = SlotTable::default();
         self.hand = SCRATCH;
         self.charge(self.charged, 0);
         self.charged_for_tables = 0;
@@ -340,11 +358,10 @@ impl RouteCache {
         let (routes, hasher) = (&self.routes, &self.hasher);
         let route = &routes[at as usize];
         self.table
-            .insert_unique(route.hash, at, |&other| routes[other as usize].hash);
+            .insert(route.hash, at, |other| routes[other as usize].hash);
         if route.is_detour() {
             let hash = |at: u32| hasher.hash_one(routes[at as usize].subject());
-            self.detours
-                .insert_unique(hash(at), at, |&other| hash(other));
+            self.detours.insert(hash(at), at, hash);
         }
     }
 
@@ -356,8 +373,8 @@ impl RouteCache {
     fn charge_tables(&mut self) {
         let to = self.routes.capacity() * size_of::<Route>()
             + self.vacant.capacity() * size_of::<u32>()
-            + self.table.allocation_size()
-            + self.detours.allocation_size();
+            + self.table.bytes()
+            + self.detours.bytes();
         let from = std::mem::replace(&mut self.charged_for_tables, to);
         if from != to {
             self.charge(from, to);

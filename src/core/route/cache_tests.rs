@@ -49,8 +49,7 @@ fn remembers_until_invalidated() {
     let b = fill(&mut cache, b"b", 2);
     assert_eq!(cache.find(b"a", b), Lookup::Current(a));
     assert_eq!(cache.find(b"b", b), Lookup::Current(b));
-    assert_eq!(cache.get(a).head(true), b"HMSG a ");
-    assert_eq!(cache.get(a).head(false), b"MSG a ");
+    assert_eq!(cache.get(a).head(), b"HMSG a ");
     cache.invalidate(b"a");
     assert_eq!(cache.find(b"a", a), Lookup::Unmatched(a));
     assert!(cache.get(a).is_empty());
@@ -136,7 +135,7 @@ fn a_detour_is_found_by_one_subject_and_ends_with_the_other() {
     };
     assert!(cache.get(detour).is_detour() && !cache.get(own).is_detour());
     assert_eq!(cache.get(detour).subject(), b"to");
-    assert_eq!(cache.get(detour).head(true), b"HMSG to ");
+    assert_eq!(cache.get(detour).head(), b"HMSG to ");
     cache.filled(detour);
     assert_eq!(cache.find(b"from", detour), Lookup::Current(detour));
     assert_eq!(cache.find(b"from", NONE), Lookup::Current(own));
@@ -174,8 +173,9 @@ fn every_route_beyond_the_budget_pays_for_itself() {
         for older in number.saturating_sub(50)..number {
             cache.find(format!("s.{older}").as_bytes(), NONE);
         }
+        // The last route, and a part of a table that has just grown.
         assert!(
-            budget.bytes() < bytes_max + 2000,
+            budget.bytes() < bytes_max + 8000,
             "{number} {}",
             budget.bytes()
         );

@@ -7,12 +7,12 @@
 //! route by what the name has noted of it.
 
 use ahash::RandomState;
-use hashbrown::HashTable;
 
 use super::members::Members;
 use super::receivers::{QueueRoute, Route};
 use crate::base::id::CoreId;
-use crate::base::slab::{NONE, Slab, shrink_table};
+use crate::base::slab::{NONE, Slab};
+use crate::base::slot_table::SlotTable;
 use crate::base::text::Text;
 
 /// The groups of all patterns of one account.
@@ -20,10 +20,10 @@ use crate::base::text::Text;
 pub(super) struct Groups {
     groups: Slab<Group>,
     /// Groups by pattern and name.
-    table: HashTable<u32>,
+    table: SlotTable,
     names: Slab<Name>,
     /// Names by text.
-    name_table: HashTable<u32>,
+    name_table: SlotTable,
     hasher: RandomState,
     /// Number of the match under way.
     matches: u64,
@@ -66,9 +66,9 @@ impl Groups {
     pub fn new(hasher: RandomState) -> Self {
         Self {
             groups: Slab::default(),
-            table: HashTable::new(),
+            table: SlotTable::default(),
             names: Slab::default(),
-            name_table: HashTable::new(),
+            name_table: SlotTable::default(),
             hasher,
             matches: 0,
         }
@@ -89,7 +89,6 @@ impl Groups {
         let names = &self.names;
         self.name_table
             .find(self.hasher.hash_one(name), |&at| *names[at].text == *name)
-            .copied()
     }
 
     /// A group.
@@ -104,7 +103,6 @@ impl Groups {
         let is_meant = |&at: &u32| (groups[at].pattern, groups[at].name) == (pattern, name);
         self.table
             .find(self.hasher.hash_one((pattern, name)), is_meant)
-            .copied()
     }
 
     /// The group of a pattern by its name; a new one becomes the first of the
@@ -128,8 +126,8 @@ impl Groups {
         }
         *first = group;
         let (groups, hasher) = (&self.groups, &self.hasher);
-        let hash = |&at: &u32| hasher.hash_one((groups[at].pattern, groups[at].name));
-        self.table.insert_unique(hash(&group), group, hash);
+        let hash = |at: u32| hasher.hash_one((groups[at].pattern, groups[at].name));
+        self.table.insert(hash(group), group, hash);
         group
     }
 
@@ -140,12 +138,9 @@ impl Groups {
             return;
         }
         let (previous, next) = (one.previous, one.next);
-        self.table
-            .find_entry(self.hasher.hash_one((one.pattern, one.name)), |&other| {
-                other == group
-            })
-            .expect("every group is in the table")
-            .remove();
+        let (groups, hasher) = (&self.groups, &self.hasher);
+        let hash = |at: u32| hasher.hash_one((groups[at].pattern, groups[at].name));
+        self.table.remove(hash(group), group, hash);
         match previous {
             NONE => *first = next,
             previous => self.groups[previous].next = next,
@@ -155,10 +150,6 @@ impl Groups {
         }
         let name = self.groups.remove(group).name;
         self.release_name(name);
-        let (groups, hasher) = (&self.groups, &self.hasher);
-        shrink_table(&mut self.table, |&at| {
-            hasher.hash_one((groups[at].pattern, groups[at].name))
-        });
     }
 
     /// To be called before the patterns of one match.
@@ -213,10 +204,7 @@ impl Groups {
 
     /// Memory of groups and names; what hangs on them is not counted.
     pub fn bytes(&self) -> usize {
-        self.groups.bytes()
-            + self.names.bytes()
-            + self.table.allocation_size()
-            + self.name_table.allocation_size()
+        self.groups.bytes() + self.names.bytes() + self.table.bytes() + self.name_table.bytes()
     }
 
     fn add_name(&mut self, name: &[u8]) -> u32 {
@@ -228,7 +216,7 @@ impl Groups {
         });
         let (names, hasher) = (&self.names, &self.hasher);
         self.name_table
-            .insert_unique(hasher.hash_one(name), number, |&other| {
+            .insert(hasher.hash_one(name), number, |other| {
                 hasher.hash_one(&*names[other].text)
             });
         number
@@ -246,14 +234,9 @@ impl Groups {
         if name.groups > 0 {
             return;
         }
-        self.name_table
-            .find_entry(self.hasher.hash_one(&*name.text), |&other| other == number)
-            .expect("every name is in the table")
-            .remove();
-        self.names.remove(number);
         let (names, hasher) = (&self.names, &self.hasher);
-        shrink_table(&mut self.name_table, |&at| {
-            hasher.hash_one(&*names[at].text)
-        });
+        let hash = |at: u32| hasher.hash_one(&*names[at].text);
+        self.name_table.remove(hash(number), number, hash);
+        self.names.remove(number);
     }
 }

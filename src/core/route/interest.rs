@@ -19,7 +19,6 @@ mod matching;
 use std::rc::Rc;
 
 use ahash::RandomState;
-use hashbrown::HashTable;
 
 use super::budget::RouteBudget;
 use super::cache::RouteCache;
@@ -34,7 +33,8 @@ use crate::base::core_set::CoreSet;
 use crate::base::id::CoreId;
 use crate::base::limits::ROUTE_CACHE_BYTES;
 use crate::base::short;
-use crate::base::slab::{NONE, Slab, shrink_table};
+use crate::base::slab::{NONE, Slab};
+use crate::base::slot_table::SlotTable;
 use crate::base::text::Text;
 use crate::base::traffic::Traffic;
 use crate::base::width;
@@ -88,7 +88,7 @@ pub struct Interest {
     pub(super) subscriptions: Slab<Subscription>,
     pub(super) patterns: Slab<PatternEntry>,
     /// All patterns by text, those with wildcards too.
-    texts: HashTable<u32>,
+    texts: SlotTable,
     wildcards: WildcardTrie,
     pub(super) groups: Groups,
     /// Subjects and patterns have the same hash, here and in the cache.
@@ -121,7 +121,7 @@ impl Interest {
         Self {
             subscriptions: Slab::default(),
             patterns: Slab::default(),
-            texts: HashTable::new(),
+            texts: SlotTable::default(),
             wildcards: WildcardTrie::new(seed),
             groups: Groups::new(hasher.clone()),
             routes: RouteCache::new(hasher.clone(), budget),
@@ -185,6 +185,7 @@ impl Interest {
 
     /// What was done since this was asked last: nodes of the trie visited,
     /// receivers collected, subscriptions changed.
+    #[inline]
     pub fn take_work(&mut self) -> u32 {
         std::mem::take(&mut self.work)
     }
@@ -380,11 +381,9 @@ impl Interest {
 
     fn pattern(&self, text: &[u8]) -> Option<u32> {
         let patterns = &self.patterns;
-        self.texts
-            .find(self.hasher.hash_one(text), |&entry| {
-                short::equal(&patterns[entry].text, text)
-            })
-            .copied()
+        self.texts.find(self.hasher.hash_one(text), |&entry| {
+            short::equal(&patterns[entry].text, text)
+        })
     }
 
     fn pattern_or_new(&mut self, pattern: Pattern<'_>) -> u32 {
@@ -400,7 +399,7 @@ impl Interest {
         });
         let (patterns, hasher) = (&self.patterns, &self.hasher);
         self.texts
-            .insert_unique(hasher.hash_one(pattern.text()), entry, |&other| {
+            .insert(hasher.hash_one(pattern.text()), entry, |other| {
                 hasher.hash_one(&*patterns[other].text)
             });
         if pattern.has_wildcard() {
@@ -421,15 +420,10 @@ impl Interest {
         if entry.has_wildcard {
             self.wildcards.remove(&entry.text);
         }
-        self.texts
-            .find_entry(self.hasher.hash_one(&*entry.text), |&other| other == at)
-            .expect("every pattern is in the table")
-            .remove();
-        self.patterns.remove(at);
         let (patterns, hasher) = (&self.patterns, &self.hasher);
-        shrink_table(&mut self.texts, |&other| {
-            hasher.hash_one(&*patterns[other].text)
-        });
+        let hash = |other: u32| hasher.hash_one(&*patterns[other].text);
+        self.texts.remove(hash(at), at, hash);
+        self.patterns.remove(at);
     }
 
     /// Memory of the tables; that of routes is in their budget.
@@ -437,7 +431,7 @@ impl Interest {
     pub fn bytes(&self) -> usize {
         self.subscriptions.bytes()
             + self.patterns.bytes()
-            + self.texts.allocation_size()
+            + self.texts.bytes()
             + self.wildcards.bytes()
             + self.groups.bytes()
     }

@@ -48,6 +48,9 @@ pub struct QueueRoute {
 #[derive(Clone, Default, Debug)]
 pub struct Route {
     pub(super) generation: u64,
+    /// Says that it holds what it held when it had this stamp: no two matches on a
+    /// core have the same. Zero: it has not been matched, or is stale.
+    pub(super) stamp: u64,
     /// Hash of the subject that it is found by: it spares looking at that.
     pub(super) hash: u64,
     /// What every delivery begins with, and the subject that it is found by if
@@ -113,11 +116,13 @@ impl Route {
         self.queues.clear();
         self.mapped = None;
         self.loan = 0;
+        self.stamp = 0;
     }
 
     /// Its receivers are not those of its subject any more.
     pub(super) fn expire(&mut self) {
         self.generation = STALE;
+        self.stamp = 0;
         self.loan = 0;
     }
 
@@ -164,11 +169,11 @@ impl Route {
             .unwrap_or_default()
     }
 
-    /// `HMSG subject `, or `MSG subject ` for a message without headers.
+    /// `HMSG subject `; without its first byte for a message without headers.
     #[must_use]
     #[inline]
-    pub fn head(&self, with_header: bool) -> &[u8] {
-        &self.text[usize::from(!with_header)..self.head_end]
+    pub fn head(&self) -> &[u8] {
+        &self.text[..self.head_end]
     }
 
     /// Receivers of this core, each queue group as one.
@@ -176,6 +181,13 @@ impl Route {
     #[inline]
     pub fn receivers(&self) -> usize {
         self.plain.len() + self.queues.len()
+    }
+
+    /// Whether it names so many receivers of this core at most, and nobody else.
+    #[must_use]
+    #[inline]
+    pub fn is_local_to(&self, receivers_max: usize) -> bool {
+        self.plain.len() <= receivers_max && self.queues.is_empty() && self.remote.is_empty()
     }
 
     /// Whether nobody is reached.

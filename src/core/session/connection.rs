@@ -7,7 +7,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use hashbrown::HashTable;
+use crate::base::slot_table::SlotTable;
 
 use super::authority::Candidate;
 use super::certificate::{CertificateNames, TlsFacts};
@@ -312,6 +312,8 @@ pub struct Connection {
     pub last_route: u32,
     /// The control line of its last message.
     pub last_line: LastLine,
+    /// Stamp of the route of messages with that line; zero: not known.
+    pub last_line_route: u64,
     /// What waits to be sent.
     pub outbox: Outbox,
     /// Input that is not parsed yet.
@@ -319,7 +321,7 @@ pub struct Connection {
     /// A large message that has not arrived whole.
     pub large: Option<Box<LargeMessage>>,
     /// Numbers of its subscriptions, found by sid.
-    pub subscriptions: HashTable<u32>,
+    pub subscriptions: SlotTable,
     /// Publishers that wait for it to catch up.
     pub stall_waiters: StallWaiters,
     /// Pieces of work under way that end subscriptions of it.
@@ -397,10 +399,11 @@ impl Connection {
             behind: None,
             last_route: NONE,
             last_line: LastLine::default(),
+            last_line_route: 0,
             outbox: Outbox::default(),
             input: Vec::new(),
             large: None,
-            subscriptions: HashTable::new(),
+            subscriptions: SlotTable::default(),
             stall_waiters: StallWaiters::default(),
             withdrawals: 0,
             started: now,

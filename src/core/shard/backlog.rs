@@ -7,6 +7,8 @@
 
 use std::collections::VecDeque;
 
+use hashbrown::HashTable;
+
 use super::wide_fan_out::WideFanOut;
 use crate::base::id::{AccountId, ConnectionKey, CoreId};
 use crate::session::connection::Hold;
@@ -70,12 +72,28 @@ impl Backlog {
 pub(super) struct Withdrawal {
     pub key: ConnectionKey,
     pub account: AccountId,
+    /// Of the part that is being worked off.
     pub numbers: Vec<u32>,
+    /// The other parts of what was the connection's table.
+    pub parts: Vec<HashTable<u32>>,
 }
 
 impl Withdrawal {
     /// Subscriptions that are left to be ended.
     pub fn left(&self) -> usize {
-        self.numbers.len()
+        self.numbers.len() + self.parts.iter().map(HashTable::len).sum::<usize>()
+    }
+
+    /// Whether none is left.
+    pub fn is_over(&self) -> bool {
+        self.numbers.is_empty() && self.parts.iter().all(HashTable::is_empty)
+    }
+
+    /// The next subscription.
+    pub fn pop(&mut self) -> Option<u32> {
+        while self.numbers.is_empty() {
+            self.numbers.extend(self.parts.pop()?);
+        }
+        self.numbers.pop()
     }
 }

@@ -251,7 +251,6 @@ impl Shard {
             .find(self.hasher.hash_one(sid), |&number| {
                 interest.subscription(number).sid.bytes() == sid
             })
-            .copied()
     }
 
     fn add_subscription(
@@ -277,7 +276,7 @@ impl Shard {
         connection.has_unconfirmed = true;
         connection
             .subscriptions
-            .insert_unique(hasher.hash_one(sid), number, |&other| {
+            .insert(hasher.hash_one(sid), number, |other| {
                 hasher.hash_one(interest.subscription(other).sid.bytes())
             });
     }
@@ -290,14 +289,9 @@ impl Shard {
         if self.config.trace {
             log_end(connection, interest.subscription(number));
         }
-        let hash = self
-            .hasher
-            .hash_one(interest.subscription(number).sid.bytes());
-        connection
-            .subscriptions
-            .find_entry(hash, |&other| other == number)
-            .expect("a connection knows its subscriptions")
-            .remove();
+        let hasher = &self.hasher;
+        let hash = |other: u32| hasher.hash_one(interest.subscription(other).sid.bytes());
+        connection.subscriptions.remove(hash(number), number, hash);
         let mesh = &mut self.mesh;
         interest.unsubscribe(number, |announcement| {
             mesh.announce(account, announcement);

@@ -2,7 +2,7 @@
 //!
 //! The hot path: find the route of the subject (usually without a look-up),
 //! then copy it into the outbox of every receiver
-//! ([`Connections::deliver`](super::connections::Connections::deliver)).
+//! ([`Deliverer::deliver`]).
 //!
 //! Per interested core the message is written once into the batch for it; that
 //! core fans out to its own connections through the same function. One member
@@ -16,7 +16,7 @@
 //! that are traced (`traced`).
 
 use super::Shard;
-use super::connections::Connections;
+use super::connections::Deliverer;
 use super::frame::Publisher;
 use super::input::Outcome;
 use super::mesh::Handed;
@@ -28,10 +28,10 @@ use crate::base::core_set::CoreSet;
 use crate::base::id::{AccountId, CoreId};
 use crate::base::limits::MATCH_WORK_NS;
 use crate::base::rng::Rng;
-use crate::base::slab::Slab;
+use crate::base::width;
 use crate::route::receivers::{QueueRoute, Route, Target};
-use crate::route::subscription::Subscription;
 use crate::session::connection::CloseReason;
+use crate::subject::service::{Service, service_prefix};
 use crate::wire::parse::Publish;
 
 mod frames;
@@ -39,38 +39,18 @@ mod queue_forward;
 mod traced;
 mod wide;
 
-/// What became of a message.
-pub(super) struct Fanned {
-    /// Somebody gets it, or may get it on another core.
-    pub delivered: bool,
-    /// The cores that it was handed to.
-    pub cores: CoreSet,
-}
-
-/// Everything that deliveries of one message change.
-pub(super) struct Deliverer<'a, O> {
-    pub connections: &'a mut Connections,
-    pub subscriptions: &'a mut Slab<Subscription>,
-    pub route: &'a Route,
-    pub message: &'a Message<'a>,
-    pub flight: &'a mut Flight,
-    pub observer: &'a mut O,
+/// How the control line of a message was read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Line {
+    /// It is the connection's last one again ([`LastLine`]).
+    ///
+    /// [`LastLine`]: crate::wire::repeat::LastLine
+    Repeated,
+    /// It was taken apart.
+    Parsed,
 }
 
 impl<O: Observer> Deliverer<'_, O> {
-    /// Delivers to one receiver; false if it does not take the message.
-    #[inline]
-    pub fn deliver(&mut self, target: Target) -> bool {
-        self.connections.deliver(
-            self.route,
-            self.subscriptions,
-            target,
-            self.message,
-            self.flight,
-            self.observer,
-        )
-    }
-
     /// Delivers to one of the members, beginning with one of them.
     pub fn deliver_to_one(&mut self, members: &[Target], first: usize) -> bool {
         let (before, after) = members.split_at(first);
@@ -79,24 +59,27 @@ impl<O: Observer> Deliverer<'_, O> {
     }
 
     /// Delivers to one member of a queue group, on whichever core it is; false if
-    /// nobody is left who may have the message. The draw is over the members of
+    /// nobody is left who may have the message. Members of this core are given
+    /// apart, since of a lent route some may be gone. The draw is over the members of
     /// all cores, one of another core is noted in `queue_forwards`.
     pub fn deliver_to_group(
         &mut self,
+        members_here: &[Target],
         queue: &QueueRoute,
         own: CoreId,
         rng: &mut Rng,
         queue_forwards: &mut Vec<(CoreId, u32)>,
     ) -> bool {
-        let members = queue.local.len() as u64 + u64::from(queue.remote_members);
+        let here = members_here.len() as u64;
+        let members = here + u64::from(queue.remote_members);
+        if members == 0 {
+            return false;
+        }
         let chosen = rng.below(members);
-        let local = usize::try_from(chosen).is_ok_and(|chosen| {
-            chosen < queue.local.len() && self.deliver_to_one(&queue.local, chosen)
-        });
-        if local {
+        if chosen < here && self.deliver_to_one(members_here, width::size(chosen)) {
             return true;
         }
-        let core = choose_core(queue, chosen, own);
+        let core = choose_core(queue, chosen.saturating_sub(here), own);
         queue_forwards.extend(core.map(|core| (core, queue.queue)));
         core.is_some()
     }
@@ -108,32 +91,51 @@ impl Shard {
     pub(super) fn publish(&mut self, index: u32, message: &Publish<'_>) -> Outcome {
         match message.header_len > 0 && wants_trace(message.header()) {
             true => self.publish_traced(index, message),
-            false => self.publish_plainly(index, message),
+            false => self.publish_plainly(index, message, Line::Parsed),
         }
     }
 
     #[inline]
-    pub(super) fn publish_plainly(&mut self, index: u32, message: &Publish<'_>) -> Outcome {
+    pub(super) fn publish_plainly(
+        &mut self,
+        index: u32,
+        message: &Publish<'_>,
+        line: Line,
+    ) -> Outcome {
+        let service = service_prefix(message.subject);
         let now = self.clock.mono;
         let connection = &mut self.connections[index];
         let (account, checks) = (connection.account, connection.checks_messages);
+        let source = Source::Connection {
+            slot: index,
+            kind: connection.kind,
+        };
         let rights = connection.rights.filter(|_| connection.restricts_publish);
         let interest = &mut self.interests[account];
-        let at = interest.published_route(message.subject, connection.last_route);
-        self.work
-            .charge(u64::from(interest.take_work()) * MATCH_WORK_NS);
+        let (hint, stamp) = (connection.last_route, &mut connection.last_line_route);
+        let mut at = match line {
+            Line::Repeated => interest.repeated_route(message.subject, hint, stamp),
+            Line::Parsed => interest.published_route(message.subject, hint),
+        };
+        let units = interest.take_work();
+        if units > 0 {
+            self.work.charge(u64::from(units) * MATCH_WORK_NS);
+        }
         connection.last_route = at;
         connection.heartbeat.last_input = now;
         connection.traffic.count_in(message.size());
-        let mut at = at;
-        if interest.route_at(at).mapped.is_some() {
+        let mut route = interest.route_at(at);
+        if route.mapped.is_some() {
             let Some(to) = self.redirect(index, at) else {
                 return self.lose(index, message);
             };
             at = to;
+            route = self.interests[account].route_at(at);
         }
         let place = Place { account, at };
-        if self.must_wait(index, place, message.size()) {
+        let is_empty = route.is_empty();
+        let is_narrow = route.is_local_to(self.config.limits.work.bulk_receivers);
+        if !is_narrow && self.must_wait(index, place, message.size()) {
             // It comes again.
             self.connections[index].traffic.uncount_in(message.size());
             return Outcome::Postponed;
@@ -149,14 +151,13 @@ impl Shard {
         if (checks || super::admit::is_reserved(message)) && !self.admit(index, message) {
             return Outcome::Done;
         }
-        let route = self.interests[account].route_at(at);
-        let delivered = if route.is_empty() {
+        let delivered = if is_empty {
             false
         } else if message.tail.is_empty() {
-            self.fan_out_rewritten(place, message, index)
+            self.fan_out_rewritten(place, message, source)
         } else {
             let delivery = Message {
-                source: self.source_of(index),
+                source,
                 shown: None,
                 line: message.tail,
                 body: b"",
@@ -165,7 +166,7 @@ impl Shard {
             };
             self.fan_out(place, &delivery)
         };
-        let is_noted = message.subject.first() == Some(&b'$') && self.note_request(index, message);
+        let is_noted = service == Some(Service::SystemRequest) && self.note_request(index, message);
         if !delivered && !is_noted && !message.reply.is_empty() {
             self.tell_no_responders_at(index, at, message.reply);
         }
@@ -175,12 +176,12 @@ impl Shard {
     /// Delivers a message that did not come in the form in which it is
     /// delivered.
     #[inline(never)]
-    fn fan_out_rewritten(&mut self, place: Place, message: &Publish<'_>, index: u32) -> bool {
+    fn fan_out_rewritten(&mut self, place: Place, message: &Publish<'_>, source: Source) -> bool {
         let mut tail = std::mem::take(&mut self.scratch.tail);
         tail.clear();
         write_tail(message, &mut tail);
         let delivery = Message {
-            source: self.source_of(index),
+            source,
             shown: None,
             line: &tail,
             body: b"",
@@ -192,18 +193,9 @@ impl Shard {
         delivered
     }
 
-    /// What a connection is as a publisher.
-    #[inline]
-    pub(super) fn source_of(&self, index: u32) -> Source {
-        Source::Connection {
-            slot: index,
-            kind: self.connections[index].kind,
-        }
-    }
-
     /// Whether a publisher has to wait before a message of it may go by a route:
     /// for room in a link, or for its turn among wide fan-outs.
-    #[inline]
+    #[inline(never)]
     fn must_wait(&mut self, index: u32, place: Place, size: usize) -> bool {
         let route = self.interests[place.account].route_at(place.at);
         if (!route.remote.is_empty() || !route.queues.is_empty())
@@ -232,17 +224,17 @@ impl Shard {
             return self.fan_out_apart(place, message);
         }
         self.fan_out_observed(place, message, &mut Unobserved)
-            .delivered
     }
 
-    /// The same while somebody looks on, or nobody.
+    /// The same while somebody looks on, or nobody: true if somebody gets the
+    /// message, or may get it on another core.
     #[inline]
     pub(super) fn fan_out_observed<O: Observer>(
         &mut self,
         place: Place,
         message: &Message<'_>,
         observer: &mut O,
-    ) -> Fanned {
+    ) -> bool {
         let is_twice = self.is_mutant(Mutant::QueueTwice);
         let (route, subscriptions) = self.interests[place.account].route_parts(place.at);
         let receivers = route.receivers();
@@ -257,7 +249,7 @@ impl Shard {
         let mut deliverer = Deliverer {
             connections: &mut self.connections,
             subscriptions,
-            route,
+            head: message.head(route),
             message,
             flight: &mut flight,
             observer,
@@ -268,6 +260,7 @@ impl Shard {
         }
         for queue in &route.queues {
             delivered |= deliverer.deliver_to_group(
+                &queue.local,
                 queue,
                 self.config.core,
                 &mut self.rng,
@@ -283,13 +276,12 @@ impl Shard {
         let traffic = &mut self.interests[place.account].traffic;
         traffic.count_out(flight.delivered, message.size);
         self.work.charge(flight.take_work_ns());
-        let mut cores = CoreSet::EMPTY;
         if hands_on {
-            cores = self.hand_to_cores(place, message);
+            observer.note_cores(self.hand_to_cores(place, message));
         }
         observer.name(&self.interests[place.account]);
         self.after_fan_out(place.account, message.source, &flight);
-        Fanned { delivered, cores }
+        delivered
     }
 
     /// Writes the message into the batches of the cores that want it: those of the
@@ -344,10 +336,10 @@ impl Shard {
     }
 
     /// Removes what the deliveries ended and notes who fell behind.
-    #[inline]
+    #[inline(always)]
     pub(super) fn after_fan_out(&mut self, account: AccountId, source: Source, flight: &Flight) {
-        if let Some(publisher) = source.slot()
-            && let Some(behind) = flight.behind()
+        if let Some(behind) = flight.behind()
+            && let Some(publisher) = source.slot()
         {
             self.connections[publisher].behind = Some(behind);
         }
@@ -355,9 +347,14 @@ impl Shard {
             self.remove_finished(account);
         }
         if !self.connections.overflowed.is_empty() {
-            for index in std::mem::take(&mut self.connections.overflowed) {
-                self.close_slow_consumer(index, CloseReason::SlowConsumerPendingBytes);
-            }
+            self.cut_overflowed();
+        }
+    }
+
+    #[cold]
+    fn cut_overflowed(&mut self) {
+        for index in std::mem::take(&mut self.connections.overflowed) {
+            self.close_slow_consumer(index, CloseReason::SlowConsumerPendingBytes);
         }
     }
 
@@ -378,9 +375,9 @@ impl Shard {
     }
 }
 
-/// A core with members of a queue group, by the number drawn.
-pub(super) fn choose_core(queue: &QueueRoute, drawn: u64, own: CoreId) -> Option<CoreId> {
-    let mut left = drawn.saturating_sub(queue.local.len() as u64);
+/// A core with members of a queue group, by the number drawn among those.
+fn choose_core(queue: &QueueRoute, drawn: u64, own: CoreId) -> Option<CoreId> {
+    let mut left = drawn;
     for &(core, members) in &queue.remote {
         debug_assert_ne!(core, own, "a core is not its own peer");
         if left < u64::from(members) {

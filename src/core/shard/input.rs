@@ -11,6 +11,7 @@
 use bytes::Bytes;
 
 use super::Shard;
+use super::fanout::Line;
 use crate::base::id::ConnectionKey;
 use crate::base::limits::{COMMAND_WORK_NS, OWN_BUFFER_PAYLOAD_BYTES, STALL_READ_BYTES};
 use crate::base::traffic::Traffic;
@@ -158,7 +159,7 @@ impl Shard {
             }
             self.work.charge(COMMAND_WORK_NS);
             if !trace && let Some((message, taken)) = &connection.last_line.recall(rest) {
-                match self.publish(index, message) {
+                match self.publish_plainly(index, message, Line::Repeated) {
                     Outcome::Done => rest = &rest[*taken..],
                     Outcome::Postponed => break rest.len(),
                 }
@@ -177,8 +178,9 @@ impl Shard {
                     }
                     match command {
                         Command::Publish(message) => {
-                            let last_line = &mut self.connections[index].last_line;
-                            last_line.learn(input_before, message, *taken);
+                            let connection = &mut self.connections[index];
+                            connection.last_line.learn(input_before, message, *taken);
+                            connection.last_line_route = 0;
                         }
                         Command::Connect(_) => {
                             grammar = self.grammar(index);

@@ -6,11 +6,13 @@
 
 use bytes::Bytes;
 
+use crate::base::core_set::CoreSet;
 use crate::base::id::{AccountId, ConnectionKey, ConnectionKind, CoreId, Nanos};
-use crate::base::limits::{DELIVERY_WORK_BYTES, DELIVERY_WORK_NS, SEND_WORK_NS, SHARED_TAIL_BYTES};
+use crate::base::limits::{COPIED_BYTES_PER_NS, DELIVERY_WORK_NS, SHARED_TAIL_BYTES};
 use crate::base::slab::NONE;
+use crate::base::width;
 use crate::route::interest::Interest;
-use crate::route::receivers::Target;
+use crate::route::receivers::{Route, Target};
 use crate::route::subscription::Subscription;
 use crate::session::connection::{Behind, Connection};
 
@@ -84,6 +86,12 @@ impl Message<'_> {
         weight(receivers, self.len())
     }
 
+    /// What a delivery with headers begins with if it is found by a route.
+    #[inline]
+    pub fn head<'b>(&'b self, route: &'b Route) -> &'b [u8] {
+        self.shown.unwrap_or_else(|| route.head())
+    }
+
     /// Its bytes in an outbox, without what a delivery begins with.
     pub fn len(&self) -> usize {
         self.line.len() + self.body.len()
@@ -110,15 +118,14 @@ pub(super) struct Flight {
     pub pending_noticed: u64,
     /// A receiver that has, or [`NONE`].
     pub behind: u32,
+    /// Slot of the publisher if it is on this core, or [`NONE`].
+    pub own: u32,
     /// Deliveries.
     pub delivered: u64,
-    /// Receivers that were promptly marked.
-    pub marked: u64,
-    /// Receivers that were tried, each as many times as what it gets is long: the
-    /// work that was done.
-    pub tried: u64,
-    /// The large message that is being executed, if there is one.
-    pub large: Bytes,
+    /// What trying a receiver costs, in nominal nanoseconds.
+    pub try_ns: u64,
+    /// The work that was done, in nominal nanoseconds.
+    pub work_ns: u64,
     /// What all receivers share of a large message.
     pub shared: Option<Bytes>,
 }
@@ -127,9 +134,7 @@ impl Flight {
     /// The work that was done since this was last asked, in nominal nanoseconds.
     #[inline]
     pub fn take_work_ns(&mut self) -> u64 {
-        let tried = std::mem::take(&mut self.tried);
-        let marked = std::mem::take(&mut self.marked);
-        tried * DELIVERY_WORK_NS + marked * SEND_WORK_NS
+        std::mem::take(&mut self.work_ns)
     }
 
     /// It goes on at a later moment.
@@ -161,6 +166,9 @@ pub(super) trait Observer {
     /// Names the receivers that it has looked at, while their subscriptions are
     /// all still there.
     fn name(&mut self, interest: &Interest);
+
+    /// Notes the cores that the message was handed to.
+    fn note_cores(&mut self, cores: CoreSet);
 }
 
 /// What an observer decides.
@@ -185,7 +193,13 @@ impl Observer for Unobserved {
 
     #[inline(always)]
     fn name(&mut self, _: &Interest) {}
+
+    #[inline(always)]
+    fn note_cores(&mut self, _: CoreSet) {}
 }
+
+/// Bytes that are copied in the time of one delivery.
+const DELIVERY_WORK_BYTES: usize = width::size(DELIVERY_WORK_NS * COPIED_BYTES_PER_NS);
 
 /// See [`Message::weight`].
 #[inline]

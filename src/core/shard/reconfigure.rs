@@ -193,7 +193,7 @@ impl Shard {
             return;
         }
         let interest = &mut self.interests[connection.account];
-        for &number in &connection.subscriptions {
+        for number in connection.subscriptions.iter() {
             interest.set_filter(number, Filter::Nothing);
         }
     }
@@ -205,7 +205,7 @@ impl Shard {
         let interest = &mut self.interests[connection.account];
         let authority = &self.config.authority;
         let rights = authority.rights().get(connection.rights);
-        for &number in &connection.subscriptions {
+        for number in connection.subscriptions.iter() {
             let (pattern, queue) = interest.name_of(number);
             let filter = match (rights, Pattern::parse(pattern)) {
                 (Some(rights), _) if !rights.may_subscribe(pattern, queue) => Filter::Nothing,
@@ -305,7 +305,7 @@ impl Shard {
             return;
         };
         let interest = &self.interests[connection.account];
-        let numbers = connection.subscriptions.iter().copied();
+        let numbers = connection.subscriptions.iter();
         let revoked = numbers.filter(|&number| {
             let (pattern, queue) = interest.name_of(number);
             !rights.may_subscribe(pattern, queue)

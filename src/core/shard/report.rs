@@ -257,5 +257,5 @@ pub struct Place {
     /// The connection whose subscriptions are not all reported,
     pub(super) client_id: u64,
     /// and where in their table it goes on.
-    pub(super) bucket: usize,
+    pub(super) part: usize,
 }

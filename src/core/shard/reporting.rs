@@ -66,16 +66,17 @@ impl Shard {
                 work += REPORT_WORK_PER_CONNECTION;
                 let mut report = self.report_connection(connection);
                 if with_subscriptions {
-                    let bucket = match place.client_id == connection.client_id {
-                        true => place.bucket,
+                    let table = &connection.subscriptions;
+                    let part = match place.client_id == connection.client_id {
+                        true => place.part.min(table.parts() - 1),
                         false => 0,
                     };
-                    let until = bucket + REPORT_WORK_MAX;
-                    report.subscriptions =
-                        self.report_subscriptions(connection, bucket..until, &mut work);
-                    if until < connection.subscriptions.num_buckets() {
+                    let numbers = table.part(part).iter().copied();
+                    work += table.part(part).len();
+                    report.subscriptions = self.report_subscriptions(connection, numbers);
+                    if part + 1 < table.parts() {
                         place.client_id = connection.client_id;
-                        place.bucket = until;
+                        place.part = part + 1;
                         reports.push(report);
                         continue;
                     }
@@ -114,20 +115,14 @@ impl Shard {
     fn report_subscriptions(
         &self,
         connection: &Connection,
-        buckets: std::ops::Range<usize>,
-        work: &mut usize,
+        numbers: impl Iterator<Item = u32>,
     ) -> Subscriptions {
         let interest = &self.interests[connection.account];
-        let table = &connection.subscriptions;
-        let expected = table.len().min(buckets.len());
-        let mut list = Subscriptions::with_room(expected);
-        for bucket in buckets.start..buckets.end.min(table.num_buckets()) {
-            *work += 1;
-            if let Some(&number) = table.get_bucket(bucket) {
-                let (subject, queue) = interest.name_of(number);
-                let subscription = interest.subscription(number);
-                list.push(subject, queue.unwrap_or_default(), subscription);
-            }
+        let mut list = Subscriptions::with_room(numbers.size_hint().0);
+        for number in numbers {
+            let (subject, queue) = interest.name_of(number);
+            let subscription = interest.subscription(number);
+            list.push(subject, queue.unwrap_or_default(), subscription);
         }
         list
     }
@@ -167,8 +162,9 @@ impl Shard {
         }
         let connection = &self.connections[index];
         let mut report = self.report_connection(connection);
-        let buckets = 0..CLOSED_SUBSCRIPTIONS_MAX;
-        report.subscriptions = self.report_subscriptions(connection, buckets, &mut 0);
+        let numbers = connection.subscriptions.iter();
+        let some = numbers.take(CLOSED_SUBSCRIPTIONS_MAX);
+        report.subscriptions = self.report_subscriptions(connection, some);
         report.ended = Some((self.clock.mono, reason));
         self.ledger.remember(report, closed_max);
     }

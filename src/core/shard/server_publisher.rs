@@ -16,16 +16,13 @@ use crate::base::slab::NONE;
 use crate::wire::encode;
 use crate::wire::parse::Publish;
 
-/// What requests to the server begin with.
-const REQUEST_PREFIX: &[u8] = b"$SYS.";
-
 impl Shard {
-    /// Notes a message that may be a request to the server; true if it was.
+    /// Notes a message to [`Service::SystemRequest`] that may be a request to the
+    /// server; true if it was.
+    ///
+    /// [`Service::SystemRequest`]: crate::subject::service::Service
     #[cold]
     pub(super) fn note_request(&mut self, index: u32, message: &Publish<'_>) -> bool {
-        if !message.subject.starts_with(REQUEST_PREFIX) {
-            return false;
-        }
         let connection = &self.connections[index];
         let server_id = &self.config.server.server_id;
         let is_system = connection.account == AccountId::SYSTEM;

@@ -12,7 +12,10 @@
 //! starves. Not here: the rows themselves (`backlog`), the pieces of a wide fan-out
 //! (`fanout`) and of a withdrawal (`withdraw`).
 
+use std::collections::VecDeque;
+
 use super::Shard;
+use super::backlog::Backlog;
 use crate::base::id::ConnectionKey;
 use crate::session::connection::Hold;
 
@@ -50,42 +53,26 @@ impl Shard {
         if self.is_revising() {
             self.revise_some();
         }
-        // What is released meanwhile may wait for the next turn.
-        for _ in 0..self.backlog.released.len() {
-            let Some(key) = self.backlog.released.pop_front() else {
-                break;
-            };
-            self.go_on(key, Hold::Over);
-            if self.work.is_spent() {
-                break;
-            }
-        }
+        self.serve(Hold::Over, |backlog| &mut backlog.released);
         self.work.grant(backlog_ns / 2);
         self.step_wide();
         self.step_withdrawals();
         self.work.grant(backlog_ns);
-        self.serve_waiters();
+        self.serve(Hold::Paused, |backlog| &mut backlog.paused);
+        self.serve(Hold::Wide, |backlog| &mut backlog.wide_waiters);
     }
 
-    /// Gives slices to connections that have much to do, as far as the work goes.
-    fn serve_waiters(&mut self) {
-        for _ in 0..self.backlog.paused.len() {
-            let Some(key) = self.backlog.paused.pop_front() else {
-                break;
-            };
-            self.go_on(key, Hold::Paused);
-            if self.work.is_spent() {
+    /// Gives one slice to each of a row, as far as the work goes, but at least to
+    /// one. Who comes into it meanwhile waits for the next turn.
+    fn serve(&mut self, reason: Hold, row: impl Fn(&mut Backlog) -> &mut VecDeque<ConnectionKey>) {
+        for _ in 0..row(&mut self.backlog).len() {
+            if reason == Hold::Wide && !self.admits_wide(usize::MAX) {
                 break;
             }
-        }
-        for _ in 0..self.backlog.wide_waiters.len() {
-            if !self.admits_wide(usize::MAX) {
-                break;
-            }
-            let Some(key) = self.backlog.wide_waiters.pop_front() else {
+            let Some(key) = row(&mut self.backlog).pop_front() else {
                 break;
             };
-            self.go_on(key, Hold::Wide);
+            self.go_on(key, reason);
             if self.work.is_spent() {
                 break;
             }

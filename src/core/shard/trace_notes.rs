@@ -5,6 +5,7 @@
 
 use super::message::{Look, Observer};
 use super::message_trace::Egress;
+use crate::base::core_set::CoreSet;
 use crate::base::id::Nanos;
 use crate::base::limits::TRACED_EGRESSES_MAX;
 use crate::route::interest::Interest;
@@ -25,6 +26,8 @@ pub(super) struct Notes {
     is_only: bool,
     /// Receivers written down so far.
     pub egresses: Vec<Egress>,
+    /// Cores that the message was handed to: they write down theirs.
+    pub cores: CoreSet,
     /// Subscriptions of the last of them, whose names are not known yet.
     unnamed: Vec<u32>,
 }
@@ -36,6 +39,7 @@ impl Notes {
             now,
             is_only,
             egresses: Vec::new(),
+            cores: CoreSet::EMPTY,
             unnamed: Vec::new(),
         }
     }
@@ -99,5 +103,9 @@ impl Observer for Notes {
             egress.subscription = String::from_utf8_lossy(pattern).into_owned();
             egress.queue = String::from_utf8_lossy(queue.unwrap_or_default()).into_owned();
         }
+    }
+
+    fn note_cores(&mut self, cores: CoreSet) {
+        self.cores = cores;
     }
 }

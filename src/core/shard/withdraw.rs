@@ -27,11 +27,10 @@ impl Shard {
         let mut withdrawal = Withdrawal {
             key,
             account: connection.account,
-            numbers: std::mem::take(&mut connection.subscriptions)
-                .into_iter()
-                .collect(),
+            numbers: Vec::new(),
+            parts: std::mem::take(&mut connection.subscriptions).into_parts(),
         };
-        if withdrawal.numbers.len() <= self.config.limits.work.withdrawn_at_once {
+        if withdrawal.left() <= self.config.limits.work.withdrawn_at_once {
             while !self.end_some(&mut withdrawal) {}
             return self.connections[index].withdrawals > 0;
         }
@@ -69,7 +68,7 @@ impl Shard {
         let connection = &self.connections[withdrawal.key.index];
         debug_assert_eq!(connection.generation, withdrawal.key.generation);
         for _ in 0..self.config.limits.work.step {
-            let Some(number) = withdrawal.numbers.pop() else {
+            let Some(number) = withdrawal.pop() else {
                 return true;
             };
             if self.config.trace {
@@ -81,7 +80,7 @@ impl Shard {
             });
             self.work.charge(SUBSCRIPTION_WORK_NS);
         }
-        withdrawal.numbers.is_empty()
+        withdrawal.is_over()
     }
 
     fn finish_withdrawal(&mut self, key: ConnectionKey) {

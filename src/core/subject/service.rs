@@ -13,7 +13,7 @@ pub enum Service {
     Ack,
     /// `$JS.FC.`: answers to flow control of push consumers (ADR-9).
     FlowControl,
-    /// `$SYS.REQ.`: requests to the server.
+    /// `$SYS.REQ.`, `$SYS.DEBUG.`: requests to the server.
     SystemRequest,
 }
 
@@ -28,11 +28,12 @@ pub fn service_prefix(subject: &[u8]) -> Option<Service> {
 }
 
 fn service_of(subject: &[u8]) -> Option<Service> {
-    const PREFIXES: [(&[u8], Service); 4] = [
+    const PREFIXES: [(&[u8], Service); 5] = [
         (b"$JS.ACK.", Service::Ack),
         (b"$JS.API.", Service::JetStreamApi),
         (b"$JS.FC.", Service::FlowControl),
         (b"$SYS.REQ.", Service::SystemRequest),
+        (b"$SYS.DEBUG.", Service::SystemRequest),
     ];
     PREFIXES
         .iter()
@@ -55,6 +56,7 @@ mod tests {
             ),
             ("$JS.FC.ORDERS.worker.x", Some(Service::FlowControl)),
             ("$SYS.REQ.SERVER.PING", Some(Service::SystemRequest)),
+            ("$SYS.DEBUG.SUBSCRIBERS", Some(Service::SystemRequest)),
             ("$JS.API", None),
             ("$JS.APIS.INFO", None),
             ("$JS.EVENT.ADVISORY.API", None),

@@ -15,11 +15,11 @@
 //! most the size of the trie.
 
 use ahash::RandomState;
-use hashbrown::HashTable;
 
 use super::pattern::{SEPARATOR, tokens};
 use crate::base::short;
-use crate::base::slab::{NONE, Slab, shrink_table};
+use crate::base::slab::{NONE, Slab};
+use crate::base::slot_table::SlotTable;
 use crate::base::text::Text;
 
 /// Branches whose room is kept for the next walk.
@@ -29,7 +29,7 @@ const BRANCHES_KEPT: usize = 256;
 #[derive(Debug)]
 pub struct WildcardTrie {
     nodes: Slab<Node>,
-    edges: HashTable<u32>,
+    edges: SlotTable,
     hasher: RandomState,
     root: u32,
     patterns: usize,
@@ -77,7 +77,7 @@ impl WildcardTrie {
         let root = nodes.insert(Node::new(NONE, b""));
         Self {
             nodes,
-            edges: HashTable::new(),
+            edges: SlotTable::default(),
             hasher: RandomState::with_seeds(seed, 1, 2, 3),
             root,
             patterns: 0,
@@ -100,7 +100,7 @@ impl WildcardTrie {
     /// Memory of nodes and edges; that of long tokens is not counted.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.nodes.bytes() + self.edges.allocation_size()
+        self.nodes.bytes() + self.edges.bytes()
     }
 
     /// Puts a valid pattern in; it must not be there yet.
@@ -202,12 +202,10 @@ impl WildcardTrie {
     }
 
     fn child(&self, parent: u32, token: &[u8]) -> Option<u32> {
-        self.edges
-            .find(self.hash(parent, token), |&candidate| {
-                let node = &self.nodes[candidate];
-                node.parent == parent && short::equal(&node.token, token)
-            })
-            .copied()
+        self.edges.find(self.hash(parent, token), |&candidate| {
+            let node = &self.nodes[candidate];
+            node.parent == parent && short::equal(&node.token, token)
+        })
     }
 
     fn child_or_new(&mut self, parent: u32, token: &[u8]) -> u32 {
@@ -224,7 +222,7 @@ impl WildcardTrie {
         self.nodes[parent].literal_children += 1;
         let (nodes, hasher) = (&self.nodes, &self.hasher);
         self.edges
-            .insert_unique(hasher.hash_one((parent, token)), child, |&node| {
+            .insert(hasher.hash_one((parent, token)), child, |node| {
                 hasher.hash_one((nodes[node].parent, &*nodes[node].token))
             });
         child
@@ -237,20 +235,14 @@ impl WildcardTrie {
             if self.nodes[parent].star == node {
                 self.nodes[parent].star = NONE;
             } else {
-                let hash = self.hash(parent, &self.nodes[node].token);
-                self.edges
-                    .find_entry(hash, |&candidate| candidate == node)
-                    .expect("every literal child has an edge")
-                    .remove();
+                let (nodes, hasher) = (&self.nodes, &self.hasher);
+                let hash = |at: u32| hasher.hash_one((nodes[at].parent, &*nodes[at].token));
+                self.edges.remove(hash(node), node, hash);
                 self.nodes[parent].literal_children -= 1;
             }
             self.nodes.remove(node);
             node = parent;
         }
-        let (nodes, hasher) = (&self.nodes, &self.hasher);
-        shrink_table(&mut self.edges, |&node| {
-            hasher.hash_one((nodes[node].parent, &*nodes[node].token))
-        });
     }
 }
 

@@ -3,9 +3,9 @@
 
 use super::{ASKED, FIRST, RouteCache, SCRATCH};
 use crate::base::limits::{ROUTE_EVICTION_BYTES_PER_STEP, ROUTE_EVICTION_STEPS_MIN};
+use crate::base::slot_table::SlotTable;
 use crate::base::width;
 use crate::route::receivers::Route;
-use hashbrown::HashTable;
 
 /// What the scratch may keep while the budget is used up.
 const SCRATCH_BYTES_KEPT: usize = 4096;
@@ -119,18 +119,15 @@ impl RouteCache {
     }
 
     pub(super) fn evict(&mut self, at: u32) {
-        let route = std::mem::take(&mut self.routes[at as usize]);
+        let (routes, hasher) = (&self.routes, &self.hasher);
+        let hash = routes[at as usize].hash;
         self.table
-            .find_entry(route.hash, |&other| other == at)
-            .expect("every route is in the table")
-            .remove();
-        if route.is_detour() {
-            let hash = self.hasher.hash_one(route.subject());
-            self.detours
-                .find_entry(hash, |&other| other == at)
-                .expect("every detour is in the table")
-                .remove();
+            .remove(hash, at, |other| routes[other as usize].hash);
+        if routes[at as usize].is_detour() {
+            let hash = |at: u32| hasher.hash_one(routes[at as usize].subject());
+            self.detours.remove(hash(at), at, hash);
         }
+        let route = std::mem::take(&mut self.routes[at as usize]);
         self.vacant.push(at);
         self.charge(route.charged, 0);
     }
@@ -148,8 +145,8 @@ impl RouteCache {
         });
         self.routes.shrink_to_fit();
         self.vacant = Vec::new();
-        self.table = HashTable::with_capacity(self.routes.len());
-        self.detours = HashTable::new();
+        self.table = SlotTable::default();
+        self.detours = SlotTable::default();
         for at in FIRST..width::short(self.routes.len()) {
             self.enter(at);
         }

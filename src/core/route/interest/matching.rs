@@ -32,6 +32,19 @@ impl Interest {
         }
     }
 
+    /// The same for a subject that the publisher repeats: `stamp` is that of its
+    /// route, and becomes that of the one that is found. Nothing is compared while
+    /// both are the last ones.
+    #[inline]
+    pub fn repeated_route(&mut self, subject: &[u8], hint: u32, stamp: &mut u64) -> u32 {
+        if self.routes.is_unchanged(hint, *stamp) {
+            return hint;
+        }
+        let at = self.published_route(subject, hint);
+        *stamp = self.routes.stamp(at);
+        at
+    }
+
     /// The route of a subject to which nobody publishes now; that of a message
     /// which is on its way stays where it is.
     pub fn asked_route(&mut self, subject: &[u8]) -> &Route {
@@ -58,7 +71,7 @@ impl Interest {
             .find(hash, |&entry| short::equal(&patterns[entry].text, subject));
         // In a message wildcards are letters: a subject that reads like a
         // pattern is matched by the trie alone.
-        if let Some(&entry) = literal
+        if let Some(entry) = literal
             && !patterns[entry].has_wildcard
         {
             work += collect(&patterns[entry], groups, route);

@@ -14,19 +14,23 @@ use super::super::rewrite::strip;
 use super::Connections;
 use crate::base::id::Nanos;
 use crate::base::limits::{
-    BULK_PENDING_BYTES, BULK_PENDING_BYTES_MIN, DELIVERY_WORK_BYTES, SHARED_TAIL_BYTES,
+    BULK_PENDING_BYTES, BULK_PENDING_BYTES_MIN, COPIED_BYTES_PER_NS, DELIVERY_WORK_NS,
+    SEND_WORK_NS, SHARED_TAIL_BYTES,
 };
 use crate::base::short;
 use crate::base::slab::{NONE, Slab};
-use crate::route::receivers::{Route, Target};
+use crate::route::receivers::Target;
 use crate::route::subscription::Subscription;
 use crate::session::connection::{Connection, Mark};
 use crate::session::large_message::share_part;
+use crate::session::outbox::BlockPool;
 
 impl Connections {
     /// Begins a message's way to so many receivers; `large` is what is being
     /// executed, if that has a buffer of its own.
-    #[inline]
+    // Where it is built it must stay: to be moved it would be read back in wider
+    // pieces than it was written in, which processors wait for.
+    #[inline(always)]
     pub fn begin_flight(
         &mut self,
         now: Nanos,
@@ -40,18 +44,18 @@ impl Connections {
             is_bulk,
             pending_noticed: self.limits.pending_noticed,
             behind: NONE,
+            own: message.source.slot().unwrap_or(NONE),
             delivered: 0,
-            marked: 0,
-            tried: 0,
-            large: Bytes::new(),
+            try_ns: DELIVERY_WORK_NS + message.len() as u64 / COPIED_BYTES_PER_NS,
+            work_ns: 0,
             shared: None,
         };
         if is_bulk {
             flight.pending_noticed = bulk_pending_noticed(flight.pending_noticed, receivers);
         }
         if message.len() >= SHARED_TAIL_BYTES {
-            flight.large = large.clone();
-            self.share(&mut flight, message, receivers);
+            flight.try_ns = DELIVERY_WORK_NS;
+            flight.shared = self.share(large, message, receivers);
         }
         flight
     }
@@ -59,34 +63,43 @@ impl Connections {
     /// Makes the receivers of a large message share the buffer that it arrived in
     /// or, if it has none of its own and they are several, one copy of it.
     #[inline(never)]
-    fn share(&mut self, flight: &mut Flight, message: &Message<'_>, receivers: usize) {
-        if message.body.is_empty() {
-            flight.shared = share_part(&flight.large, message.line);
+    fn share(&mut self, large: &Bytes, message: &Message<'_>, receivers: usize) -> Option<Bytes> {
+        let part = match message.body.is_empty() {
+            true => share_part(large, message.line),
+            false => None,
+        };
+        if part.is_some() || receivers <= 1 {
+            return part;
         }
-        if flight.shared.is_none() && receivers > 1 {
-            let mut copy = self.pool.take_shared(message.len());
-            copy.extend_from_slice(message.line);
-            copy.extend_from_slice(message.body);
-            flight.shared = Some(copy.freeze());
-        }
+        let mut copy = self.pool.take_shared(message.len());
+        copy.extend_from_slice(message.line);
+        copy.extend_from_slice(message.body);
+        Some(copy.freeze())
     }
+}
 
-    /// Copies a message into one outbox; false if this receiver does not take it.
-    #[inline]
-    pub fn deliver<O: Observer>(
-        &mut self,
-        route: &Route,
-        subscriptions: &mut Slab<Subscription>,
-        target: Target,
-        message: &Message<'_>,
-        flight: &mut Flight,
-        observer: &mut O,
-    ) -> bool {
-        flight.tried += 1;
-        let connection = &mut self.table[target.connection];
-        let subscription = &mut subscriptions[target.subscription];
-        let is_own = message.source.slot() == Some(target.connection);
-        match observer.look(connection, subscription, target, is_own) {
+/// Everything that deliveries of one message need and change. Handed on as a whole,
+/// since a delivery is too short for eight arguments.
+pub(in super::super) struct Deliverer<'a, O> {
+    pub connections: &'a mut Connections,
+    pub subscriptions: &'a mut Slab<Subscription>,
+    /// What a delivery with headers begins with.
+    pub head: &'a [u8],
+    pub message: &'a Message<'a>,
+    pub flight: &'a mut Flight,
+    pub observer: &'a mut O,
+}
+
+impl<O: Observer> Deliverer<'_, O> {
+    /// Copies the message into one outbox; false if this receiver does not take it.
+    pub fn deliver(&mut self, target: Target) -> bool {
+        let (message, flight) = (self.message, &mut *self.flight);
+        let connections = &mut *self.connections;
+        flight.work_ns += flight.try_ns;
+        let connection = &mut connections.table[target.connection];
+        let subscription = &mut self.subscriptions[target.subscription];
+        let is_own = flight.own == target.connection;
+        match self.observer.look(connection, subscription, target, is_own) {
             Look::Deliver => {}
             Look::Spare => return true,
             Look::Refused => return false,
@@ -103,86 +116,74 @@ impl Connections {
                 return false;
             }
             if subscription.delivered == subscription.delivered_max {
-                self.finished.push(target.subscription);
+                connections.finished.push(target.subscription);
             }
         }
-        if connection.outbox.pending_bytes() > self.limits.pending_dropped {
+        if connection.outbox.pending_bytes() > connections.limits.pending_dropped {
             return false;
         }
         let with_header = message.has_header && connection.headers;
-        let head = match message.shown {
-            None => route.head(with_header),
-            Some(head) => &head[usize::from(!with_header)..],
-        };
+        let head = &self.head[usize::from(!with_header)..];
         let sid = subscription.sid.with_blank();
         let (line, body) = if with_header || !message.has_header {
             (message.line, message.body)
         } else {
-            strip(message.line, message.body, &mut self.stripped);
-            (&self.stripped[..], &b""[..])
+            strip(message.line, message.body, &mut connections.stripped);
+            (&connections.stripped[..], &b""[..])
         };
-        if flight.shared.is_some() && with_header == message.has_header {
-            self.append_shared(target.connection, head, sid, message.size, flight);
-            return true;
+        match &flight.shared {
+            Some(tail) if with_header == message.has_header => {
+                connections.pending_bytes +=
+                    append_shared(connection, &mut connections.pool, [head, sid], tail);
+                if let Some(style) = connections.limits.trace {
+                    log_delivery(connection, [head, sid, tail, b""], style);
+                }
+            }
+            _ => {
+                let len = head.len() + sid.len() + line.len() + body.len();
+                let room = connection.outbox.extend(len, &mut connections.pool);
+                write(room, [head, sid, line, body]);
+                connections.pending_bytes += len as u64;
+                if let Some(style) = connections.limits.trace {
+                    log_delivery(connection, [head, sid, line, body], style);
+                }
+            }
         }
-        let len = head.len() + sid.len() + line.len() + body.len();
-        flight.tried += (len / DELIVERY_WORK_BYTES) as u64;
-        let room = connection.outbox.extend(len, &mut self.pool);
-        write(room, [head, sid, line, body]);
-        self.pending_bytes += len as u64;
-        if let Some(style) = self.limits.trace {
-            log_delivery(connection, [head, sid, line, body], style);
-        }
-        self.note_delivery(target.connection, message.size, flight);
-        true
-    }
-
-    #[inline(never)]
-    fn append_shared(
-        &mut self,
-        index: u32,
-        head: &[u8],
-        sid: &[u8],
-        size: usize,
-        flight: &mut Flight,
-    ) {
-        let Some(tail) = flight.shared.clone() else {
-            return;
-        };
-        let receiver = &mut self.table[index];
-        if let Some(style) = self.limits.trace {
-            log_delivery(receiver, [head, sid, &tail, b""], style);
-        }
-        self.pending_bytes += (head.len() + sid.len() + tail.len()) as u64;
-        receiver.outbox.push(head, &mut self.pool);
-        receiver.outbox.push(sid, &mut self.pool);
-        receiver.outbox.push_shared(tail, &mut self.pool);
-        self.note_delivery(index, size, flight);
-    }
-
-    /// Notes that a receiver got something.
-    #[inline]
-    fn note_delivery(&mut self, index: u32, size: usize, flight: &mut Flight) {
-        let connection = &mut self.table[index];
         flight.delivered += 1;
-        connection.traffic.out_messages += 1;
-        connection.traffic.out_bytes += size as u64;
+        connection.traffic.count_out(1, message.size);
         let pending = connection.outbox.pending_bytes();
         if connection.mark != Mark::Prompt {
             if flight.is_bulk {
-                self.mark_bulk(index);
+                connections.rows.mark_bulk(connection, target.connection);
             } else {
-                flight.marked += 1;
-                self.mark_prompt(index);
+                flight.work_ns += SEND_WORK_NS;
+                connections.rows.mark_prompt(connection, target.connection);
             }
         }
         if pending > flight.pending_noticed {
-            flight.behind = index;
-            if pending > self.limits.pending_max {
-                self.overflowed.push(index);
+            flight.behind = target.connection;
+            if pending > connections.limits.pending_max {
+                connections.overflowed.push(target.connection);
             }
         }
+        true
     }
+}
+
+/// Appends a large message whose tail is shared; returns its bytes.
+#[inline(never)]
+fn append_shared(
+    receiver: &mut Connection,
+    pool: &mut BlockPool,
+    front: [&[u8]; 2],
+    tail: &Bytes,
+) -> u64 {
+    let before = receiver.outbox.pending_bytes();
+    for piece in front {
+        receiver.outbox.push(piece, pool);
+    }
+    receiver.outbox.push_shared(tail.clone(), pool);
+    receiver.outbox.pending_bytes() - before
 }
 
 /// Receivers of a wide fan-out have fallen behind with fewer bytes: together they

@@ -16,6 +16,7 @@
 //! Not here: when a connection opens and ends (`life`), what its commands do.
 
 mod deliver;
+mod rows;
 mod table;
 
 use std::collections::VecDeque;
@@ -29,6 +30,8 @@ use crate::base::limits::{
 use crate::session::connection::{Connection, Mark};
 use crate::session::outbox::BlockPool;
 
+pub(super) use deliver::Deliverer;
+use rows::Rows;
 use table::Table;
 
 /// The connections of a shard.
@@ -37,11 +40,7 @@ pub(super) struct Connections {
     table: Table,
     /// Blocks of outboxes.
     pub pool: BlockPool,
-    prompt: Vec<u32>,
-    bulk: VecDeque<u32>,
-    /// Marks ever put into the bulk row, and those taken out of it.
-    bulk_marked: u64,
-    bulk_taken: u64,
+    rows: Rows,
     /// Work of sending that this turn may still do for the bulk row.
     bulk_work: Budget,
     /// Connections that are over.
@@ -137,21 +136,12 @@ impl Connections {
 
     /// Has a connection sent to in this turn.
     pub fn mark_prompt(&mut self, index: u32) {
-        let connection = &mut self.table[index];
-        if connection.mark != Mark::Prompt {
-            connection.mark = Mark::Prompt;
-            self.prompt.push(index);
-        }
+        self.rows.mark_prompt(&mut self.table[index], index);
     }
 
     /// Has a connection sent to in this turn or a later one.
     pub fn mark_bulk(&mut self, index: u32) {
-        let connection = &mut self.table[index];
-        if connection.mark == Mark::Unmarked {
-            connection.mark = Mark::Bulk;
-            self.bulk.push_back(index);
-            self.bulk_marked += 1;
-        }
+        self.rows.mark_bulk(&mut self.table[index], index);
     }
 
     /// Queues bytes for a connection.
@@ -175,14 +165,14 @@ impl Connections {
 
     /// The slot of the next connection to send to in this turn; its mark is gone.
     pub fn next_marked(&mut self) -> Option<u32> {
-        while let Some(index) = self.prompt.pop() {
+        while let Some(index) = self.rows.prompt.pop() {
             if self.unmark(index, Mark::Prompt) {
                 return Some(index);
             }
         }
         while !self.bulk_work.is_spent() {
-            let index = self.bulk.pop_front()?;
-            self.bulk_taken += 1;
+            let index = self.rows.bulk.pop_front()?;
+            self.rows.bulk_taken += 1;
             if self.unmark(index, Mark::Bulk) {
                 self.bulk_work.charge(SEND_WORK_NS);
                 return Some(index);
@@ -204,18 +194,18 @@ impl Connections {
 
     /// Whether somebody is marked.
     pub fn has_marked(&self) -> bool {
-        !self.prompt.is_empty() || !self.bulk.is_empty()
+        !self.rows.prompt.is_empty() || !self.rows.bulk.is_empty()
     }
 
     /// What is marked now will have been sent to when [`Self::has_sent`] says so.
     pub fn marked(&self) -> u64 {
-        self.bulk_marked
+        self.rows.bulk_marked
     }
 
     /// Whether everything marked then has been sent to; promptly marked ones are,
     /// at the end of every turn.
     pub fn has_sent(&self, marked: u64) -> bool {
-        self.bulk_taken >= marked
+        self.rows.bulk_taken >= marked
     }
 
     /// Notes that a socket has accepted bytes.
@@ -278,8 +268,11 @@ impl Connections {
         }
         assert_eq!(pending_bytes, self.pending_bytes);
         assert_eq!(waiting_bytes, self.waiting_bytes);
-        assert!(prompt <= self.prompt.len() && bulk <= self.bulk.len());
-        assert_eq!(self.bulk_marked - self.bulk_taken, self.bulk.len() as u64);
+        assert!(prompt <= self.rows.prompt.len() && bulk <= self.rows.bulk.len());
+        assert_eq!(
+            self.rows.bulk_marked - self.rows.bulk_taken,
+            self.rows.bulk.len() as u64
+        );
     }
 }
 

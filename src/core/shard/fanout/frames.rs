@@ -4,11 +4,11 @@
 //! the other core has chosen (`queue_forward`).
 
 use super::super::Shard;
+use super::super::connections::Deliverer;
 use super::super::frame::{Frame, MessageFrame, Publisher};
 use super::super::message::{Message, Observer, Place, Source, Unobserved, weight};
 use super::super::mutants::Mutant;
 use super::super::rewrite::size_of_tail;
-use super::Deliverer;
 use crate::base::id::CoreId;
 use crate::base::limits::MATCH_WORK_NS;
 
@@ -103,7 +103,7 @@ impl Shard {
         let mut deliverer = Deliverer {
             connections: &mut self.connections,
             subscriptions,
-            route,
+            head: message.head(route),
             message,
             flight: &mut flight,
             observer,

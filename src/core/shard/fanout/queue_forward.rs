@@ -2,9 +2,9 @@
 //! has none left goes on to the next core that has.
 
 use super::super::Shard;
+use super::super::connections::Deliverer;
 use super::super::frame::MessageFrame;
 use super::super::message::{Flight, Message, Observer, Place};
-use super::Deliverer;
 use crate::base::id::CoreId;
 use crate::base::width;
 use crate::route::receivers::QueueRoute;
@@ -37,7 +37,7 @@ impl Shard {
         let mut deliverer = Deliverer {
             connections: &mut self.connections,
             subscriptions,
-            route,
+            head: message.head(route),
             message,
             flight,
             observer,

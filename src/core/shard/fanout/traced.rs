@@ -9,6 +9,7 @@ use super::super::message::{Message, Place};
 use super::super::message_trace::{PartName, Published, TracePart, Traces, Wish};
 use super::super::rewrite::header_of_line;
 use super::super::trace_notes::Notes;
+use super::Line;
 use crate::base::core_set::CoreSet;
 use crate::base::id::CoreId;
 use crate::base::limits::TRACED_DELIVERY_WORK_NS;
@@ -19,7 +20,7 @@ impl Shard {
     #[cold]
     pub(super) fn publish_traced(&mut self, index: u32, message: &Publish<'_>) -> Outcome {
         let (destination, is_only) = match Wish::of(message.header()) {
-            Wish::Nothing => return self.publish_plainly(index, message),
+            Wish::Nothing => return self.publish_plainly(index, message, Line::Parsed),
             Wish::Impossible => return self.swallow(index, message),
             Wish::Trace {
                 destination,
@@ -53,7 +54,7 @@ impl Shard {
             awaited: Vec::new(),
             is_only,
         }));
-        let outcome = self.publish_plainly(index, message);
+        let outcome = self.publish_plainly(index, message, Line::Parsed);
         let published = self.notices.traces.current.take();
         if matches!(outcome, Outcome::Done)
             && let Some(published) = published
@@ -80,12 +81,12 @@ impl Shard {
         mut published: Box<Published>,
     ) -> bool {
         let mut notes = Notes::new(self.clock.mono, published.is_only);
-        let fanned = self.fan_out_observed(place, message, &mut notes);
+        let delivered = self.fan_out_observed(place, message, &mut notes);
         self.charge_traced(&notes);
-        self.await_parts(&mut published, fanned.cores);
+        self.await_parts(&mut published, notes.cores);
         published.egresses = notes.into_egresses();
         self.notices.traces.current = Some(published);
-        fanned.delivered
+        delivered
     }
 
     /// Writing down costs more than delivering.

@@ -11,18 +11,21 @@
 //! Invariants: the publisher is held, the link is not delivered from, until it is
 //! over; so whoever receives from a publisher does so in its order.
 
+use std::borrow::Cow;
+
 use super::super::Shard;
+use super::super::connections::Deliverer;
 use super::super::frame::Frame;
 use super::super::message::{Message, Observer, Place, Source, Unobserved};
 use super::super::message_trace::TracePart;
 use super::super::mutants::Mutant;
 use super::super::trace_notes::Notes;
 use super::super::wide_fan_out::{From, LinkFrame, WideFanOut, message_of};
-use super::Deliverer;
 use super::queue_forward::next_core;
 use crate::base::id::CoreId;
 use crate::base::limits::{DELIVERY_WORK_NS, TRACED_DELIVERY_WORK_NS};
-use crate::route::receivers::{QueueRoute, Target};
+use crate::base::width;
+use crate::route::receivers::{Route, Target};
 use crate::session::connection::{Behind, Hold};
 
 impl Shard {
@@ -54,10 +57,7 @@ impl Shard {
         if is_short || self.backlog.wide.is_some() {
             return match published {
                 Some(published) => self.fan_out_traced(place, message, published),
-                None => {
-                    self.fan_out_observed(place, message, &mut Unobserved)
-                        .delivered
-                }
+                None => self.fan_out_observed(place, message, &mut Unobserved),
             };
         }
         let is_only = published.as_ref().map(|published| published.is_only);
@@ -184,17 +184,18 @@ impl Shard {
         let step = self.config.limits.work.step;
         let end = (wide.done + step).min(plain_len);
         if wide.done < end {
-            let targets = self.still_there(wide, &wide.route.plain[wide.done..end], None);
+            let some = &wide.route.plain[wide.done..end];
+            let targets = self.still_there(wide.place, &wide.route, wide.since, some, None);
             let message = message_of(wide.source, &wide.line, wide.has_header, wide.size);
             let mut deliverer = Deliverer {
                 connections: &mut self.connections,
                 subscriptions: self.interests[wide.place.account].subscriptions_mut(),
-                route: &wide.route,
+                head: message.head(&wide.route),
                 message: &message,
                 flight: &mut wide.flight,
                 observer,
             };
-            for target in targets {
+            for &target in targets.iter() {
                 wide.delivered |= deliverer.deliver(target);
             }
             let steps = end - wide.done;
@@ -237,26 +238,22 @@ impl Shard {
         let queue_name = name
             .clone()
             .unwrap_or_else(|| interest.queue_name(queue.queue).to_vec());
-        let local = self.still_there(wide, &queue.local, Some(&queue_name));
-        let queue = QueueRoute {
-            local,
-            ..queue.clone()
-        };
+        let (route, since) = (&wide.route, wide.since);
+        let members = self.still_there(wide.place, route, since, &queue.local, Some(&queue_name));
         let message = message_of(wide.source, &wide.line, wide.has_header, wide.size);
         let mut deliverer = Deliverer {
             connections: &mut self.connections,
             subscriptions: self.interests[wide.place.account].subscriptions_mut(),
-            route: &wide.route,
+            head: message.head(&wide.route),
             message: &message,
             flight: &mut wide.flight,
             observer,
         };
         match &wide.from {
             From::Link(frame) => {
-                let members = queue.local.len().max(1) as u64;
-                let first = usize::try_from(self.rng.below(members)).unwrap_or(0);
-                if !deliverer.deliver_to_one(&queue.local, first) {
-                    let core = next_core(&queue, self.config.core);
+                let first = width::size(self.rng.below(members.len().max(1) as u64));
+                if !deliverer.deliver_to_one(&members, first) {
+                    let core = next_core(queue, self.config.core);
                     let onward = frame.as_message(wide.place, &wide.line, wide.has_header);
                     let cores = self.config.cores;
                     self.mesh
@@ -264,33 +261,38 @@ impl Shard {
                 }
             }
             From::Connection(..) | From::Server => {
-                wide.delivered |= (queue.local.len() as u64 + u64::from(queue.remote_members) > 0)
-                    && deliverer.deliver_to_group(
-                        &queue,
-                        self.config.core,
-                        &mut self.rng,
-                        &mut wide.queue_forwards,
-                    );
+                wide.delivered |= deliverer.deliver_to_group(
+                    &members,
+                    queue,
+                    self.config.core,
+                    &mut self.rng,
+                    &mut wide.queue_forwards,
+                );
             }
         }
         true
     }
 
     /// Those of some receivers that are still there and may still have the message.
-    fn still_there(
+    fn still_there<'a>(
         &self,
-        wide: &WideFanOut,
-        targets: &[Target],
+        place: Place,
+        route: &Route,
+        since: u64,
+        targets: &'a [Target],
         queue: Option<&[u8]>,
-    ) -> Vec<Target> {
-        let interest = &self.interests[wide.place.account];
-        let subject = wide.route.subject();
+    ) -> Cow<'a, [Target]> {
+        let interest = &self.interests[place.account];
+        let subject = route.subject();
         let forgets = self.is_mutant(Mutant::DeliverToGone);
         let is_there = |target: &&Target| {
-            (forgets || !interest.is_gone_since(target.subscription, wide.since))
+            (forgets || !interest.is_gone_since(target.subscription, since))
                 && interest.admits_delivery(target.subscription, subject, queue)
         };
-        targets.iter().filter(is_there).copied().collect()
+        match targets.iter().all(|target| is_there(&target)) {
+            true => Cow::Borrowed(targets),
+            false => targets.iter().filter(is_there).copied().collect(),
+        }
     }
 
     fn finish_wide(&mut self, wide: WideFanOut) {

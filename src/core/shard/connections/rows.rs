@@ -1,0 +1,37 @@
+//! Who has something to be sent: the prompt and the bulk row, see the module
+//! above.
+
+use std::collections::VecDeque;
+
+use crate::session::connection::{Connection, Mark};
+
+/// The rows of marked connections, by slot.
+#[derive(Default)]
+pub(super) struct Rows {
+    pub prompt: Vec<u32>,
+    pub bulk: VecDeque<u32>,
+    /// Marks ever put into the bulk row, and those taken out of it.
+    pub bulk_marked: u64,
+    pub bulk_taken: u64,
+}
+
+impl Rows {
+    /// Has a connection sent to in this turn.
+    #[inline]
+    pub fn mark_prompt(&mut self, connection: &mut Connection, index: u32) {
+        if connection.mark != Mark::Prompt {
+            connection.mark = Mark::Prompt;
+            self.prompt.push(index);
+        }
+    }
+
+    /// Has a connection sent to in this turn or a later one.
+    #[inline]
+    pub fn mark_bulk(&mut self, connection: &mut Connection, index: u32) {
+        if connection.mark == Mark::Unmarked {
+            connection.mark = Mark::Bulk;
+            self.bulk.push_back(index);
+            self.bulk_marked += 1;
+        }
+    }
+}
