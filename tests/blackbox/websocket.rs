@@ -135,6 +135,7 @@ impl Framed {
             match piece {
                 Piece::Payload(range) => self.received.extend_from_slice(input.payload(range)),
                 Piece::Inflated => self.received.extend_from_slice(self.codec.inflated()),
+                Piece::Measured(_) => {}
                 other => self.control.push(other),
             }
         }

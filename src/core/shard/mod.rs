@@ -212,9 +212,21 @@ impl Shard {
         self.work.grant(self.config.limits.work.input_ns);
     }
 
-    /// Charges work that the shell does for a connection: inflating, deciphering.
+    /// Charges work that the shell does: inflating, deciphering.
     pub fn charge(&mut self, work_ns: u64) {
         self.work.charge(work_ns);
+    }
+
+    /// Charges work that the shell has done for a connection without a command in
+    /// it; it is paused if the turn's work is done.
+    pub fn charge_input(&mut self, key: ConnectionKey, work_ns: u64) {
+        self.work.charge(work_ns);
+        if self.work.is_spent()
+            && let Some(index) = self.connections.find(key)
+            && self.connections[index].reads()
+        {
+            self.pause(index);
+        }
     }
 
     /// Whether another socket may be read in this turn.

@@ -27,8 +27,8 @@ impl Framed {
         }
     }
 
-    /// Whether frames wait to be decoded.
+    /// Whether frames wait to be decoded, or a message to be inflated further.
     pub(super) fn has_undecoded(&self) -> bool {
-        !self.undecoded.is_empty()
+        !self.undecoded.is_empty() || self.decoder.is_inflating()
     }
 }

@@ -20,10 +20,10 @@ impl Core {
     /// there are none.
     pub(super) fn take_undecoded(&mut self, key: ConnectionKey) -> Option<usize> {
         let framed = framed_mut(&mut self.sockets, key)?;
-        let mut bytes = std::mem::take(&mut framed.undecoded);
-        if bytes.is_empty() {
+        if !framed.has_undecoded() {
             return None;
         }
+        let mut bytes = std::mem::take(&mut framed.undecoded);
         self.take_frames(key, &mut bytes);
         Some(bytes.len())
     }
@@ -34,7 +34,7 @@ impl Core {
         let max_payload = self.shard.max_payload(key);
         let mut input = Input::new(bytes);
         while let Some(framed) = framed_mut(&mut self.sockets, key) {
-            if framed.has_undecoded() || !self.shard.reads(key) {
+            if !framed.undecoded.is_empty() || !self.shard.reads(key) {
                 framed.undecoded.extend_from_slice(input.rest());
                 return;
             }
@@ -51,6 +51,10 @@ impl Core {
                     self.shard
                         .charge(inflated.len() as u64 * INFLATED_BYTE_WORK_NS);
                     self.shard.on_bytes(key, inflated);
+                }
+                Some(Piece::Measured(len)) => {
+                    let work_ns = len as u64 * INFLATED_BYTE_WORK_NS;
+                    self.shard.charge_input(key, work_ns);
                 }
                 Some(Piece::Ping(payload)) => {
                     framed.encoder.pong(&payload);

@@ -3,8 +3,9 @@
 
 use std::io::IoSlice;
 use trunkline_core::base::rng::Rng;
+use trunkline_core::wire::websocket::close::Violation;
 use trunkline_core::wire::websocket::decoder::{Decoder, Input, Piece};
-use trunkline_core::wire::websocket::deflate::Codec;
+use trunkline_core::wire::websocket::deflate::{Codec, STEP_BYTES, Step};
 use trunkline_core::wire::websocket::encoder::Encoder;
 
 /// What frames came to.
@@ -67,9 +68,10 @@ fn decode(rules: Rules, pieces: &[&[u8]]) -> Vec<Seen> {
                 Piece::Payload(range) => append(&mut seen, input.payload(range)),
                 Piece::Inflated => {
                     let inflated = codec.inflated();
-                    assert!(inflated.len() <= rules.max_payload as usize);
+                    assert!(inflated.len() <= STEP_BYTES.min(rules.max_payload as usize));
                     append(&mut seen, inflated);
                 }
+                Piece::Measured(len) => assert!(len <= STEP_BYTES),
                 Piece::Ping(payload) => seen.push(Seen::Ping(payload)),
                 Piece::Close(payload) => {
                     assert!(payload.len() <= 125);
@@ -90,10 +92,25 @@ fn append(seen: &mut Vec<Seen>, bytes: &[u8]) {
     }
 }
 
+/// A whole message.
+fn inflate(message: &[u8], max_bytes: usize) -> Result<Vec<u8>, Violation> {
+    let mut codec = Codec::default();
+    let mut inflation = codec.begin_inflation(max_bytes);
+    let mut whole = Vec::new();
+    loop {
+        let step = inflation.step(message, &mut codec)?;
+        if !matches!(step, Step::Measured(_)) {
+            whole.extend_from_slice(codec.inflated());
+        }
+        if step == Step::Last {
+            return Ok(whole);
+        }
+    }
+}
+
 /// RFC 6455 frame by frame, from bytes that are all there.
 fn twin(rules: Rules, mut rest: &[u8]) -> Vec<Seen> {
     let mut seen = Vec::new();
-    let mut codec = Codec::default();
     // Of the open message: whether it is compressed, and its bytes if so.
     let mut open: Option<bool> = None;
     let mut compressed: Vec<u8> = Vec::new();
@@ -140,11 +157,13 @@ fn twin(rules: Rules, mut rest: &[u8]) -> Vec<Seen> {
                 }
                 if is_final && is_whole {
                     let message = std::mem::take(&mut compressed);
-                    if let Err(violation) = codec.inflate(&message, rules.max_payload as usize) {
-                        seen.push(Seen::Violation(violation.code));
-                        return seen;
+                    match inflate(&message, rules.max_payload as usize) {
+                        Ok(whole) => append(&mut seen, &whole),
+                        Err(violation) => {
+                            seen.push(Seen::Violation(violation.code));
+                            return seen;
+                        }
                     }
-                    append(&mut seen, codec.inflated());
                 }
             } else {
                 append(&mut seen, &bytes);

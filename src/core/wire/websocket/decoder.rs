@@ -2,13 +2,14 @@
 //!
 //! Plain payloads are unmasked in place as they come, those of one read are
 //! moved together, and nothing is kept but a header that came in part. A
-//! control frame is kept until it is whole, a compressed message too.
+//! control frame is kept until it is whole, a compressed message until it is
+//! inflated, step by step.
 //!
 //! Bounds: a control frame has 125 bytes, a compressed message eight times
 //! `max_payload`, at most 64 MiB (NATS 2.15); beyond, the connection ends. A
 //! plain frame may have any length, as it is not kept.
 
-use crate::base::width::size;
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::ops::Range;
 
@@ -16,8 +17,9 @@ use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::close::{CONTROL_BYTES_MAX, Violation, answer_to_close};
-use super::deflate::Codec;
+use super::deflate::{Codec, Inflation, Step};
 use super::unmask::unmask;
+use crate::base::width::size;
 
 /// Longest header: two bytes, a length of eight, a key of four.
 const HEADER_BYTES_MAX: usize = 14;
@@ -60,6 +62,8 @@ pub enum Piece {
     Payload(Range<usize>),
     /// Bytes of the client protocol, in [`Codec::inflated`].
     Inflated,
+    /// So many bytes were inflated to measure a message that is yet to come.
+    Measured(usize),
     /// To be answered with a pong of the same payload.
     Ping(Vec<u8>),
     /// The peer closes and gets a close frame with this payload.
@@ -97,6 +101,8 @@ pub struct Decoder {
     control: Vec<u8>,
     /// What is here of a compressed message that came in part.
     compressed: Vec<u8>,
+    /// A message that takes more steps to be inflated, and how far that is.
+    inflating: Option<Box<(Vec<u8>, Inflation)>>,
     is_over: bool,
 }
 
@@ -116,8 +122,15 @@ impl Decoder {
             is_compressed: false,
             control: Vec::new(),
             compressed: Vec::new(),
+            inflating: None,
             is_over: false,
         }
+    }
+
+    /// Whether there is more to come although no input is left.
+    #[must_use]
+    pub fn is_inflating(&self) -> bool {
+        self.inflating.is_some()
     }
 
     /// The next piece, or `None` when the input is used up. After a violation
@@ -129,6 +142,10 @@ impl Decoder {
         codec: &mut Codec,
         max_payload: u32,
     ) -> Option<Piece> {
+        if let Some(inflating) = self.inflating.take() {
+            let (message, inflation) = *inflating;
+            return Some(self.inflate(Cow::Owned(message), inflation, codec));
+        }
         let mut merged: Option<Range<usize>> = None;
         while !self.is_over {
             let Some(frame) = self.frame else {
@@ -154,10 +171,10 @@ impl Decoder {
                 }
                 Frame::Compressed => {
                     let is_last = is_whole && self.is_final;
-                    match self.take_compressed(&input.bytes[here], is_last, codec, max_payload) {
-                        Ok(false) => {}
-                        Ok(true) => return Some(Piece::Inflated),
-                        Err(violation) => return Some(self.end(Piece::Violation(violation))),
+                    let here = &input.bytes[here];
+                    let piece = self.take_compressed(here, is_last, codec, max_payload);
+                    if piece.is_some() {
+                        return piece;
                     }
                 }
                 Frame::Control(control) => {
@@ -177,6 +194,7 @@ impl Decoder {
     fn end(&mut self, piece: Piece) -> Piece {
         self.is_over = true;
         self.compressed = Vec::new();
+        self.inflating = None;
         piece
     }
 
@@ -297,31 +315,56 @@ impl Decoder {
         to..to + len
     }
 
-    /// Takes bytes of a compressed message; true if it is whole and inflated.
+    /// Takes bytes of a compressed message, and begins to inflate it once it is
+    /// whole.
     fn take_compressed(
         &mut self,
         bytes: &[u8],
         is_last: bool,
         codec: &mut Codec,
         max_payload: u32,
-    ) -> Result<bool, Violation> {
+    ) -> Option<Piece> {
         let max_payload = max_payload as usize;
         let limit = max_payload
             .saturating_mul(COMPRESSED_FACTOR)
             .min(COMPRESSED_BYTES_MAX);
         if self.compressed.len() + bytes.len() > limit {
-            return Err(Violation::too_big());
+            return Some(self.end(Piece::Violation(Violation::too_big())));
         }
         if !is_last {
             self.compressed.extend_from_slice(bytes);
-            return Ok(false);
+            return None;
         }
-        if self.compressed.is_empty() {
-            return codec.inflate(bytes, max_payload).map(|()| true);
+        let mut message = Cow::Borrowed(bytes);
+        if !self.compressed.is_empty() {
+            let mut whole = std::mem::take(&mut self.compressed);
+            whole.extend_from_slice(bytes);
+            message = Cow::Owned(whole);
         }
-        let mut message = std::mem::take(&mut self.compressed);
-        message.extend_from_slice(bytes);
-        codec.inflate(&message, max_payload).map(|()| true)
+        let inflation = codec.begin_inflation(max_payload);
+        Some(self.inflate(message, inflation, codec))
+    }
+
+    /// Goes on with a compressed message, and keeps it if there is more of it.
+    fn inflate(
+        &mut self,
+        message: Cow<'_, [u8]>,
+        mut inflation: Inflation,
+        codec: &mut Codec,
+    ) -> Piece {
+        let step = match inflation.step(&message, codec) {
+            Ok(step) => step,
+            Err(violation) => return self.end(Piece::Violation(violation)),
+        };
+        if step == Step::Last {
+            codec.end_inflation(inflation);
+            return Piece::Inflated;
+        }
+        self.inflating = Some(Box::new((message.into_owned(), inflation)));
+        match step {
+            Step::Measured(len) => Piece::Measured(len),
+            Step::Part | Step::Last => Piece::Inflated,
+        }
     }
 
     fn take_control(&mut self, control: Control) -> Option<Piece> {

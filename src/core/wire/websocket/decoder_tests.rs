@@ -34,6 +34,7 @@ fn decode(decoder: &mut Decoder, codec: &mut Codec, bytes: &[u8]) -> (Vec<u8>, V
         match piece {
             Piece::Payload(range) => payload.extend_from_slice(input.payload(range)),
             Piece::Inflated => payload.extend_from_slice(codec.inflated()),
+            Piece::Measured(_) => {}
             other => pieces.push(other),
         }
     }

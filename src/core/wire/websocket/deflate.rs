@@ -4,6 +4,11 @@
 //! serves all connections. A message is a deflate stream that ends in a sync
 //! flush whose last four bytes are left out.
 //!
+//! A message may inflate to a thousand times its size, so it is inflated in steps
+//! of [`STEP_BYTES`] ([`Inflation`]). One that takes several is inflated twice: first
+//! to measure it, since nothing of a message that is too large or damaged may count,
+//! then to hand it out. So no more than a step of it is ever in memory.
+//!
 //! Bounds: what is inflated never exceeds `max_payload` (NATS 2.15), however
 //! small it came; buffers that grew beyond [`KEPT_BYTES_MAX`] are not kept.
 
@@ -15,8 +20,11 @@ use super::close::Violation;
 /// Buffers of this size stay for the next message; larger ones are freed.
 const KEPT_BYTES_MAX: usize = 256 << 10;
 
-/// Room that a buffer grows by.
-const STEP_BYTES: usize = 32 << 10;
+/// Room that the buffer of a deflated message grows by.
+const ROOM_BYTES: usize = 32 << 10;
+
+/// What is inflated in one step.
+pub const STEP_BYTES: usize = 64 << 10;
 
 /// What the sender has left out, and an empty last block, so that inflating
 /// ends (NATS 2.15).
@@ -30,7 +38,7 @@ const FLUSH_BYTES: usize = 4;
 pub struct Codec {
     deflater: Option<Compress>,
     inflater: Option<Decompress>,
-    /// The message inflated last.
+    /// What was inflated last.
     inflated: Vec<u8>,
     /// A buffer for deflated messages that no connection holds.
     spare: Vec<u8>,
@@ -74,70 +82,128 @@ impl Codec {
         into.truncate(into.len() - FLUSH_BYTES);
     }
 
-    /// Inflates one message. If it has more than `max_bytes`, as many are
-    /// there and the result says so.
-    pub fn inflate(&mut self, message: &[u8], max_bytes: usize) -> Result<(), Violation> {
-        if self.inflated.capacity() > KEPT_BYTES_MAX {
-            self.inflated = Vec::new();
-        }
-        self.inflated.clear();
-        let inflater = self.inflater.get_or_insert_with(|| Decompress::new(false));
+    /// Begins to inflate a message, which may have so many bytes.
+    pub fn begin_inflation(&mut self, max_bytes: usize) -> Inflation {
+        let spare = self.inflater.take();
+        let mut inflater = spare.unwrap_or_else(|| Decompress::new(false));
         inflater.reset(false);
-        for part in [message, &TAIL] {
-            let is_over = inflate_part(inflater, part, &mut self.inflated, max_bytes);
-            if self.inflated.len() > max_bytes {
-                self.inflated.truncate(max_bytes);
-                return Err(Violation::too_big());
-            }
-            if is_over? {
-                return Ok(());
-            }
+        Inflation {
+            inflater,
+            at: 0,
+            total: 0,
+            max_bytes,
+            pass: Pass::First,
         }
-        Err(Violation::unreadable("unexpected EOF"))
     }
 
-    /// The message that was inflated last.
+    /// Takes back what an inflation that is over does not need any more.
+    pub fn end_inflation(&mut self, inflation: Inflation) {
+        self.inflater = Some(inflation.inflater);
+    }
+
+    /// What was inflated last: at most [`STEP_BYTES`].
     pub fn inflated(&self) -> &[u8] {
         &self.inflated
     }
 }
 
+/// What a step of an [`Inflation`] did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// So many bytes were inflated to be counted.
+    Measured(usize),
+    /// [`Codec::inflated`] is the next part of the message.
+    Part,
+    /// [`Codec::inflated`] is its last part, or all of it.
+    Last,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Pass {
+    /// It may fit into one step.
+    First,
+    /// It does not, and is measured.
+    Measuring,
+    /// It is handed out.
+    HandingOut,
+}
+
+/// A message that is being inflated.
+#[derive(Debug)]
+pub struct Inflation {
+    inflater: Decompress,
+    /// How far it has read the message and what follows it.
+    at: usize,
+    /// What has come out in this pass.
+    total: usize,
+    max_bytes: usize,
+    pass: Pass,
+}
+
+impl Inflation {
+    /// Goes on with the message, which is the same each time.
+    ///
+    /// # Errors
+    /// If it is damaged or has too many bytes.
+    pub fn step(&mut self, message: &[u8], codec: &mut Codec) -> Result<Step, Violation> {
+        codec.inflated.clear();
+        codec.inflated.reserve_exact(STEP_BYTES);
+        let is_over = self.fill(message, &mut codec.inflated)?;
+        let len = codec.inflated.len();
+        self.total += len;
+        if self.total > self.max_bytes {
+            return Err(Violation::too_big());
+        }
+        Ok(match (self.pass, is_over) {
+            (Pass::First | Pass::HandingOut, true) => Step::Last,
+            (Pass::HandingOut, false) => Step::Part,
+            (Pass::First | Pass::Measuring, false) => {
+                self.pass = Pass::Measuring;
+                Step::Measured(len)
+            }
+            (Pass::Measuring, true) => {
+                self.inflater.reset(false);
+                (self.at, self.total) = (0, 0);
+                self.pass = Pass::HandingOut;
+                Step::Measured(len)
+            }
+        })
+    }
+
+    /// Inflates until a step is full (false) or the message ends (true).
+    fn fill(&mut self, message: &[u8], into: &mut Vec<u8>) -> Result<bool, Violation> {
+        while into.len() < STEP_BYTES {
+            let from = match self.at.checked_sub(message.len()) {
+                None => &message[self.at..],
+                Some(beyond) => &TAIL[beyond..],
+            };
+            if from.is_empty() {
+                return Err(Violation::unreadable("unexpected EOF"));
+            }
+            let before = (self.inflater.total_in(), self.inflater.total_out());
+            let status = self
+                .inflater
+                .decompress_vec(from, into, FlushDecompress::None)
+                .map_err(|_| Violation::unreadable("corrupt compressed message"))?;
+            self.at += size(self.inflater.total_in() - before.0);
+            if status == Status::StreamEnd {
+                return Ok(true);
+            }
+            if before == (self.inflater.total_in(), self.inflater.total_out()) {
+                return Err(Violation::unreadable("corrupt compressed message"));
+            }
+        }
+        Ok(false)
+    }
+}
+
 fn step(deflater: &mut Compress, from: &[u8], into: &mut Vec<u8>, flush: FlushCompress) -> usize {
-    into.reserve(from.len().clamp(64, STEP_BYTES));
+    into.reserve(from.len().clamp(64, ROOM_BYTES));
     let before = deflater.total_in();
     deflater
         .compress_vec(from, into, flush)
         .expect("a deflater takes any bytes");
     size(deflater.total_in() - before)
-}
-
-/// Inflates until the bytes are used up, the stream ends (true) or there is
-/// more than `max_bytes`.
-fn inflate_part(
-    inflater: &mut Decompress,
-    mut from: &[u8],
-    into: &mut Vec<u8>,
-    max_bytes: usize,
-) -> Result<bool, Violation> {
-    loop {
-        let room = (max_bytes + 1 - into.len()).min(STEP_BYTES);
-        if into.capacity() == into.len() {
-            into.reserve(room);
-        }
-        let before = (inflater.total_in(), inflater.total_out());
-        let status = inflater
-            .decompress_vec(from, into, FlushDecompress::None)
-            .map_err(|_| Violation::unreadable("corrupt compressed message"))?;
-        from = &from[size(inflater.total_in() - before.0)..];
-        let is_stuck = before == (inflater.total_in(), inflater.total_out());
-        match status {
-            Status::StreamEnd => return Ok(true),
-            _ if into.len() > max_bytes => return Ok(false),
-            _ if from.is_empty() && into.len() < into.capacity() => return Ok(false),
-            _ if is_stuck => return Err(Violation::unreadable("corrupt compressed message")),
-            _ => {}
-        }
-    }
 }
 
 #[cfg(test)]
@@ -153,6 +219,31 @@ mod tests {
         result
     }
 
+    /// Inflates a whole message; also says how many steps did not hand it out.
+    fn inflate(
+        codec: &mut Codec,
+        message: &[u8],
+        max_bytes: usize,
+    ) -> Result<(Vec<u8>, usize), Violation> {
+        let mut inflation = codec.begin_inflation(max_bytes);
+        let (mut whole, mut measured) = (Vec::new(), 0);
+        loop {
+            match inflation.step(message, codec)? {
+                Step::Measured(len) => {
+                    assert_eq!(len, codec.inflated().len());
+                    measured += 1;
+                    continue;
+                }
+                Step::Part => whole.extend_from_slice(codec.inflated()),
+                Step::Last => break,
+            }
+        }
+        whole.extend_from_slice(codec.inflated());
+        codec.end_inflation(inflation);
+        assert!(codec.inflated.capacity() <= STEP_BYTES);
+        Ok((whole, measured))
+    }
+
     #[test]
     fn inflating_undoes_deflating_whatever_came_before() {
         let mut rng = Rng::new(3);
@@ -161,8 +252,9 @@ mod tests {
             for letters in [1, 4, 256] {
                 let message: Vec<u8> = (0..len).map(|_| rng.below(letters) as u8).collect();
                 let small = deflated(&mut codec, &message);
-                assert_eq!(codec.inflate(&small, 1 << 20), Ok(()));
-                assert!(codec.inflated() == message, "{len} bytes");
+                let (whole, measured) = inflate(&mut codec, &small, 1 << 20).expect("intact");
+                assert!(whole == message, "{len} bytes");
+                assert_eq!(measured > 0, len > STEP_BYTES, "{len} bytes");
             }
         }
     }
@@ -174,17 +266,31 @@ mod tests {
         assert!(bomb.len() < 1 << 20);
         let too_large = Err(Violation::too_big());
         for max_bytes in [1, 1_000, 32 << 10, 1 << 20] {
-            assert_eq!(codec.inflate(&bomb, max_bytes), too_large);
-            assert_eq!(codec.inflated().len(), max_bytes);
-            assert!(codec.inflated.capacity() <= 2 * max_bytes + 2 * STEP_BYTES);
+            assert_eq!(inflate(&mut codec, &bomb, max_bytes), too_large);
         }
         let exact = deflated(&mut codec, &[7; 1_000]);
-        assert_eq!(codec.inflate(&exact, 1_000), Ok(()));
-        assert_eq!(codec.inflate(&exact, 999), too_large);
-        assert!(codec.inflate(&[0xff; 50], 1_000).is_err());
+        let whole = Ok((vec![7; 1_000], 0));
+        assert_eq!(inflate(&mut codec, &exact, 1_000), whole);
+        assert_eq!(inflate(&mut codec, &exact, 999), too_large);
+        assert!(inflate(&mut codec, &[0xff; 50], 1_000).is_err());
         let cut = deflated(&mut codec, b"something to cut in the middle of it");
-        assert!(codec.inflate(&cut[..cut.len() / 2], 1_000).is_err());
-        assert_eq!(codec.inflate(&exact, 1_000), Ok(()), "usable afterwards");
+        assert!(inflate(&mut codec, &cut[..cut.len() / 2], 1_000).is_err());
+        assert_eq!(
+            inflate(&mut codec, &exact, 1_000),
+            whole,
+            "usable afterwards"
+        );
+        // Damaged at its end only: nothing of it is handed out.
+        let mut rng = Rng::new(5);
+        let message: Vec<u8> = (0..200_000).map(|_| rng.below(256) as u8).collect();
+        let long = deflated(&mut codec, &message);
+        let mut inflation = codec.begin_inflation(1 << 20);
+        let cut = &long[..long.len() - 100];
+        let steps = std::iter::from_fn(|| Some(inflation.step(cut, &mut codec)));
+        let last = steps
+            .take(10)
+            .find(|step| !matches!(step, Ok(Step::Measured(_))));
+        assert_eq!(last, Some(Err(Violation::unreadable("unexpected EOF"))));
     }
 
     #[test]
@@ -192,7 +298,7 @@ mod tests {
         let mut codec = Codec::default();
         // A last block of three stored bytes, then garbage.
         let message = b"\x01\x03\x00\xfc\xffabc\xff\xff\xff";
-        assert_eq!(codec.inflate(message, 100), Ok(()));
-        assert_eq!(codec.inflated(), b"abc");
+        let whole = Ok((b"abc".to_vec(), 0));
+        assert_eq!(inflate(&mut codec, message, 100), whole);
     }
 }
