@@ -37,7 +37,9 @@ use rustix::thread::set_current_timer_slack;
 use trunkline_core::base::core_set::CoreSet;
 use trunkline_core::base::deadlines::Deadlines;
 use trunkline_core::base::id::{ConnectionKey, CoreId, Nanos};
-use trunkline_core::base::limits::{RECEIVE_BUFFER_BYTES, SEND_BLOCKS_MAX, TURN_INPUT_BYTES};
+use trunkline_core::base::limits::{
+    READ_WORK_NS, RECEIVE_BUFFER_BYTES, SEND_BLOCKS_MAX, TURN_INPUT_BYTES,
+};
 use trunkline_core::base::moment::{Moment, WallNanos};
 use trunkline_core::session::connection::CloseReason;
 use trunkline_core::shard::{Output, Shard};
@@ -334,6 +336,7 @@ impl Core {
             return 0;
         }
         self.pacing.note_read();
+        self.shard.charge(READ_WORK_NS);
         if socket.layers.is_some() {
             return self.read_layered(now, key);
         }

@@ -216,6 +216,12 @@ pub const TRACED_DELIVERY_WORK_NS: u64 = 1_000;
 /// The same for sending once to a connection: the system call.
 pub const SEND_WORK_NS: u64 = 2_000;
 
+/// The same for reading a socket once, beside what is done with the bytes.
+pub const READ_WORK_NS: u64 = 1_500;
+
+/// The same for ending a connection, and once more for closing its socket.
+pub const CLOSE_WORK_NS: u64 = 10_000;
+
 /// Bytes that the kernel takes over in one nominal nanosecond.
 pub const SENT_BYTES_PER_NS: u64 = 4;
 
@@ -243,8 +249,8 @@ pub struct WorkLimits {
     /// Connections that have much to do, fan-outs over thousands and
     /// subscriptions that end, together.
     pub backlog_ns: u64,
-    /// Sending to receivers of wide fan-outs; beyond, the others are sent to in
-    /// the next turn.
+    /// Sending to receivers of wide fan-outs, and as much again for closing
+    /// sockets; beyond, it is the next turn's.
     pub send_ns: u64,
     /// Receivers of a message on this core beyond which it may be delivered in
     /// several turns; only one such fan-out is under way at a time.

@@ -9,7 +9,7 @@ use tracing::info;
 use super::Shard;
 use super::mutants::Mutant;
 use crate::base::id::{AccountId, ConnectionKey, ConnectionKind, Nanos};
-use crate::base::limits::{CLOSE_LINGER_NS, SEND_BLOCKS_MAX};
+use crate::base::limits::{CLOSE_LINGER_NS, CLOSE_WORK_NS, SEND_BLOCKS_MAX};
 use crate::base::width;
 use crate::session::certificate::TlsFacts;
 use crate::session::connection::{CloseReason, Connection, Hold, Revision};
@@ -197,7 +197,8 @@ impl Shard {
         let connection = &mut self.connections[index];
         if connection.is_blocked {
             connection.is_blocked = false;
-            self.connections.mark_prompt(index);
+            // Very many may become writable at once.
+            self.connections.mark_bulk(index);
         }
     }
 
@@ -270,6 +271,7 @@ impl Shard {
             index,
             &format!("Client connection closed: {}", reason.text()),
         );
+        self.work.charge(CLOSE_WORK_NS);
         self.remember_closed(index, reason);
         self.withdraw(index);
         self.leave(index, reason);

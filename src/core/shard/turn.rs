@@ -24,6 +24,7 @@ use super::Shard;
 use super::mutants::Mutant;
 use super::output::{Ask, Output, Stage};
 use crate::base::id::{ConnectionKey, CoreId};
+use crate::base::limits::CLOSE_WORK_NS;
 use crate::session::connection::CloseReason;
 use crate::session::policy::ConnectionType;
 
@@ -49,6 +50,8 @@ impl Shard {
                 self.settle();
                 let work_ns = self.config.limits.work.send_ns;
                 self.connections.begin_sending(work_ns);
+                // Closing is what the rest of the turn is charged for.
+                self.work.grant(work_ns);
                 None
             }
             Stage::Control(core) => self.take_control(CoreId(core)),
@@ -123,8 +126,12 @@ impl Shard {
     }
 
     /// The next connection that is over, and why: its socket must be closed.
-    /// The key is void afterwards.
+    /// The key is void afterwards. Beyond the turn's work they wait.
     pub(super) fn next_closed(&mut self) -> Option<(ConnectionKey, CloseReason)> {
+        if self.work.is_spent() {
+            return None;
+        }
+        self.work.charge(CLOSE_WORK_NS);
         let key = self.connections.over.pop_front()?;
         let connection = &self.connections[key.index];
         let reason = connection.closing;

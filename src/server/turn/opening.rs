@@ -59,12 +59,11 @@ impl Core {
 
     /// Takes over connections that the first core has accepted for this one.
     pub(super) fn take_handovers(&mut self, now: Nanos) {
-        while let Some(accepted) = self
-            .rings
-            .handover
-            .as_mut()
-            .and_then(|ring| ring.pop().ok())
-        {
+        for _ in 0..Acceptor::per_turn() {
+            let ring = self.rings.handover.as_mut();
+            let Some(accepted) = ring.and_then(|ring| ring.pop().ok()) else {
+                return;
+            };
             self.open(now, accepted);
         }
     }
