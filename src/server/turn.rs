@@ -96,6 +96,9 @@ pub struct Core {
     sockets: Vec<Option<Socket>>,
     poller: Poller,
     readable: VecDeque<ConnectionKey>,
+    /// The same of peers that have closed: they wait for nothing, so those that do
+    /// come first.
+    ending: VecDeque<ConnectionKey>,
     buffer: Box<[u8]>,
     rings: CoreRings,
     /// Cores that have something to do since this turn.
@@ -149,6 +152,7 @@ impl Core {
             sockets: Vec::new(),
             poller,
             readable: VecDeque::new(),
+            ending: VecDeque::new(),
             buffer: vec![0; RECEIVE_BUFFER_BYTES].into_boxed_slice(),
             rings,
             to_ring: CoreSet::EMPTY,
@@ -212,6 +216,7 @@ impl Core {
 
     fn has_work(&self) -> bool {
         !self.readable.is_empty()
+            || !self.ending.is_empty()
             || self.shard.has_work()
             || self.rings.has_work()
             || self.has_letters()
@@ -304,23 +309,32 @@ impl Core {
             && !socket.is_queued
         {
             socket.is_queued = true;
-            self.readable.push_back(key);
+            match socket.is_ending {
+                false => self.readable.push_back(key),
+                true => self.ending.push_back(key),
+            }
         }
     }
 
     /// Reads the sockets that are ready, each once in turn, up to the input of
-    /// one turn.
+    /// one turn; of those whose peers have closed at least one.
     fn read_sockets(&mut self, now: Nanos) {
         let mut budget = TURN_INPUT_BYTES;
         for _ in 0..self.readable.len() {
-            if !self.shard.takes_input() {
-                return;
+            if budget == 0 || !self.shard.takes_input() {
+                break;
             }
             let Some(key) = self.readable.pop_front() else {
-                return;
+                break;
             };
             budget = budget.saturating_sub(self.read_socket(now, key));
-            if budget == 0 {
+        }
+        for _ in 0..self.ending.len() {
+            let Some(key) = self.ending.pop_front() else {
+                return;
+            };
+            self.read_socket(now, key);
+            if !self.shard.takes_input() {
                 return;
             }
         }

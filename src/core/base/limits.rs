@@ -112,6 +112,9 @@ pub const ROUTE_SWEEP_PLACES_PER_TURN: u32 = 256;
 /// The same of a core that has nothing else to do, before it sleeps.
 pub const ROUTE_TRIM_PLACES_MAX: u32 = 16 << 10;
 
+/// Free slots of each table that an idle core gives up before it sleeps.
+pub const TRIMMED_SLOTS_MAX: usize = 1 << 20;
+
 /// Accounts of a configuration; one with more is refused.
 pub const ACCOUNTS_MAX: usize = 1 << 20;
 
@@ -214,7 +217,7 @@ pub const COPIED_BYTES_PER_NS: u64 = 16;
 pub const TRACED_DELIVERY_WORK_NS: u64 = 1_000;
 
 /// The same for sending once to a connection: the system call.
-pub const SEND_WORK_NS: u64 = 2_000;
+pub const SEND_WORK_NS: u64 = 4_000;
 
 /// The same for reading a socket once, beside what is done with the bytes.
 pub const READ_WORK_NS: u64 = 1_500;

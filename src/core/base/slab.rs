@@ -1,8 +1,9 @@
 //! Slots with small stable numbers: connections, subscriptions, patterns.
 //!
 //! Free slots at the end are given up, so a slab shrinks as far as what is left
-//! in it allows: numbers in use never change. Every step is paid for by the
-//! insertions before it.
+//! in it allows: numbers in use never change. A removal gives up some of them, so
+//! that it does not pay for a million others; what it leaves, later ones do, or
+//! [`Slab::trim`].
 
 /// A marker for "no slot" in links between slots.
 pub const NONE: u32 = u32::MAX;
@@ -10,29 +11,25 @@ pub const NONE: u32 = u32::MAX;
 /// Slots below which no memory is given back.
 const KEPT_MIN: usize = 64;
 
+/// Free slots that one removal gives up: a part of a millisecond.
+const GIVEN_UP_AT_ONCE: usize = 1 << 18;
+
 /// A vector whose freed slots are used again, last freed first.
 #[derive(Debug)]
 pub struct Slab<T> {
-    slots: Vec<Slot<T>>,
-    first_free: u32,
+    /// In boxes, so that a slab of millions has little to move when it grows.
+    slots: Vec<Option<Box<T>>>,
+    /// Slots that were freed; some of them have been given up, or used again,
+    /// since then: who takes one makes sure.
+    freed: Vec<u32>,
     len: usize,
-}
-
-#[derive(Debug)]
-enum Slot<T> {
-    Used(T),
-    /// Free slots are linked both ways, so that those at the end can leave.
-    Free {
-        previous: u32,
-        next: u32,
-    },
 }
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
         Self {
             slots: Vec::new(),
-            first_free: NONE,
+            freed: Vec::new(),
             len: 0,
         }
     }
@@ -42,86 +39,68 @@ impl<T> Slab<T> {
     /// Puts a value into a free slot and returns the slot's number.
     pub fn insert(&mut self, value: T) -> u32 {
         self.len += 1;
-        if self.first_free == NONE {
-            let index = u32::try_from(self.slots.len()).expect("fewer than 2^32 slots");
-            assert!(index != NONE, "slab is full");
-            self.slots.push(Slot::Used(value));
-            return index;
+        while let Some(index) = self.freed.pop() {
+            if let Some(slot @ None) = self.slots.get_mut(index as usize) {
+                *slot = Some(Box::new(value));
+                return index;
+            }
         }
-        let index = self.first_free;
-        self.unlink(index);
-        self.slots[index as usize] = Slot::Used(value);
+        let index = u32::try_from(self.slots.len()).expect("fewer than 2^32 slots");
+        assert!(index != NONE, "slab is full");
+        self.slots.push(Some(Box::new(value)));
         index
     }
 
     /// Takes a value out and frees its slot. The slot must be in use.
     pub fn remove(&mut self, index: u32) -> T {
-        let next = self.first_free;
-        let freed = Slot::Free {
-            previous: NONE,
-            next,
-        };
-        let Slot::Used(value) = std::mem::replace(&mut self.slots[index as usize], freed) else {
-            unreachable!("only used slots are removed");
-        };
-        self.link_back(next, index);
-        self.first_free = index;
+        let slot = self.slots.get_mut(index as usize);
+        let value = slot.and_then(Option::take);
+        let value = value.expect("only used slots are removed");
         self.len -= 1;
-        self.give_back();
-        value
+        self.freed.push(index);
+        self.give_up(GIVEN_UP_AT_ONCE);
+        *value
     }
 
-    /// Makes a free slot know which one is before it.
-    fn link_back(&mut self, index: u32, to: u32) {
-        if let Some(Slot::Free { previous, .. }) = self.slots.get_mut(index as usize) {
-            *previous = to;
-        }
-    }
-
-    /// Takes a slot out of the list of free ones.
-    fn unlink(&mut self, index: u32) {
-        let Slot::Free { previous, next } = self.slots[index as usize] else {
-            unreachable!("the free list holds free slots only");
-        };
-        self.link_back(next, previous);
-        match self.slots.get_mut(previous as usize) {
-            Some(Slot::Free { next: link, .. }) => *link = next,
-            _ => self.first_free = next,
-        }
+    /// Gives up so many free slots at the end at most; to be called when there is
+    /// time.
+    pub fn trim(&mut self, slots_max: usize) {
+        self.give_up(slots_max);
     }
 
     /// Gives up free slots at the end, and memory when most of it is unused.
-    fn give_back(&mut self) {
-        while matches!(self.slots.last(), Some(Slot::Free { .. })) {
-            self.unlink(self.slots() - 1);
+    fn give_up(&mut self, slots_max: usize) {
+        let from = self.slots.len().saturating_sub(slots_max);
+        while self.slots.len() > from && matches!(self.slots.last(), Some(None)) {
             self.slots.pop();
         }
-        if self.slots.capacity() > KEPT_MIN && self.slots.len() < self.slots.capacity() / 4 {
-            self.slots.shrink_to(2 * self.slots.len());
+        let len = self.slots.len();
+        if self.slots.capacity() > KEPT_MIN && len < self.slots.capacity() / 4 {
+            self.slots.shrink_to(2 * len);
+        }
+        if self.freed.len() > KEPT_MIN && self.freed.len() / 2 > len {
+            self.freed.retain(|&index| (index as usize) < len);
+            self.freed.shrink_to(2 * self.freed.len());
         }
     }
 
     /// Memory of the slots.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<Slot<T>>()
+        self.slots.capacity() * size_of::<Option<Box<T>>>()
+            + self.len * size_of::<T>()
+            + self.freed.capacity() * size_of::<u32>()
     }
 
     /// The value in a slot, if the slot is in use.
     #[must_use]
     pub fn get(&self, index: u32) -> Option<&T> {
-        match self.slots.get(index as usize) {
-            Some(Slot::Used(value)) => Some(value),
-            _ => None,
-        }
+        self.slots.get(index as usize)?.as_deref()
     }
 
     /// Mutable access to the value in a slot, if the slot is in use.
     pub fn get_mut(&mut self, index: u32) -> Option<&mut T> {
-        match self.slots.get_mut(index as usize) {
-            Some(Slot::Used(value)) => Some(value),
-            _ => None,
-        }
+        self.slots.get_mut(index as usize)?.as_deref_mut()
     }
 
     /// Number of slots, the empty ones included.
@@ -149,10 +128,7 @@ impl<T> Slab<T> {
     /// The values with their slots, in slot order.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         let slots = (0u32..).zip(&self.slots);
-        slots.filter_map(|(index, slot)| match slot {
-            Slot::Used(value) => Some((index, value)),
-            Slot::Free { .. } => None,
-        })
+        slots.filter_map(|(index, slot)| Some((index, slot.as_deref()?)))
     }
 }
 
@@ -162,8 +138,8 @@ impl<T> std::ops::Index<u32> for Slab<T> {
     #[inline]
     fn index(&self, index: u32) -> &T {
         match &self.slots[index as usize] {
-            Slot::Used(value) => value,
-            Slot::Free { .. } => panic!("slot {index} is free"),
+            Some(value) => value,
+            None => panic!("slot {index} is free"),
         }
     }
 }
@@ -172,8 +148,8 @@ impl<T> std::ops::IndexMut<u32> for Slab<T> {
     #[inline]
     fn index_mut(&mut self, index: u32) -> &mut T {
         match &mut self.slots[index as usize] {
-            Slot::Used(value) => value,
-            Slot::Free { .. } => panic!("slot {index} is free"),
+            Some(value) => value,
+            None => panic!("slot {index} is free"),
         }
     }
 }
@@ -206,19 +182,40 @@ mod tests {
             }
             let last = slab.slots().checked_sub(1);
             assert!(last.is_none_or(|last| slab.get(last).is_some()), "no tail");
+            assert!(slab.freed.len() <= 2 * slab.slots.len() + KEPT_MIN);
         }
         for (number, value) in std::mem::take(&mut model) {
             assert_eq!(slab.remove(number), value);
         }
-        assert_eq!((slab.slots(), slab.first_free), (0, NONE));
-        assert!(slab.bytes() <= KEPT_MIN * size_of::<Slot<u64>>());
+        assert_eq!(slab.slots(), 0);
+        assert!(slab.bytes() <= KEPT_MIN * size_of::<(u64, u32)>());
     }
 
     #[test]
-    fn links_need_no_room_of_their_own() {
-        assert_eq!(size_of::<Slot<Box<[u8; 9]>>>(), 16);
-        assert_eq!(size_of::<Slot<[u64; 4]>>(), 40);
-        assert_eq!(size_of::<Slot<(u64, crate::base::text::Text)>>(), 32);
+    fn nobody_pays_for_a_million_others() {
+        const COUNT: u32 = 1_000_000;
+        let mut slab = Slab::default();
+        (0..COUNT).for_each(|number| assert_eq!(slab.insert(number), number));
+        // All but the first and the last, so that nothing can be given up.
+        (1..COUNT - 1).for_each(|number| assert_eq!(slab.remove(number), number));
+        let mut slots = slab.slots();
+        slab.remove(COUNT - 1);
+        while slab.slots() > 1 {
+            assert!(slots - slab.slots() <= 1 << 18, "{slots}");
+            slots = slab.slots();
+            let number = slab.insert(7);
+            assert!(number < slots, "a free slot is used");
+            slab.remove(number);
+        }
+        assert!(slab.bytes() < 10_000, "{}", slab.bytes());
+        let (first, second) = (slab.insert(1), slab.insert(2));
+        assert!(first != second && first > 0 && second > 0);
+        (0..1 << 20).for_each(|number| _ = slab.insert(number));
+        (1..slab.slots()).for_each(|number| _ = slab.remove(number));
+        slab.remove(0);
+        assert!(slab.is_empty() && slab.slots() > 0, "too much at once");
+        slab.trim(usize::MAX);
+        assert_eq!((slab.slots(), slab.freed.len()), (0, 0));
     }
 
     #[test]

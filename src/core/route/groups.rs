@@ -202,6 +202,12 @@ impl Groups {
         (self.groups.len(), self.names.len())
     }
 
+    /// Gives up so many free slots of each kind at most.
+    pub fn trim(&mut self, slots_max: usize) {
+        self.groups.trim(slots_max);
+        self.names.trim(slots_max);
+    }
+
     /// Memory of groups and names; what hangs on them is not counted.
     pub fn bytes(&self) -> usize {
         self.groups.bytes() + self.names.bytes() + self.table.bytes() + self.name_table.bytes()

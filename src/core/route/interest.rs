@@ -31,7 +31,7 @@ use super::rules::Rules;
 use super::subscription::Subscription;
 use crate::base::core_set::CoreSet;
 use crate::base::id::CoreId;
-use crate::base::limits::ROUTE_CACHE_BYTES;
+use crate::base::limits::{ROUTE_CACHE_BYTES, TRIMMED_SLOTS_MAX};
 use crate::base::short;
 use crate::base::slab::{NONE, Slab};
 use crate::base::slot_table::SlotTable;
@@ -424,6 +424,15 @@ impl Interest {
         let hash = |other: u32| hasher.hash_one(&*patterns[other].text);
         self.texts.remove(hash(at), at, hash);
         self.patterns.remove(at);
+    }
+
+    /// Gives back what the end of very many subscriptions has left; for an idle
+    /// core.
+    pub fn trim(&mut self) {
+        self.subscriptions.trim(TRIMMED_SLOTS_MAX);
+        self.patterns.trim(TRIMMED_SLOTS_MAX);
+        self.wildcards.trim(TRIMMED_SLOTS_MAX);
+        self.groups.trim(TRIMMED_SLOTS_MAX);
     }
 
     /// Memory of the tables; that of routes is in their budget.

@@ -16,7 +16,7 @@
 //! that are traced (`traced`).
 
 use super::Shard;
-use super::connections::Deliverer;
+use super::connections::deliver::Deliverer;
 use super::frame::Publisher;
 use super::input::Outcome;
 use super::mesh::Handed;

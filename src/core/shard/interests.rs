@@ -55,6 +55,7 @@ impl Interests {
     /// Frees what an idle core does not need.
     pub fn trim(&mut self) {
         self.sweep.trim(&mut self.accounts);
+        self.accounts.iter_mut().for_each(Interest::trim);
     }
 
     /// The interest of an account, if this core knows it.

@@ -97,6 +97,11 @@ impl WildcardTrie {
         self.patterns == 0
     }
 
+    /// Gives up so many free slots at most.
+    pub fn trim(&mut self, slots_max: usize) {
+        self.nodes.trim(slots_max);
+    }
+
     /// Memory of nodes and edges; that of long tokens is not counted.
     #[must_use]
     pub fn bytes(&self) -> usize {

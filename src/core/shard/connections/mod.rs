@@ -15,7 +15,7 @@
 //!
 //! Not here: when a connection opens and ends (`life`), what its commands do.
 
-mod deliver;
+pub(super) mod deliver;
 mod rows;
 mod table;
 
@@ -30,7 +30,6 @@ use crate::base::limits::{
 use crate::session::connection::{Connection, Mark};
 use crate::session::outbox::BlockPool;
 
-pub(super) use deliver::Deliverer;
 use rows::Rows;
 use table::Table;
 

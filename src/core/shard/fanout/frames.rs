@@ -4,7 +4,7 @@
 //! the other core has chosen (`queue_forward`).
 
 use super::super::Shard;
-use super::super::connections::Deliverer;
+use super::super::connections::deliver::Deliverer;
 use super::super::frame::{Frame, MessageFrame, Publisher};
 use super::super::message::{Message, Observer, Place, Source, Unobserved, weight};
 use super::super::mutants::Mutant;

@@ -2,7 +2,7 @@
 //! has none left goes on to the next core that has.
 
 use super::super::Shard;
-use super::super::connections::Deliverer;
+use super::super::connections::deliver::Deliverer;
 use super::super::frame::MessageFrame;
 use super::super::message::{Flight, Message, Observer, Place};
 use crate::base::id::CoreId;

@@ -14,7 +14,7 @@
 use std::borrow::Cow;
 
 use super::super::Shard;
-use super::super::connections::Deliverer;
+use super::super::connections::deliver::Deliverer;
 use super::super::frame::Frame;
 use super::super::message::{Message, Observer, Place, Source, Unobserved};
 use super::super::message_trace::TracePart;

@@ -290,7 +290,7 @@ mod tests {
         let last = steps
             .take(10)
             .find(|step| !matches!(step, Ok(Step::Measured(_))));
-        assert_eq!(last, Some(Err(Violation::unreadable("unexpected EOF"))));
+        assert!(matches!(last, Some(Err(_))), "{last:?}");
     }
 
     #[test]
