@@ -18,7 +18,7 @@
 use super::Shard;
 use super::connections::deliver::Deliverer;
 use super::frame::Publisher;
-use super::input::Outcome;
+use super::input::{Line, Outcome};
 use super::mesh::Handed;
 use super::message::{Flight, Message, Observer, Place, Source, Unobserved, weight};
 use super::message_trace::wants_trace;
@@ -38,17 +38,6 @@ mod frames;
 mod queue_forward;
 mod traced;
 mod wide;
-
-/// How the control line of a message was read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Line {
-    /// It is the connection's last one again ([`LastLine`]).
-    ///
-    /// [`LastLine`]: crate::wire::repeat::LastLine
-    Repeated,
-    /// It was taken apart.
-    Parsed,
-}
 
 impl<O: Observer> Deliverer<'_, O> {
     /// Delivers to one of the members, beginning with one of them.
@@ -151,26 +140,29 @@ impl Shard {
         if (checks || super::admit::is_reserved(message)) && !self.admit(index, message) {
             return Outcome::Done;
         }
-        let delivered = if is_empty {
-            false
-        } else if message.tail.is_empty() {
-            self.fan_out_rewritten(place, message, source)
-        } else {
-            let delivery = Message {
-                source,
-                shown: None,
-                line: message.tail,
-                body: b"",
-                has_header: message.header_len > 0,
-                size: message.size(),
-            };
-            self.fan_out(place, &delivery)
-        };
+        let delivered = !is_empty && self.fan_out_published(place, message, source);
         let is_noted = service == Some(Service::SystemRequest) && self.note_request(index, message);
         if !delivered && !is_noted && !message.reply.is_empty() {
             self.tell_no_responders_at(index, at, message.reply);
         }
         Outcome::Done
+    }
+
+    /// Delivers a message of a connection; false if nobody gets it.
+    #[inline(always)]
+    fn fan_out_published(&mut self, place: Place, message: &Publish<'_>, source: Source) -> bool {
+        if message.tail.is_empty() {
+            return self.fan_out_rewritten(place, message, source);
+        }
+        let delivery = Message {
+            source,
+            shown: None,
+            line: message.tail,
+            body: b"",
+            has_header: message.header_len > 0,
+            size: message.size(),
+        };
+        self.fan_out(place, &delivery)
     }
 
     /// Delivers a message that did not come in the form in which it is

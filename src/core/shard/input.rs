@@ -11,13 +11,23 @@
 use bytes::Bytes;
 
 use super::Shard;
-use super::fanout::Line;
 use crate::base::id::ConnectionKey;
 use crate::base::limits::{COMMAND_WORK_NS, OWN_BUFFER_PAYLOAD_BYTES, STALL_READ_BYTES};
 use crate::base::traffic::Traffic;
 use crate::session::connection::{CloseReason, Hold};
 use crate::session::large_message::LargeMessage;
 use crate::wire::parse::{Command, Grammar, Parsed, Violation, parse};
+
+/// How the control line of a message was read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Line {
+    /// It is the connection's last one again ([`LastLine`]).
+    ///
+    /// [`LastLine`]: crate::wire::repeat::LastLine
+    Repeated,
+    /// It was taken apart.
+    Parsed,
+}
 
 /// What became of a command.
 pub(super) enum Outcome {

@@ -76,6 +76,29 @@ impl Connections {
         copy.extend_from_slice(message.body);
         Some(copy.freeze())
     }
+
+    /// Notes that a receiver got something, so that it is sent to.
+    #[inline(always)]
+    fn note_delivery(&mut self, index: u32, size: usize, flight: &mut Flight) {
+        let connection = &mut self.table[index];
+        flight.delivered += 1;
+        connection.traffic.count_out(1, size);
+        let pending = connection.outbox.pending_bytes();
+        if connection.mark != Mark::Prompt {
+            if flight.is_bulk {
+                self.rows.mark_bulk(connection, index);
+            } else {
+                flight.work_ns += SEND_WORK_NS;
+                self.rows.mark_prompt(connection, index);
+            }
+        }
+        if pending > flight.pending_noticed {
+            flight.behind = index;
+            if pending > self.limits.pending_max {
+                self.overflowed.push(index);
+            }
+        }
+    }
 }
 
 /// Everything that deliveries of one message need and change. Handed on as a whole,
@@ -149,23 +172,7 @@ impl<O: Observer> Deliverer<'_, O> {
                 }
             }
         }
-        flight.delivered += 1;
-        connection.traffic.count_out(1, message.size);
-        let pending = connection.outbox.pending_bytes();
-        if connection.mark != Mark::Prompt {
-            if flight.is_bulk {
-                connections.rows.mark_bulk(connection, target.connection);
-            } else {
-                flight.work_ns += SEND_WORK_NS;
-                connections.rows.mark_prompt(connection, target.connection);
-            }
-        }
-        if pending > flight.pending_noticed {
-            flight.behind = target.connection;
-            if pending > connections.limits.pending_max {
-                connections.overflowed.push(target.connection);
-            }
-        }
+        connections.note_delivery(target.connection, message.size, flight);
         true
     }
 }

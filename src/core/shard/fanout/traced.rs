@@ -4,12 +4,11 @@
 use super::super::Shard;
 use super::super::admit::is_reserved_subject;
 use super::super::frame::Frame;
-use super::super::input::Outcome;
+use super::super::input::{Line, Outcome};
 use super::super::message::{Message, Place};
 use super::super::message_trace::{PartName, Published, TracePart, Traces, Wish};
 use super::super::rewrite::header_of_line;
 use super::super::trace_notes::Notes;
-use super::Line;
 use crate::base::core_set::CoreSet;
 use crate::base::id::CoreId;
 use crate::base::limits::TRACED_DELIVERY_WORK_NS;
