@@ -1,16 +1,16 @@
 //! The state of one connection.
 //!
-//! Invariants: while `hold` is not empty, nothing of the connection's input is
-//! parsed and its socket is not read; once `closing` is set nothing is parsed
-//! or delivered any more and only what waits in the outbox is still sent.
+//! Invariants: unless its [`Input`] may be read nothing that the connection sends is
+//! parsed and its socket is not read; once it is closing nothing is delivered any
+//! more either and only what waits in the outbox is still sent.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::base::slot_table::SlotTable;
 
-use super::authority::Candidate;
 use super::certificate::{CertificateNames, TlsFacts};
+use super::input::Input;
 use super::large_message::LargeMessage;
 use super::outbox::Outbox;
 use super::policy::{AccountUsage, ConnectionType};
@@ -21,139 +21,6 @@ use crate::base::traffic::Traffic;
 use crate::subject::rights_table::RightsId;
 use crate::wire::connect::ConnectOptions;
 use crate::wire::repeat::LastLine;
-use crate::wire::websocket::close;
-
-/// Why a connection ends; the texts are those of the reference server.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum CloseReason {
-    /// The peer closed it.
-    ClientClosed,
-    /// No valid CONNECT in time.
-    AuthenticationTimeout,
-    /// Wrong credentials.
-    AuthenticationFailure,
-    /// More pending bytes than allowed.
-    SlowConsumerPendingBytes,
-    /// The socket did not accept pending bytes in time.
-    SlowConsumerWriteDeadline,
-    /// The socket failed while writing.
-    WriteError,
-    /// The socket failed while reading.
-    ReadError,
-    /// The peer sent `-ERR`.
-    ParseError,
-    /// PINGs stayed unanswered.
-    StaleConnection,
-    /// Input that is not the protocol.
-    ProtocolViolation,
-    /// A protocol version that does not exist.
-    BadClientProtocolVersion,
-    /// Too many connections.
-    MaxConnectionsExceeded,
-    /// Too many connections of the account.
-    MaxAccountConnectionsExceeded,
-    /// A payload larger than allowed.
-    MaxPayloadExceeded,
-    /// A control line longer than allowed.
-    MaxControlLineExceeded,
-    /// `no_responders` without `headers`.
-    NoRespondersRequiresHeaders,
-    /// TLS could not be agreed on, or not in time.
-    TlsHandshakeFailure,
-    /// An operator asked for it.
-    Kicked,
-    /// The server stops.
-    ServerShutdown,
-}
-
-impl CloseReason {
-    /// The reference server's text.
-    #[must_use]
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::ClientClosed => "Client Closed",
-            Self::AuthenticationTimeout => "Authentication Timeout",
-            Self::AuthenticationFailure => "Authentication Failure",
-            Self::SlowConsumerPendingBytes => "Slow Consumer (Pending Bytes)",
-            Self::SlowConsumerWriteDeadline => "Slow Consumer (Write Deadline)",
-            Self::WriteError => "Write Error",
-            Self::ReadError => "Read Error",
-            Self::ParseError => "Parse Error",
-            Self::StaleConnection => "Stale Connection",
-            Self::ProtocolViolation => "Protocol Violation",
-            Self::BadClientProtocolVersion => "Bad Client Protocol Version",
-            Self::MaxAccountConnectionsExceeded => "Maximum Account Connections Exceeded",
-            Self::MaxConnectionsExceeded => "Maximum Connections Exceeded",
-            Self::MaxPayloadExceeded => "Maximum Message Payload Exceeded",
-            Self::MaxControlLineExceeded => "Maximum Control Line Exceeded",
-            Self::NoRespondersRequiresHeaders => "No Responders Requires Headers",
-            Self::TlsHandshakeFailure => "TLS Handshake Failure",
-            Self::Kicked => "Kicked",
-            Self::ServerShutdown => "Server Shutdown",
-        }
-    }
-
-    /// The code of the close frame that a WebSocket client gets (NATS 2.15);
-    /// `None` if it cannot get one.
-    #[must_use]
-    pub fn websocket_code(self) -> Option<u16> {
-        match self {
-            Self::ClientClosed => Some(close::NORMAL),
-            Self::StaleConnection | Self::ServerShutdown => Some(close::GOING_AWAY),
-            Self::ParseError
-            | Self::ProtocolViolation
-            | Self::BadClientProtocolVersion
-            | Self::NoRespondersRequiresHeaders => Some(close::PROTOCOL_ERROR),
-            Self::MaxPayloadExceeded => Some(close::TOO_BIG),
-            Self::Kicked => Some(close::INTERNAL_ERROR),
-            Self::AuthenticationTimeout
-            | Self::AuthenticationFailure
-            | Self::MaxConnectionsExceeded
-            | Self::MaxAccountConnectionsExceeded
-            | Self::MaxControlLineExceeded => Some(close::POLICY_VIOLATION),
-            Self::SlowConsumerPendingBytes
-            | Self::SlowConsumerWriteDeadline
-            | Self::WriteError
-            | Self::ReadError
-            | Self::TlsHandshakeFailure => None,
-        }
-    }
-}
-
-/// Why a connection's input waits.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Hold {
-    /// Nothing holds it.
-    None,
-    /// Its PING waits for this many cores to confirm earlier subscriptions.
-    Barrier {
-        /// Cores that have not confirmed yet.
-        cores_left: u32,
-    },
-    /// Too much is on its way to a core that it publishes to.
-    LinkFull(CoreId),
-    /// Nothing any more: it goes on before the turn ends.
-    Over,
-    /// A subscriber of its messages must catch up first.
-    Stalled {
-        /// When it goes on in any case.
-        until: Nanos,
-    },
-    /// It has had its share of this turn: it goes on in turn with others that have
-    /// much to do.
-    Paused,
-    /// Its next message goes to so many that it waits for its turn.
-    Wide,
-    /// Its last message is still on its way to so many.
-    FanOut,
-    /// Its subscriptions of before are being ended.
-    Withdrawing,
-    /// Its source has failed to log in too often: its credentials wait.
-    Throttled {
-        /// When they are looked at.
-        until: Nanos,
-    },
-}
 
 /// Whether a connection is to be sent to, and when.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -216,23 +83,6 @@ impl Heartbeat {
     }
 }
 
-/// What a reload has left to be done about a connection; until then it is not
-/// read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Revision {
-    /// Nothing.
-    #[default]
-    None,
-    /// Its user is gone or in another account: it is closed.
-    Moved,
-    /// It is to be seen whether its credentials still count.
-    Credentials,
-    /// Its CONNECT waited for a password check by the older policy.
-    Connect,
-    /// Subscriptions may have to end.
-    Subscriptions,
-}
-
 /// One connection.
 #[derive(Debug)]
 pub struct Connection {
@@ -262,11 +112,6 @@ pub struct Connection {
     pub usage: Option<Arc<AccountUsage>>,
     /// It has logged in, and events about it have been due.
     pub is_announced: bool,
-    /// The user that it is going to be if its password is right, while that is
-    /// found out.
-    pub candidate: Option<Candidate>,
-    /// What a reload has left to be done about it.
-    pub revision: Revision,
     /// What it has to sign, if it wants to; empty: nothing.
     pub nonce: Box<[u8]>,
     /// What TLS says of it.
@@ -302,10 +147,8 @@ pub struct Connection {
     pub is_heavy: bool,
     /// The socket refused bytes: nothing is sent until it is writable.
     pub is_blocked: bool,
-    /// Why it ends, once it does.
-    pub closing: Option<CloseReason>,
-    /// Why its input waits.
-    pub hold: Hold,
+    /// Whether its input may be read, and why not.
+    pub input: Input,
     /// A subscriber that has fallen behind while this connection published.
     pub behind: Option<Behind>,
     /// Place of the route that it used last.
@@ -317,7 +160,7 @@ pub struct Connection {
     /// What waits to be sent.
     pub outbox: Outbox,
     /// Input that is not parsed yet.
-    pub input: Vec<u8>,
+    pub unparsed: Vec<u8>,
     /// A large message that has not arrived whole.
     pub large: Option<Box<LargeMessage>>,
     /// Numbers of its subscriptions, found by sid.
@@ -375,8 +218,6 @@ impl Connection {
             responses: None,
             usage: None,
             is_announced: false,
-            candidate: None,
-            revision: Revision::None,
             nonce: Box::default(),
             tls: None,
             peer,
@@ -394,14 +235,13 @@ impl Connection {
             hears: true,
             is_heavy: false,
             is_blocked: false,
-            closing: None,
-            hold: Hold::None,
+            input: Input::OPEN,
             behind: None,
             last_route: NONE,
             last_line: LastLine::default(),
             last_line_route: 0,
             outbox: Outbox::default(),
-            input: Vec::new(),
+            unparsed: Vec::new(),
             large: None,
             subscriptions: SlotTable::default(),
             stall_waiters: StallWaiters::default(),
@@ -455,27 +295,13 @@ impl Connection {
         self.tls.as_ref().and_then(|facts| facts.names.as_ref())
     }
 
-    /// Whether its socket should be read.
-    #[must_use]
-    #[inline]
-    pub fn reads(&self) -> bool {
-        self.hold == Hold::None
-            && self.closing.is_none()
-            && self.candidate.is_none()
-            && self.revision == Revision::None
-    }
-
     /// The earliest moment at which something about it is due.
     #[must_use]
     pub fn next_deadline(&self) -> Nanos {
-        let stall = match self.hold {
-            Hold::Stalled { until } | Hold::Throttled { until } => until,
-            _ => Nanos::NEVER,
-        };
         self.heartbeat
             .next
             .min(self.write_deadline)
             .min(self.auth_deadline)
-            .min(stall)
+            .min(self.input.deadline())
     }
 }

@@ -2,8 +2,10 @@
 //! and what waits to be sent.
 pub mod authority;
 pub mod certificate;
+pub mod close_reason;
 pub mod connection;
 pub mod distinguished_name;
+pub mod input;
 pub mod large_message;
 pub mod login_throttle;
 pub mod outbox;

@@ -14,7 +14,8 @@ use super::login::PasswordCheck;
 use super::mutants::Mutant;
 use crate::base::id::AccountId;
 use crate::session::authority::{Attempt, Candidate, Verdict};
-use crate::session::connection::{CloseReason, Hold};
+use crate::session::close_reason::CloseReason;
+use crate::session::input::Hold;
 use crate::session::login_throttle::{Admission, Failure, Source};
 use crate::session::policy::Identity;
 use crate::session::responses::Responses;
@@ -25,9 +26,10 @@ impl Shard {
     pub fn on_password_checked(&mut self, check: &PasswordCheck, fits: bool) {
         self.login.end_check(check.source);
         let takes_any = self.is_mutant(Mutant::TakeOldCheck);
-        let is_this = |candidate: &mut Candidate| candidate.check == check.number || takes_any;
+        let is_this = |candidate: &Candidate| candidate.check == check.number || takes_any;
         let index = self.connections.find(check.key);
-        let candidate = index.and_then(|index| self.connections[index].candidate.take_if(is_this));
+        let candidate =
+            index.and_then(|index| self.connections[index].input.take_candidate(is_this));
         let (Some(index), Some(candidate)) = (index, candidate) else {
             if !fits {
                 // Who does not wait for the answer has tried all the same.
@@ -39,8 +41,8 @@ impl Shard {
             true => self.welcome(index, candidate.user),
             false => self.fail_try(index),
         }
-        let connection = &self.connections[index];
-        if connection.closing.is_none() && connection.hold == Hold::None {
+        let input = &self.connections[index].input;
+        if !input.is_closing() && input.hold() == Hold::None {
             self.release(index);
         }
     }
@@ -59,7 +61,8 @@ impl Shard {
         match self.login.tries.admit(self.clock.mono, source) {
             Admission::Now => self.authenticate(index),
             Admission::At(until) => {
-                self.connections[index].hold = Hold::Throttled { until };
+                let hold = Hold::Throttled { until };
+                self.connections[index].input.hold_for(hold);
                 self.schedule(index);
             }
             Admission::Refused => self.fail_try(index),
@@ -68,9 +71,12 @@ impl Shard {
 
     /// It is the turn of credentials that had to wait.
     pub(super) fn end_throttle(&mut self, index: u32) {
-        self.connections[index].hold = Hold::None;
+        let input = &mut self.connections[index].input;
+        let hold = input.hold();
+        assert!(matches!(hold, Hold::Throttled { .. }), "it waits for this");
+        input.end(hold);
         self.authenticate(index);
-        if self.connections[index].reads() {
+        if self.connections[index].input.reads() {
             self.release(index);
         }
     }
@@ -93,10 +99,12 @@ impl Shard {
                     self.note_failed_try(index);
                     return self.refuse_credentials(index);
                 };
-                self.connections[index].candidate = Some(Candidate {
+                let candidate = Candidate {
                     user,
                     check: number,
-                });
+                };
+                let input = &mut self.connections[index].input;
+                input.hold_for(Hold::Password(candidate));
                 let key = self.connections.key(index);
                 self.login.checks.push_back(PasswordCheck {
                     key,
@@ -131,7 +139,7 @@ impl Shard {
             // Subscriptions are of one account: those of before CONNECT end, and
             // so does the leave to answer requests.
             if self.withdraw(index) {
-                self.connections[index].hold = Hold::Withdrawing;
+                self.connections[index].input.hold_for(Hold::Withdrawing);
             }
             self.connections[index].responses = None;
         }

@@ -6,7 +6,8 @@ use super::mutants::Mutant;
 use super::protocol_log::log_end;
 use crate::base::id::{AccountId, Nanos};
 use crate::base::limits::{FIRST_PING_NS, SEND_WORK_NS, SUBSCRIPTION_WORK_NS};
-use crate::session::connection::{CloseReason, Hold};
+use crate::session::close_reason::CloseReason;
+use crate::session::input::Hold;
 use crate::subject::pattern::{Pattern, tokens};
 use crate::wire::connect::fields;
 use crate::wire::encode;
@@ -54,7 +55,7 @@ impl Shard {
         let now = self.clock.mono;
         let keeps_headers = self.is_mutant(Mutant::KeepHeaders);
         if self.connections[index].connected && self.withdraw(index) {
-            self.connections[index].hold = Hold::Withdrawing;
+            self.connections[index].input.hold_for(Hold::Withdrawing);
             return Outcome::Postponed;
         }
         let connection = &mut self.connections[index];
@@ -112,7 +113,8 @@ impl Shard {
             let key = self.connections.key(index);
             let cores_left = self.mesh.begin_barrier(key);
             if cores_left > 0 && !self.is_mutant(Mutant::SkipBarrier) {
-                self.connections[index].hold = Hold::Barrier { cores_left };
+                let hold = Hold::Barrier { cores_left };
+                self.connections[index].input.hold_for(hold);
                 return Outcome::Done;
             }
         }

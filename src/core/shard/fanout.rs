@@ -30,7 +30,7 @@ use crate::base::limits::MATCH_WORK_NS;
 use crate::base::rng::Rng;
 use crate::base::width;
 use crate::route::receivers::{QueueRoute, Route, Target};
-use crate::session::connection::CloseReason;
+use crate::session::close_reason::CloseReason;
 use crate::subject::service::{Service, service_prefix};
 use crate::wire::parse::Publish;
 

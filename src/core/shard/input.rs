@@ -15,7 +15,8 @@ use super::fanout::Line;
 use crate::base::id::ConnectionKey;
 use crate::base::limits::{COMMAND_WORK_NS, OWN_BUFFER_PAYLOAD_BYTES, STALL_READ_BYTES};
 use crate::base::traffic::Traffic;
-use crate::session::connection::{CloseReason, Hold};
+use crate::session::close_reason::CloseReason;
+use crate::session::input::Hold;
 use crate::session::large_message::LargeMessage;
 use crate::wire::parse::{Command, Grammar, Parsed, Violation, parse};
 
@@ -35,7 +36,7 @@ impl Shard {
         let Some(index) = self.connections.find(key) else {
             return 0;
         };
-        let input = &mut self.connections[index].input;
+        let input = &mut self.connections[index].unparsed;
         let len = input.len();
         if len == 0 || len * 2 > buffer.len() {
             return 0;
@@ -81,16 +82,14 @@ impl Shard {
             self.finish_large(index);
         }
         let connection = &mut self.connections[index];
-        if !connection.reads() {
-            if connection.closing.is_none() {
-                connection.input.extend_from_slice(bytes);
-            }
+        if !connection.input.reads() {
+            self.keep_input(index, bytes);
             return;
         }
-        if connection.input.is_empty() {
+        if connection.unparsed.is_empty() {
             self.consume(index, bytes);
         } else {
-            let mut joined = std::mem::take(&mut connection.input);
+            let mut joined = std::mem::take(&mut connection.unparsed);
             joined.extend_from_slice(bytes);
             self.consume(index, &joined);
         }
@@ -112,7 +111,7 @@ impl Shard {
     /// Executes the commands at the front of the input and keeps the rest.
     fn consume(&mut self, index: u32, input: &[u8]) {
         let connection = &self.connections[index];
-        if !connection.reads() {
+        if !connection.input.reads() {
             self.keep_input(index, input);
             return;
         }
@@ -148,8 +147,7 @@ impl Shard {
         let trace = self.config.trace;
         let keep = loop {
             let connection = &self.connections[index];
-            // What else may hold a connection does not begin in between.
-            if rest.is_empty() || connection.hold != Hold::None || connection.closing.is_some() {
+            if rest.is_empty() || !connection.input.reads() {
                 break rest.len();
             }
             if self.work.is_down_to(share) {
@@ -182,12 +180,7 @@ impl Shard {
                             connection.last_line.learn(input_before, message, *taken);
                             connection.last_line_route = 0;
                         }
-                        Command::Connect(_) => {
-                            grammar = self.grammar(index);
-                            if self.connections[index].candidate.is_some() {
-                                break rest.len();
-                            }
-                        }
+                        Command::Connect(_) => grammar = self.grammar(index),
                         _ => {}
                     }
                 }
@@ -214,15 +207,15 @@ impl Shard {
     fn end_slice(&mut self, index: u32, rest: &[u8], before: &Traffic) {
         self.keep_input(index, rest);
         self.count_input(index, before);
-        if self.connections[index].hold == Hold::Paused {
+        if self.connections[index].input.hold() == Hold::Paused {
             self.stall_if_ahead(index);
         }
     }
 
     fn keep_input(&mut self, index: u32, input: &[u8]) {
         let connection = &mut self.connections[index];
-        if connection.closing.is_none() {
-            connection.input.extend_from_slice(input);
+        if !connection.input.is_closing() {
+            connection.unparsed.extend_from_slice(input);
         }
     }
 
@@ -255,7 +248,7 @@ impl Shard {
                 let before = self.connections[index].traffic;
                 self.scratch.large = whole.clone();
                 if let Outcome::Postponed = self.execute(index, &command) {
-                    self.connections[index].input = whole.to_vec();
+                    self.connections[index].unparsed = whole.to_vec();
                 }
                 self.scratch.large = Bytes::new();
                 self.count_input(index, &before);

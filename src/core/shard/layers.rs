@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Shard;
 use crate::base::id::ConnectionKey;
 use crate::session::certificate::TlsFacts;
-use crate::session::connection::CloseReason;
+use crate::session::close_reason::CloseReason;
 use crate::session::policy::ConnectionType;
 
 impl Shard {
@@ -50,7 +50,7 @@ impl Shard {
         &mut self,
         is_acceptable: impl Fn(ConnectionType, Option<&TlsFacts>) -> bool,
     ) -> usize {
-        let open = |key: &ConnectionKey| self.connections[key.index].closing.is_none();
+        let open = |key: &ConnectionKey| !self.connections[key.index].input.is_closing();
         let mut keys: Vec<ConnectionKey> = self.connections.keys().filter(open).collect();
         keys.retain(|key| {
             let connection = &self.connections[key.index];

@@ -12,7 +12,8 @@ use crate::base::id::{AccountId, ConnectionKey, ConnectionKind, Nanos};
 use crate::base::limits::{CLOSE_LINGER_NS, CLOSE_WORK_NS, SEND_BLOCKS_MAX};
 use crate::base::width;
 use crate::session::certificate::TlsFacts;
-use crate::session::connection::{CloseReason, Connection, Hold, Revision};
+use crate::session::close_reason::CloseReason;
+use crate::session::connection::Connection;
 use crate::session::policy::ConnectionType;
 use crate::wire::connect::ConnectOptions;
 use crate::wire::encode;
@@ -168,7 +169,7 @@ impl Shard {
         let pending = connection.outbox.pending_bytes();
         if pending == 0 {
             connection.write_deadline = Nanos::NEVER;
-            if connection.closing.is_some() {
+            if connection.input.is_closing() {
                 // One whose outbox was empty before is in the list already.
                 if accepted > 0 {
                     self.end_if_done(index);
@@ -220,7 +221,7 @@ impl Shard {
     pub fn reads(&self, key: ConnectionKey) -> bool {
         self.connections
             .find(key)
-            .is_some_and(|index| self.connections[index].reads())
+            .is_some_and(|index| self.connections[index].input.reads())
     }
 
     /// Closes every connection, as the server stops.
@@ -240,7 +241,7 @@ impl Shard {
         for key in keys {
             let connection = &self.connections[key.index];
             let hears = connection.options.protocol >= 1 && connection.first_pong_sent;
-            if hears && connection.closing.is_none() {
+            if hears && !connection.input.is_closing() {
                 let line = self.info_line(key.index, false);
                 self.log_out_line(key.index, &line);
                 self.connections.send_bulk(key.index, &line);
@@ -251,7 +252,7 @@ impl Shard {
     /// Closes some connections because the server goes away; returns how many
     /// are left.
     pub fn close_some(&mut self, count: usize) -> usize {
-        let open = |key: &ConnectionKey| self.connections[key.index].closing.is_none();
+        let open = |key: &ConnectionKey| !self.connections[key.index].input.is_closing();
         let mut keys: Vec<ConnectionKey> = self.connections.keys().filter(open).collect();
         for _ in 0..count.min(keys.len()) {
             let at = width::size(self.rng.below(keys.len() as u64));
@@ -264,7 +265,7 @@ impl Shard {
     /// Ends a connection: its subscriptions are gone at once; what waits in
     /// its outbox is still sent, for a moment.
     pub(super) fn close(&mut self, index: u32, reason: CloseReason) {
-        if self.connections[index].closing.is_some() {
+        if self.connections[index].input.is_closing() {
             return;
         }
         self.log_debug(
@@ -277,12 +278,9 @@ impl Shard {
         self.leave(index, reason);
         let deadline = self.clock.mono.after_ns(CLOSE_LINGER_NS);
         let connection = &mut self.connections[index];
-        connection.closing = Some(reason);
+        connection.input.close(reason);
         connection.hears = false;
-        connection.hold = Hold::None;
-        connection.candidate = None;
-        connection.revision = Revision::None;
-        connection.input = Vec::new();
+        connection.unparsed = Vec::new();
         connection.large = None;
         connection.heartbeat.next = Nanos::NEVER;
         connection.auth_deadline = Nanos::NEVER;
@@ -310,7 +308,7 @@ impl Shard {
     /// Gives up what a closing connection has not accepted.
     pub(super) fn abandon_outbox(&mut self, index: u32) {
         let connection = &mut self.connections[index];
-        assert!(connection.closing.is_some(), "only of closing connections");
+        assert!(connection.input.is_closing(), "only of closing connections");
         if connection.outbox.pending_bytes() > 0 {
             self.connections.clear_outbox(index);
             self.connections.note_waiting(index);
@@ -321,7 +319,7 @@ impl Shard {
     /// Ends a connection that does not keep up, without a word, as the
     /// reference server does.
     pub(super) fn close_slow_consumer(&mut self, index: u32, reason: CloseReason) {
-        if self.connections[index].closing.is_some() {
+        if self.connections[index].input.is_closing() {
             return;
         }
         let limits = &self.config.limits;

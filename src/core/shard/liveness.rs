@@ -5,7 +5,8 @@ use tracing::info;
 use super::Shard;
 use crate::base::id::Nanos;
 use crate::base::limits::{COMMAND_WORK_NS, FIRST_PING_NS, RTT_INTERVAL_NS, SEND_WORK_NS};
-use crate::session::connection::{CloseReason, Hold};
+use crate::session::close_reason::CloseReason;
+use crate::session::input::Hold;
 use crate::wire::encode;
 
 impl Shard {
@@ -64,7 +65,7 @@ impl Shard {
             self.check_writes(index);
         }
         let connection = &self.connections[index];
-        if connection.auth_deadline <= now && connection.closing.is_none() {
+        if connection.auth_deadline <= now && !connection.input.is_closing() {
             self.log_error(index, "Authentication Timeout");
             self.send_error(index, b"Authentication Timeout");
             self.close(index, CloseReason::AuthenticationTimeout);
@@ -72,7 +73,7 @@ impl Shard {
         if self.connections[index].heartbeat.next <= now {
             self.heartbeat(index);
         }
-        match self.connections[index].hold {
+        match self.connections[index].input.hold() {
             Hold::Stalled { until } if until <= now => self.release(index),
             Hold::Throttled { until } if until <= now => self.end_throttle(index),
             _ => {}
@@ -82,7 +83,7 @@ impl Shard {
     fn check_writes(&mut self, index: u32) {
         let connection = &mut self.connections[index];
         connection.write_deadline = Nanos::NEVER;
-        if connection.closing.is_some() {
+        if connection.input.is_closing() {
             self.abandon_outbox(index);
         } else if connection.sent_bytes < connection.write_mark_bytes {
             let accepts = connection.sent_bytes > connection.write_mark_from;
@@ -115,7 +116,7 @@ impl Shard {
     fn heartbeat(&mut self, index: u32) {
         let now = self.clock.mono;
         let connection = &mut self.connections[index];
-        if connection.candidate.is_some() || matches!(connection.hold, Hold::Throttled { .. }) {
+        if connection.input.awaits_login() {
             // A client that waits for an answer to CONNECT expects nothing else.
             connection.heartbeat.next = now.after_ns(FIRST_PING_NS);
             return;

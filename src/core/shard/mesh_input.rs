@@ -21,7 +21,7 @@ use super::mesh::Inbound;
 use super::mutants::Mutant;
 use crate::base::id::{ConnectionKey, CoreId};
 use crate::base::limits::{COMMAND_WORK_NS, SUBSCRIPTION_WORK_NS};
-use crate::session::connection::Hold;
+use crate::session::input::Hold;
 
 impl Shard {
     /// Deals with what other cores have sent, as far as the turn's work goes.
@@ -128,11 +128,7 @@ impl Shard {
         let Some(index) = self.connections.find(key) else {
             return;
         };
-        let Hold::Barrier { cores_left } = &mut self.connections[index].hold else {
-            return;
-        };
-        *cores_left -= 1;
-        if *cores_left == 0 {
+        if self.connections[index].input.pass_barrier() {
             self.send_pong(index);
             self.release(index);
         }
@@ -141,7 +137,7 @@ impl Shard {
     /// Holds a publisher until a link has room.
     pub(super) fn wait_for_link(&mut self, index: u32, core: CoreId) {
         let key = self.connections.key(index);
-        self.connections[index].hold = Hold::LinkFull(core);
+        self.connections[index].input.hold_for(Hold::LinkFull(core));
         self.mesh.links[core.index()].wait_for_room(key);
     }
 
@@ -156,7 +152,7 @@ impl Shard {
 
     fn end_wait_for_link(&mut self, key: ConnectionKey, core: CoreId) {
         if let Some(index) = self.connections.find(key)
-            && self.connections[index].hold == Hold::LinkFull(core)
+            && self.connections[index].input.hold() == Hold::LinkFull(core)
         {
             self.release(index);
         }

@@ -223,7 +223,7 @@ impl Shard {
         self.work.charge(work_ns);
         if self.work.is_spent()
             && let Some(index) = self.connections.find(key)
-            && self.connections[index].reads()
+            && self.connections[index].input.reads()
         {
             self.pause(index);
         }
@@ -267,14 +267,14 @@ impl Shard {
         for key in self.connections.keys() {
             let connection = &self.connections[key.index];
             subscriptions += connection.subscriptions.len();
-            let closes = connection.closing.is_some();
+            let closes = connection.input.is_closing();
             assert!(!closes || connection.subscriptions.is_empty());
             assert!(
-                !closes || connection.input.is_empty(),
+                !closes || connection.unparsed.is_empty(),
                 "nothing more is parsed"
             );
             assert_eq!(connection.hears, !closes && connection.withdrawals == 0);
-            self.backlog.check_held(key, connection.hold);
+            self.backlog.check_held(key, connection.input.hold());
         }
         assert_eq!(subscriptions, self.subscription_count());
         self.connections.check_invariants();

@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 use super::Shard;
 use super::system_events::{Fact, Party, SystemEvent};
 use crate::base::id::AccountId;
-use crate::session::connection::CloseReason;
+use crate::session::close_reason::CloseReason;
 
 /// Where the owners of an account hear of failed log-ins.
 const REFUSED_IN_ACCOUNT: &[u8] = b"$SYS.ACCOUNT.CLIENT.AUTH.ERR";

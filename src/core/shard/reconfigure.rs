@@ -23,7 +23,8 @@ use crate::base::limits::{REVISED_SUBSCRIPTIONS_PER_TURN, REVISIONS_PER_TURN};
 use crate::base::width;
 use crate::route::filter::Filter;
 use crate::session::authority::{Attempt, Authority, Verdict};
-use crate::session::connection::{CloseReason, Revision};
+use crate::session::close_reason::CloseReason;
+use crate::session::input::Revision;
 use crate::subject::pattern::Pattern;
 use crate::wire::encode;
 
@@ -70,7 +71,7 @@ impl Shard {
         let keys: Vec<ConnectionKey> = self.connections.keys().collect();
         for key in keys {
             // Who is closing is nobody any more, by no policy's numbers.
-            if self.connections[key.index].closing.is_some() {
+            if self.connections[key.index].input.is_closing() {
                 continue;
             }
             let user = self.connections[key.index].user;
@@ -126,13 +127,11 @@ impl Shard {
         let index = key.index;
         let forgets_check = self.is_mutant(Mutant::ForgetCheck);
         let connection = &mut self.connections[index];
-        if forgets_check {
-            connection.candidate = None;
-        }
         // A check under way was for a user of the older policy.
-        if connection.candidate.take().is_some() {
+        let candidate = connection.input.take_candidate(|_| true);
+        if candidate.is_some() && !forgets_check {
             connection.user = None;
-            connection.revision = Revision::Connect;
+            connection.input.begin_revision(Revision::Connect);
             self.silence(index);
             self.reload.revisions.push_back(key);
             return;
@@ -155,7 +154,7 @@ impl Shard {
         let stays = keeps && account == connection.account;
         connection.user = if keeps { heir } else { None };
         if stays {
-            let is_settled = keeps_numbers && connection.revision == Revision::None;
+            let is_settled = keeps_numbers && connection.input.revision() == Revision::None;
             self.apply_rights(index);
             let needs_filters = self.connections[index].rights.is_some();
             if !is_settled && (needs_filters || !keeps_rights) {
@@ -164,11 +163,15 @@ impl Shard {
             if keeps_rights {
                 return;
             }
-            self.connections[index].revision = Revision::Subscriptions;
+            let left = Revision::Subscriptions;
+            self.connections[index].input.begin_revision(left);
         } else if keeps || fate.is_gone {
-            self.connections[index].revision = Revision::Moved;
+            self.connections[index]
+                .input
+                .begin_revision(Revision::Moved);
         } else if is_bound || connection.connected || !connection.subscriptions.is_empty() {
-            self.connections[index].revision = Revision::Credentials;
+            let left = Revision::Credentials;
+            self.connections[index].input.begin_revision(left);
         } else {
             // It has not said anything yet.
             match required {
@@ -189,7 +192,7 @@ impl Shard {
     /// stay: its rights of before mean nothing any more.
     fn silence(&mut self, index: u32) {
         let connection = &self.connections[index];
-        if connection.revision == Revision::Subscriptions {
+        if connection.input.revision() == Revision::Subscriptions {
             return;
         }
         let interest = &mut self.interests[connection.account];
@@ -228,7 +231,7 @@ impl Shard {
                 break;
             };
             if let Some(index) = self.connections.find(key)
-                && self.connections[index].closing.is_none()
+                && !self.connections[index].input.is_closing()
             {
                 subscriptions += self.connections[index].subscriptions.len();
                 self.revise(index);
@@ -237,7 +240,7 @@ impl Shard {
     }
 
     fn revise(&mut self, index: u32) {
-        let revision = std::mem::take(&mut self.connections[index].revision);
+        let revision = self.connections[index].input.take_revision();
         let revision = self.spoilt_revision(index, revision);
         match revision {
             Revision::None => {}
@@ -250,7 +253,7 @@ impl Shard {
             }
         }
         let connection = &self.connections[index];
-        if connection.reads() {
+        if connection.input.reads() {
             self.release(index);
         }
     }
@@ -363,7 +366,7 @@ impl Shard {
             let connection = &self.connections[key.index];
             let belongs = account
                 .is_none_or(|account| connection.account == account && connection.usage.is_some());
-            belongs && connection.closing.is_none()
+            belongs && !connection.input.is_closing()
         };
         let mut keys: Vec<ConnectionKey> = self.connections.keys().filter(is_meant).collect();
         let count = count.min(keys.len());

@@ -7,7 +7,8 @@ use super::report::{
 };
 use crate::base::limits::{CLOSED_SUBSCRIPTIONS_MAX, REPORT_WORK_MAX, REPORT_WORK_PER_CONNECTION};
 use crate::base::width;
-use crate::session::connection::{CloseReason, Connection};
+use crate::session::close_reason::CloseReason;
+use crate::session::connection::Connection;
 
 impl Shard {
     /// The shard as a whole; the work does not depend on the number of its
@@ -61,7 +62,7 @@ impl Shard {
             }
             work += 1;
             if let Some(connection) = place.slot().and_then(|slot| self.connections.get(slot))
-                && connection.closing.is_none()
+                && !connection.input.is_closing()
             {
                 work += REPORT_WORK_PER_CONNECTION;
                 let mut report = self.report_connection(connection);

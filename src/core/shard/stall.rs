@@ -14,7 +14,8 @@ use super::frame::MessageFrame;
 use super::message::Flight;
 use crate::base::id::{ConnectionKey, CoreId};
 use crate::base::limits::{STALL_MAX_NS, STALL_WAITERS_MAX};
-use crate::session::connection::{Behind, Hold};
+use crate::session::connection::Behind;
+use crate::session::input::Hold;
 
 impl Shard {
     /// Holds a publisher back if one of its receivers has fallen behind.
@@ -23,8 +24,7 @@ impl Shard {
         let Some(behind) = connection.behind.take() else {
             return;
         };
-        let goes_on = connection.reads() || connection.hold == Hold::Paused;
-        if !goes_on || !self.config.limits.stalls_publishers {
+        if !connection.input.may_stall() || !self.config.limits.stalls_publishers {
             return;
         }
         let key = self.connections.key(index);
@@ -48,7 +48,7 @@ impl Shard {
     /// Holds a publisher back that is too fast for a receiver on another core.
     pub(super) fn stall_for_remote(&mut self, key: ConnectionKey) {
         if let Some(index) = self.connections.find(key)
-            && (self.connections[index].reads() || self.connections[index].hold == Hold::Paused)
+            && self.connections[index].input.may_stall()
         {
             self.stall(index);
         }
@@ -57,8 +57,9 @@ impl Shard {
     /// Stops reading from a publisher for a bounded time.
     pub(super) fn stall(&mut self, index: u32) {
         let until = self.clock.mono.after_ns(STALL_MAX_NS);
-        self.connections[index].hold = Hold::Stalled { until };
-        self.connections[index].stalls += 1;
+        let connection = &mut self.connections[index];
+        connection.input.hold_for(Hold::Stalled { until });
+        connection.stalls += 1;
         self.ledger.counts.stalls += 1;
         self.schedule(index);
     }
@@ -75,7 +76,7 @@ impl Shard {
             return false;
         };
         let pending = receiver.outbox.pending_bytes();
-        if pending <= behind.pending_bytes || receiver.closing.is_some() {
+        if pending <= behind.pending_bytes || receiver.input.is_closing() {
             return false;
         }
         let waiter = (core, publisher);
@@ -111,7 +112,7 @@ impl Shard {
     /// Goes on with a publisher that was held back, if it still is.
     pub(super) fn end_stall(&mut self, key: ConnectionKey) {
         if let Some(index) = self.connections.find(key)
-            && let Hold::Stalled { .. } = self.connections[index].hold
+            && let Hold::Stalled { .. } = self.connections[index].input.hold()
         {
             self.release(index);
         }

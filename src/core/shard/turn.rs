@@ -25,7 +25,7 @@ use super::mutants::Mutant;
 use super::output::{Ask, Output, Stage};
 use crate::base::id::{ConnectionKey, CoreId};
 use crate::base::limits::CLOSE_WORK_NS;
-use crate::session::connection::CloseReason;
+use crate::session::close_reason::CloseReason;
 use crate::session::policy::ConnectionType;
 
 impl Shard {
@@ -134,7 +134,7 @@ impl Shard {
         self.work.charge(CLOSE_WORK_NS);
         let key = self.connections.over.pop_front()?;
         let connection = &self.connections[key.index];
-        let reason = connection.closing;
+        let reason = connection.input.closing();
         if connection.connection_type == ConnectionType::Websocket {
             self.ledger.counts.websockets -= 1;
         }

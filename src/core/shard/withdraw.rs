@@ -13,7 +13,7 @@ use super::backlog::Withdrawal;
 use super::protocol_log::log_end;
 use crate::base::id::ConnectionKey;
 use crate::base::limits::SUBSCRIPTION_WORK_NS;
-use crate::session::connection::Hold;
+use crate::session::input::Hold;
 
 impl Shard {
     /// Ends all subscriptions of a connection. True if that takes longer: then
@@ -94,12 +94,12 @@ impl Shard {
         if connection.withdrawals > 0 {
             return;
         }
-        if connection.closing.is_some() {
+        if connection.input.is_closing() {
             self.end_if_done(index);
             return;
         }
         connection.hears = true;
-        if connection.hold == Hold::Withdrawing {
+        if connection.input.hold() == Hold::Withdrawing {
             self.release(index);
         }
     }

@@ -26,7 +26,8 @@ use crate::base::id::CoreId;
 use crate::base::limits::{DELIVERY_WORK_NS, TRACED_DELIVERY_WORK_NS};
 use crate::base::width;
 use crate::route::receivers::{Route, Target};
-use crate::session::connection::{Behind, Hold};
+use crate::session::connection::Behind;
+use crate::session::input::Hold;
 
 impl Shard {
     /// Whether a message to so many receivers, weighed by its length, may go its
@@ -65,7 +66,7 @@ impl Shard {
         let from = match message.source {
             Source::Connection { slot, .. } => {
                 if !self.is_mutant(Mutant::OvertakeWide) {
-                    self.connections[slot].hold = Hold::FanOut;
+                    self.connections[slot].input.hold_for(Hold::FanOut);
                 }
                 From::Connection(self.connections.key(slot), published)
             }
@@ -346,13 +347,13 @@ impl Shard {
             self.tell_no_responders(index, subject, reply);
         }
         let connection = &mut self.connections[index];
-        if connection.hold != Hold::FanOut {
+        if connection.input.hold() != Hold::FanOut {
             return;
         }
         connection.behind = behind;
-        connection.hold = Hold::None;
+        connection.input.end(Hold::FanOut);
         self.stall_if_ahead(index);
-        if self.connections[index].hold == Hold::None {
+        if self.connections[index].input.hold() == Hold::None {
             self.release(index);
         }
     }
