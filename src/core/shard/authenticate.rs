@@ -57,7 +57,7 @@ impl Shard {
 
     /// Looks at the credentials of CONNECT, now or when it is their turn.
     pub(super) fn try_credentials(&mut self, index: u32) {
-        let source = Source::of(&self.connections[index].peer);
+        let source = Source::of(&self.connections[index].peer.address);
         match self.login.tries.admit(self.clock.mono, source) {
             Admission::Now => self.authenticate(index),
             Admission::At(until) => {
@@ -84,11 +84,11 @@ impl Shard {
     /// Finds out who a client is that has sent CONNECT.
     pub(super) fn authenticate(&mut self, index: u32) {
         let connection = &self.connections[index];
-        let source = Source::of(&connection.peer);
+        let source = Source::of(&connection.peer.address);
         let verdict = self.config.authority.judge(&Attempt {
             options: &connection.options,
-            nonce: &connection.nonce,
-            certificate: connection.certificate(),
+            nonce: &connection.login.nonce,
+            certificate: connection.peer.certificate(),
             connection_type: connection.connection_type,
         });
         match verdict {
@@ -141,12 +141,12 @@ impl Shard {
             if self.withdraw(index) {
                 self.connections[index].input.hold_for(Hold::Withdrawing);
             }
-            self.connections[index].responses = None;
+            self.connections[index].login.responses = None;
         }
         let connection = &mut self.connections[index];
         connection.account = account;
-        connection.usage = Some(usage);
-        connection.user = user;
+        connection.login.usage = Some(usage);
+        connection.login.user = user;
         self.identify(index);
         self.apply_rights(index);
         true
@@ -157,8 +157,11 @@ impl Shard {
         let policy = self.config.authority.policy();
         let connection = &mut self.connections[index];
         let account = &policy.accounts[connection.account.index()].name;
-        let user = connection.user.map(|user| &policy.users[user as usize]);
-        connection.identity = match user.map(|user| &user.identity) {
+        let user = connection
+            .login
+            .user
+            .map(|user| &policy.users[user as usize]);
+        connection.login.identity = match user.map(|user| &user.identity) {
             None => presented_name(account, &connection.options),
             Some(Identity::Password { user, .. }) => format!("{account}/user:{user}").into(),
             Some(Identity::Nkey(key)) => format!("{account}/nkey:{key}").into(),
@@ -171,26 +174,30 @@ impl Shard {
         let authority = &self.config.authority;
         let connection = &mut self.connections[index];
         let limits = &authority.policy().accounts[connection.account.index()].limits;
-        connection.rights = authority.rights_of(connection.user);
-        connection.max_payload = limits
+        connection.login.rights = authority.rights_of(connection.login.user);
+        connection.login.max_payload = limits
             .payload_max
             .map_or(self.config.limits.max_payload, |max| {
                 max.min(self.config.limits.max_payload)
             });
-        let rights = authority.rights().get(connection.rights);
+        let rights = authority.rights().get(connection.login.rights);
         let responses = rights.and_then(|rights| rights.responses);
-        let before = connection.responses.as_ref().map(|kept| kept.limits());
+        let before = connection
+            .login
+            .responses
+            .as_ref()
+            .map(|kept| kept.limits());
         if responses != before {
-            connection.responses = responses
+            connection.login.responses = responses
                 .map(|(messages, expires_ns)| Box::new(Responses::new(messages, expires_ns)));
         }
-        connection.restricts_publish = rights.is_some_and(|rights| rights.restricts_publish);
-        debug_assert!(rights.is_some() == connection.rights.is_some());
+        connection.login.restricts_publish = rights.is_some_and(|rights| rights.restricts_publish);
+        debug_assert!(rights.is_some() == connection.login.rights.is_some());
     }
 
     /// Ends what [`Self::register`] began.
     pub(super) fn unregister(&mut self, index: u32) {
-        if let Some(usage) = self.connections[index].usage.take() {
+        if let Some(usage) = self.connections[index].login.usage.take() {
             usage.connections.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -201,7 +208,7 @@ impl Shard {
             // It ends as one of the account that it could not enter.
             self.withdraw(index);
             self.connections[index].account = self.account_of(user);
-            self.connections[index].is_announced = true;
+            self.connections[index].login.is_announced = true;
             self.log_error(index, "maximum account active connections exceeded");
             self.send_error(index, b"maximum account active connections exceeded");
             self.close(index, CloseReason::MaxAccountConnectionsExceeded);
@@ -228,7 +235,7 @@ impl Shard {
     /// Ends a connection that has tried to log in and failed.
     fn fail_try(&mut self, index: u32) {
         self.note_failed_try(index);
-        let peer = self.connections[index].peer;
+        let peer = self.connections[index].peer.address;
         match self.login.tries.fail(self.clock.mono, Source::of(&peer)) {
             Failure::Usual => self.refuse_credentials(index),
             Failure::Unsaid => self.turn_away(index),

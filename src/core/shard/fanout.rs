@@ -20,7 +20,7 @@ use super::connections::deliver::Deliverer;
 use super::frame::Publisher;
 use super::input::Outcome;
 use super::mesh::Handed;
-use super::message::{Flight, Message, Observer, Place, Source, Unobserved, weight};
+use super::message::{Flight, Line, Message, Observer, Place, Source, Unobserved, weight};
 use super::message_trace::wants_trace;
 use super::mutants::Mutant;
 use super::rewrite::write_tail;
@@ -38,17 +38,6 @@ mod frames;
 mod queue_forward;
 mod traced;
 mod wide;
-
-/// How the control line of a message was read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Line {
-    /// It is the connection's last one again ([`LastLine`]).
-    ///
-    /// [`LastLine`]: crate::wire::repeat::LastLine
-    Repeated,
-    /// It was taken apart.
-    Parsed,
-}
 
 impl<O: Observer> Deliverer<'_, O> {
     /// Delivers to one of the members, beginning with one of them.
@@ -110,9 +99,10 @@ impl Shard {
             slot: index,
             kind: connection.kind,
         };
-        let rights = connection.rights.filter(|_| connection.restricts_publish);
+        let rights = connection.login.publish_rights();
         let interest = &mut self.interests[account];
-        let (hint, stamp) = (connection.last_route, &mut connection.last_line_route);
+        let reading = &mut connection.reading;
+        let (hint, stamp) = (reading.last_route, &mut reading.last_line_route);
         let mut at = match line {
             Line::Repeated => interest.repeated_route(message.subject, hint, stamp),
             Line::Parsed => interest.published_route(message.subject, hint),
@@ -121,8 +111,8 @@ impl Shard {
         if units > 0 {
             self.work.charge(u64::from(units) * MATCH_WORK_NS);
         }
-        connection.last_route = at;
-        connection.heartbeat.last_input = now;
+        reading.last_route = at;
+        connection.liveness.last_input = now;
         connection.traffic.count_in(message.size());
         let mut route = interest.route_at(at);
         if route.mapped.is_some() {
@@ -151,26 +141,30 @@ impl Shard {
         if (checks || super::admit::is_reserved(message)) && !self.admit(index, message) {
             return Outcome::Done;
         }
-        let delivered = if is_empty {
-            false
-        } else if message.tail.is_empty() {
-            self.fan_out_rewritten(place, message, source)
-        } else {
-            let delivery = Message {
-                source,
-                shown: None,
-                line: message.tail,
-                body: b"",
-                has_header: message.header_len > 0,
-                size: message.size(),
-            };
-            self.fan_out(place, &delivery)
-        };
+        let delivered = !is_empty && self.fan_out_published(place, message, source);
         let is_noted = service == Some(Service::SystemRequest) && self.note_request(index, message);
         if !delivered && !is_noted && !message.reply.is_empty() {
             self.tell_no_responders_at(index, at, message.reply);
         }
         Outcome::Done
+    }
+
+    /// Delivers a message in the form in which it came, if that is the one in which
+    /// it is delivered.
+    #[inline(always)]
+    fn fan_out_published(&mut self, place: Place, message: &Publish<'_>, source: Source) -> bool {
+        if message.tail.is_empty() {
+            return self.fan_out_rewritten(place, message, source);
+        }
+        let delivery = Message {
+            source,
+            shown: None,
+            line: message.tail,
+            body: b"",
+            has_header: message.header_len > 0,
+            size: message.size(),
+        };
+        self.fan_out(place, &delivery)
     }
 
     /// Delivers a message that did not come in the form in which it is
@@ -341,7 +335,7 @@ impl Shard {
         if let Some(behind) = flight.behind()
             && let Some(publisher) = source.slot()
         {
-            self.connections[publisher].behind = Some(behind);
+            self.connections[publisher].stalling.behind = Some(behind);
         }
         if !self.connections.finished.is_empty() {
             self.remove_finished(account);

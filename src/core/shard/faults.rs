@@ -59,7 +59,7 @@ impl Shard {
             }
             Revision::Subscriptions if self.mutant.is(Mutant::KeepSubscriptions) => Revision::None,
             Revision::Moved if self.mutant.is(Mutant::KeepCounting) => {
-                connection.usage = None;
+                connection.login.usage = None;
                 revision
             }
             _ => revision,
@@ -78,9 +78,9 @@ impl Shard {
     /// Bytes that wait for a connection's socket.
     #[must_use]
     pub fn pending_bytes(&self, key: ConnectionKey) -> u64 {
-        self.connections
-            .find(key)
-            .map_or(0, |index| self.connections[index].outbox.pending_bytes())
+        self.connections.find(key).map_or(0, |index| {
+            self.connections[index].writing.outbox.pending_bytes()
+        })
     }
 
     /// Bytes that have been read from a connection and not executed yet.
@@ -89,10 +89,11 @@ impl Shard {
         self.connections.find(key).map_or(0, |index| {
             let connection = &self.connections[index];
             let large = connection
+                .reading
                 .large
                 .as_ref()
                 .map_or(0, |large| large.arrived().len());
-            connection.unparsed.len() + large
+            connection.reading.unparsed.len() + large
         })
     }
 

@@ -11,7 +11,7 @@
 use bytes::Bytes;
 
 use super::Shard;
-use super::fanout::Line;
+use super::message::Line;
 use crate::base::id::ConnectionKey;
 use crate::base::limits::{COMMAND_WORK_NS, OWN_BUFFER_PAYLOAD_BYTES, STALL_READ_BYTES};
 use crate::base::traffic::Traffic;
@@ -36,7 +36,7 @@ impl Shard {
         let Some(index) = self.connections.find(key) else {
             return 0;
         };
-        let input = &mut self.connections[index].unparsed;
+        let input = &mut self.connections[index].reading.unparsed;
         let len = input.len();
         if len == 0 || len * 2 > buffer.len() {
             return 0;
@@ -55,7 +55,7 @@ impl Shard {
     /// read into it, then [`Self::on_large_bytes`] is called.
     pub fn large_space(&mut self, key: ConnectionKey) -> Option<&mut [u8]> {
         let index = self.connections.find(key)?;
-        let large = self.connections[index].large.as_mut()?;
+        let large = self.connections[index].reading.large.as_mut()?;
         Some(large.space())
     }
 
@@ -64,7 +64,7 @@ impl Shard {
         let Some(index) = self.connections.find(key) else {
             return;
         };
-        let Some(large) = self.connections[index].large.as_mut() else {
+        let Some(large) = self.connections[index].reading.large.as_mut() else {
             return;
         };
         large.fill(arrived);
@@ -77,7 +77,7 @@ impl Shard {
             return;
         };
         let mut bytes = bytes;
-        if let Some(large) = self.connections[index].large.as_mut() {
+        if let Some(large) = self.connections[index].reading.large.as_mut() {
             bytes = large.take(bytes);
             self.finish_large(index);
         }
@@ -86,10 +86,10 @@ impl Shard {
             self.keep_input(index, bytes);
             return;
         }
-        if connection.unparsed.is_empty() {
+        if connection.reading.unparsed.is_empty() {
             self.consume(index, bytes);
         } else {
-            let mut joined = std::mem::take(&mut connection.unparsed);
+            let mut joined = std::mem::take(&mut connection.reading.unparsed);
             joined.extend_from_slice(bytes);
             self.consume(index, &joined);
         }
@@ -102,9 +102,13 @@ impl Shard {
         let connection = &self.connections[index];
         Grammar {
             max_control_line: self.config.limits.max_control_line as usize,
-            max_payload: self.config.limits.max_payload.min(connection.max_payload) as usize,
+            max_payload: self
+                .config
+                .limits
+                .max_payload
+                .min(connection.login.max_payload) as usize,
             headers: connection.headers,
-            awaiting_credentials: connection.awaiting_credentials,
+            awaiting_credentials: connection.login.awaiting_credentials,
         }
     }
 
@@ -118,7 +122,7 @@ impl Shard {
         if input.is_empty() {
             return;
         }
-        if connection.is_heavy || self.work.is_spent() {
+        if connection.reading.is_heavy || self.work.is_spent() {
             // Whoever asked for more than a share lately waits for others like it.
             self.keep_input(index, input);
             self.pause(index);
@@ -141,7 +145,7 @@ impl Shard {
     pub(super) fn execute_all(&mut self, index: u32, input: &[u8]) {
         let before = self.connections[index].traffic;
         let share = self.work.mark_after(self.config.limits.work.slice_ns);
-        self.connections[index].is_heavy = false;
+        self.connections[index].reading.is_heavy = false;
         let mut rest = input;
         let mut grammar = self.grammar(index);
         let trace = self.config.trace;
@@ -156,7 +160,7 @@ impl Shard {
                 break rest.len();
             }
             self.work.charge(COMMAND_WORK_NS);
-            if !trace && let Some((message, taken)) = &connection.last_line.recall(rest) {
+            if !trace && let Some((message, taken)) = &connection.reading.last_line.recall(rest) {
                 match self.publish_plainly(index, message, Line::Repeated) {
                     Outcome::Done => rest = &rest[*taken..],
                     Outcome::Postponed => break rest.len(),
@@ -177,8 +181,11 @@ impl Shard {
                     match command {
                         Command::Publish(message) => {
                             let connection = &mut self.connections[index];
-                            connection.last_line.learn(input_before, message, *taken);
-                            connection.last_line_route = 0;
+                            connection
+                                .reading
+                                .last_line
+                                .learn(input_before, message, *taken);
+                            connection.reading.last_line_route = 0;
                         }
                         Command::Connect(_) => grammar = self.grammar(index),
                         _ => {}
@@ -215,26 +222,26 @@ impl Shard {
     fn keep_input(&mut self, index: u32, input: &[u8]) {
         let connection = &mut self.connections[index];
         if !connection.input.is_closing() {
-            connection.unparsed.extend_from_slice(input);
+            connection.reading.unparsed.extend_from_slice(input);
         }
     }
 
     fn begin_large(&mut self, index: u32, here: &[u8], len: usize) {
         let buffer = self.connections.pool.take_shared(len);
         let large = LargeMessage::new(buffer, here, len);
-        self.connections[index].large = Some(Box::new(large));
+        self.connections[index].reading.large = Some(Box::new(large));
     }
 
     fn finish_large(&mut self, index: u32) {
         let grammar = self.grammar(index);
         let connection = &mut self.connections[index];
-        let Some(large) = connection.large.take() else {
+        let Some(large) = connection.reading.large.take() else {
             return;
         };
         if !large.is_whole() {
             // The payload may be seen to end wrongly one byte before.
             match parse(large.arrived(), &grammar) {
-                Ok(_) => connection.large = Some(large),
+                Ok(_) => connection.reading.large = Some(large),
                 Err(violation) => self.violate(index, violation),
             }
             return;
@@ -248,7 +255,7 @@ impl Shard {
                 let before = self.connections[index].traffic;
                 self.scratch.large = whole.clone();
                 if let Outcome::Postponed = self.execute(index, &command) {
-                    self.connections[index].unparsed = whole.to_vec();
+                    self.connections[index].reading.unparsed = whole.to_vec();
                 }
                 self.scratch.large = Bytes::new();
                 self.count_input(index, &before);

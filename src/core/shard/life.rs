@@ -86,16 +86,16 @@ impl Shard {
             )
         });
         let connection = &mut self.connections[index];
-        connection.max_payload = self.config.limits.max_payload;
+        connection.login.max_payload = self.config.limits.max_payload;
         let is_websocket = opening.connection_type == ConnectionType::Websocket;
-        connection.tls = opening.tls;
-        connection.hides_address = opening.hides_address;
-        connection.forwarded_for = opening.forwarded_for.map(Box::new);
+        connection.peer.tls = opening.tls;
+        connection.peer.hides_address = opening.hides_address;
+        connection.peer.forwarded_for = opening.forwarded_for.map(Box::new);
         if let Some(presented) = opening.presented {
             connection.options = presented;
         }
         if self.config.authority.policy().has_nkeys() {
-            connection.nonce = URL_SAFE_NO_PAD.encode(opening.nonce).into_bytes().into();
+            connection.login.nonce = URL_SAFE_NO_PAD.encode(opening.nonce).into_bytes().into();
         }
         self.log_debug(index, "Client connection created");
         self.send_info(index, false);
@@ -115,7 +115,7 @@ impl Shard {
             return self.connections.key(index);
         }
         let ping_at = now.after_ns(self.ping_interval_ns(index));
-        self.connections[index].heartbeat.next = ping_at;
+        self.connections[index].liveness.next_ping = ping_at;
         let required = self
             .config
             .authority
@@ -132,12 +132,12 @@ impl Shard {
     pub(super) fn await_credentials(&mut self, index: u32) {
         let limits = &self.config.limits;
         let connection = &mut self.connections[index];
-        connection.awaiting_credentials = true;
+        connection.login.awaiting_credentials = true;
         let timeout_ns = match connection.connection_type {
             ConnectionType::Websocket => limits.websocket_auth_timeout_ns,
             _ => limits.auth_timeout_ns,
         };
-        connection.auth_deadline = self.clock.mono.after_ns(timeout_ns);
+        connection.login.deadline = self.clock.mono.after_ns(timeout_ns);
     }
 
     /// Silence of a connection after which it gets a PING.
@@ -165,10 +165,10 @@ impl Shard {
         self.connections.advance(index, accepted);
         self.connections.note_waiting(index);
         let connection = &mut self.connections[index];
-        connection.is_blocked = is_blocked;
-        let pending = connection.outbox.pending_bytes();
+        connection.writing.is_blocked = is_blocked;
+        let pending = connection.writing.outbox.pending_bytes();
         if pending == 0 {
-            connection.write_deadline = Nanos::NEVER;
+            connection.writing.deadline = Nanos::NEVER;
             if connection.input.is_closing() {
                 // One whose outbox was empty before is in the list already.
                 if accepted > 0 {
@@ -176,7 +176,7 @@ impl Shard {
                 }
                 return;
             }
-        } else if is_blocked && connection.write_deadline == Nanos::NEVER {
+        } else if is_blocked && connection.writing.deadline == Nanos::NEVER {
             self.set_write_mark(index);
         }
         self.release_stall_waiters(index, pending);
@@ -186,7 +186,7 @@ impl Shard {
     #[must_use]
     pub fn max_payload(&self, key: ConnectionKey) -> u32 {
         let index = self.connections.find(key);
-        let own = index.map_or(u32::MAX, |index| self.connections[index].max_payload);
+        let own = index.map_or(u32::MAX, |index| self.connections[index].login.max_payload);
         own.min(self.config.limits.max_payload)
     }
 
@@ -196,8 +196,8 @@ impl Shard {
             return;
         };
         let connection = &mut self.connections[index];
-        if connection.is_blocked {
-            connection.is_blocked = false;
+        if connection.writing.is_blocked {
+            connection.writing.is_blocked = false;
             // Very many may become writable at once.
             self.connections.mark_bulk(index);
         }
@@ -240,7 +240,7 @@ impl Shard {
         let keys: Vec<ConnectionKey> = self.connections.keys().collect();
         for key in keys {
             let connection = &self.connections[key.index];
-            let hears = connection.options.protocol >= 1 && connection.first_pong_sent;
+            let hears = connection.options.protocol >= 1 && connection.liveness.first_pong_sent;
             if hears && !connection.input.is_closing() {
                 let line = self.info_line(key.index, false);
                 self.log_out_line(key.index, &line);
@@ -280,12 +280,11 @@ impl Shard {
         let connection = &mut self.connections[index];
         connection.input.close(reason);
         connection.hears = false;
-        connection.unparsed = Vec::new();
-        connection.large = None;
-        connection.heartbeat.next = Nanos::NEVER;
-        connection.auth_deadline = Nanos::NEVER;
-        connection.write_deadline = deadline;
-        if connection.outbox.pending_bytes() == 0 {
+        connection.reading.abandon();
+        connection.liveness.next_ping = Nanos::NEVER;
+        connection.login.deadline = Nanos::NEVER;
+        connection.writing.deadline = deadline;
+        if connection.writing.outbox.pending_bytes() == 0 {
             self.end_if_done(index);
         } else {
             self.schedule(index);
@@ -299,7 +298,7 @@ impl Shard {
     pub(super) fn end_if_done(&mut self, index: u32) {
         let connection = &self.connections[index];
         let is_withdrawn = connection.withdrawals == 0 || self.is_mutant(Mutant::EndEarly);
-        if connection.outbox.pending_bytes() == 0 && is_withdrawn {
+        if connection.writing.outbox.pending_bytes() == 0 && is_withdrawn {
             let key = self.connections.key(index);
             self.connections.over.push_back(key);
         }
@@ -309,7 +308,7 @@ impl Shard {
     pub(super) fn abandon_outbox(&mut self, index: u32) {
         let connection = &mut self.connections[index];
         assert!(connection.input.is_closing(), "only of closing connections");
-        if connection.outbox.pending_bytes() > 0 {
+        if connection.writing.outbox.pending_bytes() > 0 {
             self.connections.clear_outbox(index);
             self.connections.note_waiting(index);
             self.end_if_done(index);
@@ -331,7 +330,7 @@ impl Shard {
             _ => format!(
                 "Slow Consumer Detected: WriteDeadline of {:?} exceeded with {} bytes pending.",
                 std::time::Duration::from_nanos(limits.write_deadline_ns),
-                self.connections[index].outbox.pending_bytes()
+                self.connections[index].writing.outbox.pending_bytes()
             ),
         };
         info!("{} - {text}", self.connections[index].label());
@@ -369,20 +368,20 @@ impl Shard {
 
     fn info_line(&self, index: u32, after_ping: bool) -> Vec<u8> {
         let connection = &self.connections[index];
-        let client_ip = match connection.hides_address {
+        let client_ip = match connection.peer.hides_address {
             true => String::new(),
-            false => connection.peer.ip().to_canonical().to_string(),
+            false => connection.peer.address.ip().to_canonical().to_string(),
         };
         let connection_type = connection.connection_type;
         let authority = &self.config.authority;
         let about = ConnectionInfo {
             auth_required: authority.requires_credentials(connection_type)
                 && authority.no_auth_user(connection_type).is_none(),
-            nonce: std::str::from_utf8(&connection.nonce).unwrap_or_default(),
+            nonce: std::str::from_utf8(&connection.login.nonce).unwrap_or_default(),
             client_id: connection.client_id,
             client_ip: &client_ip,
             is_websocket: connection_type == ConnectionType::Websocket,
-            max_payload: connection.max_payload,
+            max_payload: connection.login.max_payload,
             account: after_ping.then(|| self.account_name(connection.account)),
             is_system: connection.account == AccountId::SYSTEM,
         };

@@ -270,7 +270,7 @@ impl Shard {
             let closes = connection.input.is_closing();
             assert!(!closes || connection.subscriptions.is_empty());
             assert!(
-                !closes || connection.unparsed.is_empty(),
+                !closes || connection.reading.unparsed.is_empty(),
                 "nothing more is parsed"
             );
             assert_eq!(connection.hears, !closes && connection.withdrawals == 0);

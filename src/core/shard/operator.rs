@@ -20,7 +20,7 @@ impl Shard {
     pub fn send_lame_duck(&mut self, client_id: u64) -> Option<bool> {
         let index = self.find_client(client_id)?;
         let connection = &self.connections[index];
-        let understands = connection.options.protocol >= 1 && connection.first_pong_sent;
+        let understands = connection.options.protocol >= 1 && connection.liveness.first_pong_sent;
         if understands {
             self.log_debug(index, "Sending Lame Duck Mode info to client");
             let mut config = (*self.config).clone();

@@ -74,7 +74,7 @@ impl Shard {
             if self.connections[key.index].input.is_closing() {
                 continue;
             }
-            let user = self.connections[key.index].user;
+            let user = self.connections[key.index].login.user;
             let fate = Fate::of(user, &older, &authority);
             self.inherit(key, &fate, keeps_numbers);
         }
@@ -130,13 +130,13 @@ impl Shard {
         // A check under way was for a user of the older policy.
         let candidate = connection.input.take_candidate(|_| true);
         if candidate.is_some() && !forgets_check {
-            connection.user = None;
+            connection.login.user = None;
             connection.input.begin_revision(Revision::Connect);
             self.silence(index);
             self.reload.revisions.push_back(key);
             return;
         }
-        let is_bound = connection.usage.is_some();
+        let is_bound = connection.login.usage.is_some();
         let required = self
             .config
             .authority
@@ -146,17 +146,17 @@ impl Shard {
         let admits = |user: &u32| authority.admits_type(*user, connection_type);
         let heir = fate.heir.filter(admits);
         let keeps_rights = heir.is_none() || fate.keeps_rights;
-        let keeps = is_bound && (heir.is_some() || (connection.user.is_none() && !required));
+        let keeps = is_bound && (heir.is_some() || (connection.login.user.is_none() && !required));
         let policy = self.config.authority.policy();
         let account = heir.map_or(AccountId::GLOBAL, |user| {
             policy.users[user as usize].account
         });
         let stays = keeps && account == connection.account;
-        connection.user = if keeps { heir } else { None };
+        connection.login.user = if keeps { heir } else { None };
         if stays {
             let is_settled = keeps_numbers && connection.input.revision() == Revision::None;
             self.apply_rights(index);
-            let needs_filters = self.connections[index].rights.is_some();
+            let needs_filters = self.connections[index].login.rights.is_some();
             if !is_settled && (needs_filters || !keeps_rights) {
                 self.reset_filters(index);
             }
@@ -169,18 +169,18 @@ impl Shard {
             self.connections[index]
                 .input
                 .begin_revision(Revision::Moved);
-        } else if is_bound || connection.connected || !connection.subscriptions.is_empty() {
+        } else if is_bound || connection.login.connected || !connection.subscriptions.is_empty() {
             let left = Revision::Credentials;
             self.connections[index].input.begin_revision(left);
         } else {
             // It has not said anything yet.
             match required {
-                true if !connection.awaiting_credentials => {
+                true if !connection.login.awaiting_credentials => {
                     self.await_credentials(index);
                     self.schedule(index);
                 }
                 true => {}
-                false => connection.awaiting_credentials = false,
+                false => connection.login.awaiting_credentials = false,
             }
             return;
         }
@@ -207,12 +207,12 @@ impl Shard {
         let connection = &self.connections[index];
         let interest = &mut self.interests[connection.account];
         let authority = &self.config.authority;
-        let rights = authority.rights().get(connection.rights);
+        let rights = authority.rights().get(connection.login.rights);
         for number in connection.subscriptions.iter() {
             let (pattern, queue) = interest.name_of(number);
             let filter = match (rights, Pattern::parse(pattern)) {
                 (Some(rights), _) if !rights.may_subscribe(pattern, queue) => Filter::Nothing,
-                (_, Some(pattern)) => interest.filter_of(pattern, queue, connection.rights),
+                (_, Some(pattern)) => interest.filter_of(pattern, queue, connection.login.rights),
                 (_, None) => Filter::Everything,
             };
             interest.set_filter(number, filter);
@@ -264,8 +264,8 @@ impl Shard {
         let account = connection.account;
         let verdict = authority.judge(&Attempt {
             options: &connection.options,
-            nonce: &connection.nonce,
-            certificate: connection.certificate(),
+            nonce: &connection.login.nonce,
+            certificate: connection.peer.certificate(),
             connection_type: connection.connection_type,
         });
         let user = match verdict {
@@ -286,7 +286,7 @@ impl Shard {
             self.close(index, CloseReason::ClientClosed);
             return;
         }
-        self.connections[index].user = user;
+        self.connections[index].login.user = user;
         self.identify(index);
         self.apply_rights(index);
         self.renew_filters(index);
@@ -304,7 +304,7 @@ impl Shard {
     pub(super) fn revise_subscriptions(&mut self, index: u32) {
         let connection = &self.connections[index];
         let authority = self.config.authority.clone();
-        let Some(rights) = authority.rights().get(connection.rights) else {
+        let Some(rights) = authority.rights().get(connection.login.rights) else {
             return;
         };
         let interest = &self.interests[connection.account];
@@ -364,8 +364,9 @@ impl Shard {
         };
         let is_meant = |key: &ConnectionKey| {
             let connection = &self.connections[key.index];
-            let belongs = account
-                .is_none_or(|account| connection.account == account && connection.usage.is_some());
+            let belongs = account.is_none_or(|account| {
+                connection.account == account && connection.login.usage.is_some()
+            });
             belongs && !connection.input.is_closing()
         };
         let mut keys: Vec<ConnectionKey> = self.connections.keys().filter(is_meant).collect();

@@ -133,17 +133,17 @@ impl Shard {
         ConnectionReport {
             client_id: connection.client_id,
             connection_type: connection.connection_type,
-            peer: connection.peer,
+            peer: connection.peer.address,
             started: connection.started,
-            last_activity: connection.heartbeat.last_input,
+            last_activity: connection.liveness.last_input,
             ended: None,
-            round_trip_ns: connection.heartbeat.round_trip_ns,
-            pending_bytes: connection.outbox.pending_bytes(),
+            round_trip_ns: connection.liveness.round_trip_ns,
+            pending_bytes: connection.writing.outbox.pending_bytes(),
             traffic: connection.traffic,
-            stalls: connection.stalls,
+            stalls: connection.stalling.count,
             subscription_count: connection.subscriptions.len(),
             account: connection.account,
-            tls: connection.tls.clone(),
+            tls: connection.peer.tls.clone(),
             user: user_of(connection),
             name: options.name.clone(),
             lang: options.lang.clone(),
@@ -173,7 +173,7 @@ impl Shard {
 
 /// The user that a connection is, or says that it is; a token is not told.
 fn user_of(connection: &Connection) -> String {
-    let identity = &connection.identity;
+    let identity = &connection.login.identity;
     let name = identity
         .rsplit_once("/user:")
         .or(identity.rsplit_once("/nkey:"));

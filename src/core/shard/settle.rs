@@ -31,7 +31,7 @@ impl Shard {
     /// Has a connection go on in turn with others that have much to do.
     pub(super) fn pause(&mut self, index: u32) {
         let connection = &mut self.connections[index];
-        connection.is_heavy = true;
+        connection.reading.is_heavy = true;
         connection.input.hold_for(Hold::Paused);
         let key = self.connections.key(index);
         self.backlog.paused.push_back(key);
@@ -92,7 +92,7 @@ impl Shard {
         if !connection.input.reads() {
             return;
         }
-        let input = std::mem::take(&mut connection.unparsed);
+        let input = std::mem::take(&mut connection.reading.unparsed);
         self.execute_all(index, &input);
         if self.connections[index].input.reads() {
             self.backlog.resumed.push(key);

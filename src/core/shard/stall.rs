@@ -14,14 +14,14 @@ use super::frame::MessageFrame;
 use super::message::Flight;
 use crate::base::id::{ConnectionKey, CoreId};
 use crate::base::limits::{STALL_MAX_NS, STALL_WAITERS_MAX};
-use crate::session::connection::Behind;
 use crate::session::input::Hold;
+use crate::session::stalling::Behind;
 
 impl Shard {
     /// Holds a publisher back if one of its receivers has fallen behind.
     pub(super) fn stall_if_ahead(&mut self, index: u32) {
         let connection = &mut self.connections[index];
-        let Some(behind) = connection.behind.take() else {
+        let Some(behind) = connection.stalling.behind.take() else {
             return;
         };
         if !connection.input.may_stall() || !self.config.limits.stalls_publishers {
@@ -59,7 +59,7 @@ impl Shard {
         let until = self.clock.mono.after_ns(STALL_MAX_NS);
         let connection = &mut self.connections[index];
         connection.input.hold_for(Hold::Stalled { until });
-        connection.stalls += 1;
+        connection.stalling.count += 1;
         self.ledger.counts.stalls += 1;
         self.schedule(index);
     }
@@ -75,12 +75,12 @@ impl Shard {
         let Some(receiver) = self.connections.get_mut(behind.receiver) else {
             return false;
         };
-        let pending = receiver.outbox.pending_bytes();
+        let pending = receiver.writing.outbox.pending_bytes();
         if pending <= behind.pending_bytes || receiver.input.is_closing() {
             return false;
         }
         let waiter = (core, publisher);
-        let waiters = &mut receiver.stall_waiters;
+        let waiters = &mut receiver.stalling.waiters;
         let until_bytes = behind.pending_bytes / 2;
         waiters.until_bytes = match waiters.publishers.is_empty() {
             true => until_bytes,
@@ -97,7 +97,7 @@ impl Shard {
     #[inline]
     pub(super) fn release_stall_waiters(&mut self, index: u32, pending: u64) {
         let receiver = &mut self.connections[index];
-        let waiters = &mut receiver.stall_waiters;
+        let waiters = &mut receiver.stalling.waiters;
         if waiters.publishers.is_empty() || pending > waiters.until_bytes {
             return;
         }

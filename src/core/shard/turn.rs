@@ -111,12 +111,12 @@ impl Shard {
     pub(super) fn next_to_send(&mut self) -> Option<ConnectionKey> {
         while let Some(index) = self.connections.next_marked() {
             let connection = &self.connections[index];
-            if !connection.is_blocked {
+            if !connection.writing.is_blocked {
                 return Some(self.connections.key(index));
             }
             // Answers count too, not only messages: a client may ask for ever
             // and never read.
-            let pending = connection.outbox.pending_bytes();
+            let pending = connection.writing.outbox.pending_bytes();
             self.connections.note_waiting(index);
             if pending > self.config.limits.max_pending_bytes {
                 self.close_slow_consumer(index, CloseReason::SlowConsumerPendingBytes);

@@ -21,9 +21,10 @@ use crate::base::short;
 use crate::base::slab::{NONE, Slab};
 use crate::route::receivers::Target;
 use crate::route::subscription::Subscription;
-use crate::session::connection::{Connection, Mark};
+use crate::session::connection::Connection;
 use crate::session::large_message::share_part;
 use crate::session::outbox::BlockPool;
+use crate::session::writing::Mark;
 
 impl Connections {
     /// Begins a message's way to so many receivers; `large` is what is being
@@ -107,19 +108,13 @@ impl<O: Observer> Deliverer<'_, O> {
         if !connection.hears || (is_own && !connection.echo) {
             return false;
         }
-        if connection.responses.is_some() {
+        if connection.login.responses.is_some() {
             note_request(connection, flight.now, message);
         }
-        subscription.delivered += 1;
-        if subscription.delivered_max > 0 {
-            if subscription.delivered > subscription.delivered_max {
-                return false;
-            }
-            if subscription.delivered == subscription.delivered_max {
-                connections.finished.push(target.subscription);
-            }
+        if !count_delivery(subscription, target, &mut connections.finished) {
+            return false;
         }
-        if connection.outbox.pending_bytes() > connections.limits.pending_dropped {
+        if connection.writing.outbox.pending_bytes() > connections.limits.pending_dropped {
             return false;
         }
         let with_header = message.has_header && connection.headers;
@@ -131,28 +126,27 @@ impl<O: Observer> Deliverer<'_, O> {
             strip(message.line, message.body, &mut connections.stripped);
             (&connections.stripped[..], &b""[..])
         };
-        match &flight.shared {
+        let (line, body) = match &flight.shared {
             Some(tail) if with_header == message.has_header => {
                 connections.pending_bytes +=
                     append_shared(connection, &mut connections.pool, [head, sid], tail);
-                if let Some(style) = connections.limits.trace {
-                    log_delivery(connection, [head, sid, tail, b""], style);
-                }
+                (&tail[..], &b""[..])
             }
             _ => {
                 let len = head.len() + sid.len() + line.len() + body.len();
-                let room = connection.outbox.extend(len, &mut connections.pool);
+                let room = connection.writing.outbox.extend(len, &mut connections.pool);
                 write(room, [head, sid, line, body]);
                 connections.pending_bytes += len as u64;
-                if let Some(style) = connections.limits.trace {
-                    log_delivery(connection, [head, sid, line, body], style);
-                }
+                (line, body)
             }
+        };
+        if let Some(style) = connections.limits.trace {
+            log_delivery(connection, [head, sid, line, body], style);
         }
         flight.delivered += 1;
         connection.traffic.count_out(1, message.size);
-        let pending = connection.outbox.pending_bytes();
-        if connection.mark != Mark::Prompt {
+        let pending = connection.writing.outbox.pending_bytes();
+        if connection.writing.mark != Mark::Prompt {
             if flight.is_bulk {
                 connections.rows.mark_bulk(connection, target.connection);
             } else {
@@ -170,6 +164,23 @@ impl<O: Observer> Deliverer<'_, O> {
     }
 }
 
+/// Counts a delivery; false if the subscription has had all its messages.
+#[inline(always)]
+fn count_delivery(
+    subscription: &mut Subscription,
+    target: Target,
+    finished: &mut Vec<u32>,
+) -> bool {
+    subscription.delivered += 1;
+    if subscription.delivered_max == 0 {
+        return true;
+    }
+    if subscription.delivered == subscription.delivered_max {
+        finished.push(target.subscription);
+    }
+    subscription.delivered <= subscription.delivered_max
+}
+
 /// Appends a large message whose tail is shared; returns its bytes.
 #[inline(never)]
 fn append_shared(
@@ -178,12 +189,12 @@ fn append_shared(
     front: [&[u8]; 2],
     tail: &Bytes,
 ) -> u64 {
-    let before = receiver.outbox.pending_bytes();
+    let before = receiver.writing.outbox.pending_bytes();
     for piece in front {
-        receiver.outbox.push(piece, pool);
+        receiver.writing.outbox.push(piece, pool);
     }
-    receiver.outbox.push_shared(tail.clone(), pool);
-    receiver.outbox.pending_bytes() - before
+    receiver.writing.outbox.push_shared(tail.clone(), pool);
+    receiver.writing.outbox.pending_bytes() - before
 }
 
 /// Receivers of a wide fan-out have fallen behind with fewer bytes: together they
@@ -211,7 +222,7 @@ fn write(room: &mut [u8], [head, sid, line, body]: [&[u8]; 4]) {
 #[cold]
 fn note_request(connection: &mut Connection, now: Nanos, message: &Message<'_>) {
     if let Some(reply) = message.reply()
-        && let Some(responses) = connection.responses.as_mut()
+        && let Some(responses) = connection.login.responses.as_mut()
     {
         responses.note(now, reply);
     }

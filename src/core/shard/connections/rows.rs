@@ -3,7 +3,8 @@
 
 use std::collections::VecDeque;
 
-use crate::session::connection::{Connection, Mark};
+use crate::session::connection::Connection;
+use crate::session::writing::Mark;
 
 /// The rows of marked connections, by slot.
 #[derive(Default)]
@@ -19,8 +20,8 @@ impl Rows {
     /// Has a connection sent to in this turn.
     #[inline]
     pub fn mark_prompt(&mut self, connection: &mut Connection, index: u32) {
-        if connection.mark != Mark::Prompt {
-            connection.mark = Mark::Prompt;
+        if connection.writing.mark != Mark::Prompt {
+            connection.writing.mark = Mark::Prompt;
             self.prompt.push(index);
         }
     }
@@ -28,8 +29,8 @@ impl Rows {
     /// Has a connection sent to in this turn or a later one.
     #[inline]
     pub fn mark_bulk(&mut self, connection: &mut Connection, index: u32) {
-        if connection.mark == Mark::Unmarked {
-            connection.mark = Mark::Bulk;
+        if connection.writing.mark == Mark::Unmarked {
+            connection.writing.mark = Mark::Bulk;
             self.bulk.push_back(index);
             self.bulk_marked += 1;
         }

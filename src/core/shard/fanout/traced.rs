@@ -29,7 +29,7 @@ impl Shard {
         };
         let connection = &self.connections[index];
         let rights = self.config.authority.rights();
-        let rights = rights.get(connection.rights);
+        let rights = rights.get(connection.login.rights);
         if is_reserved_subject(destination)
             || rights.is_some_and(|rights| !rights.may_publish(destination))
         {
@@ -38,7 +38,7 @@ impl Shard {
         }
         let interest = &self.interests[connection.account];
         // Nothing is redirected where the detour is known already.
-        let mapped_to = interest.end_of_detour(connection.last_route, message.subject);
+        let mapped_to = interest.end_of_detour(connection.reading.last_route, message.subject);
         self.notices.traces.current = Some(Box::new(Published {
             account: connection.account,
             at: self.clock.mono,
@@ -67,7 +67,7 @@ impl Shard {
     /// Counts a message that nobody gets.
     fn swallow(&mut self, index: u32, message: &Publish<'_>) -> Outcome {
         let connection = &mut self.connections[index];
-        connection.heartbeat.last_input = self.clock.mono;
+        connection.liveness.last_input = self.clock.mono;
         connection.traffic.count_in(message.size());
         Outcome::Done
     }

@@ -26,8 +26,8 @@ use crate::base::id::CoreId;
 use crate::base::limits::{DELIVERY_WORK_NS, TRACED_DELIVERY_WORK_NS};
 use crate::base::width;
 use crate::route::receivers::{Route, Target};
-use crate::session::connection::Behind;
 use crate::session::input::Hold;
+use crate::session::stalling::Behind;
 
 impl Shard {
     /// Whether a message to so many receivers, weighed by its length, may go its
@@ -350,7 +350,7 @@ impl Shard {
         if connection.input.hold() != Hold::FanOut {
             return;
         }
-        connection.behind = behind;
+        connection.stalling.behind = behind;
         connection.input.end(Hold::FanOut);
         self.stall_if_ahead(index);
         if self.connections[index].input.hold() == Hold::None {
