@@ -33,7 +33,7 @@ impl Shard {
         let (Some(index), Some(candidate)) = (index, candidate) else {
             if !fits {
                 // Who does not wait for the answer has tried all the same.
-                self.login.tries.fail(self.clock.mono, check.source);
+                self.login.throttle.fail(self.clock.mono, check.source);
             }
             return;
         };
@@ -58,7 +58,7 @@ impl Shard {
     /// Looks at the credentials of CONNECT, now or when it is their turn.
     pub(super) fn try_credentials(&mut self, index: u32) {
         let source = Source::of(&self.connections[index].peer.address);
-        match self.login.tries.admit(self.clock.mono, source) {
+        match self.login.throttle.admit(self.clock.mono, source) {
             Admission::Now => self.authenticate(index),
             Admission::At(until) => {
                 let hold = Hold::Throttled { until };
@@ -236,7 +236,7 @@ impl Shard {
     fn fail_try(&mut self, index: u32) {
         self.note_failed_try(index);
         let peer = self.connections[index].peer.address;
-        match self.login.tries.fail(self.clock.mono, Source::of(&peer)) {
+        match self.login.throttle.fail(self.clock.mono, Source::of(&peer)) {
             Failure::Usual => self.refuse_credentials(index),
             Failure::Unsaid => self.turn_away(index),
             Failure::Frequent(count) => {

@@ -9,7 +9,7 @@
 //! | [`Connections`] | connections, outboxes, marks of whom to send to | everything that says something |
 //! | [`Mesh`] | links to other cores: open batches, batches under way, who waits | fan-out, changes of interest |
 //! | [`Backlog`] | work left for later: held and paused connections, wide fan-outs, withdrawals | whoever runs out of budget |
-//! | [`Login`] | failed tries, password checks under way | CONNECT |
+//! | [`Login`] | the throttle of failed log-ins, password checks under way | CONNECT |
 //! | [`Reload`] | connections that the last settings have not reached | `reconfigure` |
 //! | [`Notices`] | events, requests and traces for other threads | log-ins, `$SYS`, fan-out |
 //! | [`Ledger`] | counts, connections that have ended | the life of connections |
