@@ -13,10 +13,8 @@ pub struct Liveness {
     pub outstanding_pings: u32,
     /// The first PONG is sent.
     pub first_pong_sent: bool,
-    /// When the round trip was last measured, if it was.
-    pub round_trip_at: Option<Nanos>,
-    /// When the PING on its way was sent.
-    pub sent_at: Nanos,
+    /// When the last PING was sent, if one was: the round trip is measured from it.
+    pub pinged_at: Option<Nanos>,
     /// How long the last round trip took; zero: unknown.
     pub round_trip_ns: u64,
 }
@@ -30,9 +28,43 @@ impl Liveness {
             next_ping: Nanos::NEVER,
             outstanding_pings: 0,
             first_pong_sent: false,
-            round_trip_at: None,
-            sent_at: now,
+            pinged_at: None,
             round_trip_ns: 0,
+        }
+    }
+
+    /// A PING is sent.
+    pub fn note_ping(&mut self, now: Nanos) {
+        self.outstanding_pings += 1;
+        self.pinged_at = Some(now);
+    }
+
+    /// A PONG has come, which may answer several PINGs; one that answers none tells
+    /// nothing.
+    pub fn note_pong(&mut self, now: Nanos) {
+        if self.outstanding_pings > 0
+            && let Some(at) = self.pinged_at
+        {
+            self.round_trip_ns = now.since_ns(at).max(1);
+        }
+        self.outstanding_pings = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_trip_begins_with_its_ping() {
+        let mut liveness = Liveness::begin(Nanos(5));
+        liveness.note_pong(Nanos(7));
+        assert_eq!(liveness.round_trip_ns, 0, "it answers nothing");
+        for (sent, heard, round_trip_ns) in [(1_000, 1_003, 3), (9_000, 9_000, 1)] {
+            liveness.note_ping(Nanos(sent));
+            liveness.note_pong(Nanos(heard));
+            assert_eq!(liveness.round_trip_ns, round_trip_ns);
+            assert_eq!(liveness.outstanding_pings, 0);
         }
     }
 }

@@ -136,11 +136,8 @@ impl Shard {
     }
 
     fn pong(&mut self, index: u32) {
-        let liveness = &mut self.connections[index].liveness;
-        if liveness.outstanding_pings > 0 {
-            liveness.round_trip_ns = self.clock.mono.since_ns(liveness.sent_at).max(1);
-        }
-        liveness.outstanding_pings = 0;
+        let now = self.clock.mono;
+        self.connections[index].liveness.note_pong(now);
     }
 
     fn subscribe(

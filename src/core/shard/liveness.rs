@@ -124,7 +124,7 @@ impl Shard {
         let liveness = &mut self.connections[index].liveness;
         liveness.next_ping = now.after_ns(interval_ns);
         let measure = liveness
-            .round_trip_at
+            .pinged_at
             .is_none_or(|at| now.since_ns(at) > RTT_INTERVAL_NS);
         if !measure && now.since_ns(liveness.last_input) < interval_ns {
             return;
@@ -134,8 +134,7 @@ impl Shard {
             self.close(index, CloseReason::StaleConnection);
             return;
         }
-        liveness.outstanding_pings += 1;
-        liveness.round_trip_at = Some(now);
+        liveness.note_ping(now);
         self.send(index, encode::PING);
     }
 }
