@@ -5,6 +5,7 @@
 
 use super::large_message::LargeMessage;
 use crate::base::slab::NONE;
+use crate::wire::command::Publish;
 use crate::wire::repeat::LastLine;
 
 /// What has come from a connection.
@@ -39,6 +40,14 @@ impl Default for Reading {
 }
 
 impl Reading {
+    /// Remembers the line of a message that began the input.
+    #[inline]
+    pub fn learn(&mut self, input: &[u8], message: &Publish<'_>, taken: usize) {
+        self.last_line.learn(input, message, taken);
+        // It may be another one, of which nothing is known.
+        self.last_line_route = 0;
+    }
+
     /// Forgets what is not executed: it never will be.
     pub fn abandon(&mut self) {
         self.unparsed = Vec::new();

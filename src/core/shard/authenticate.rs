@@ -84,6 +84,10 @@ impl Shard {
     /// Finds out who a client is that has sent CONNECT.
     pub(super) fn authenticate(&mut self, index: u32) {
         let connection = &self.connections[index];
+        assert!(
+            connection.login.connected && connection.input.hold() == Hold::None,
+            "it has said who it is, and waits for the answer alone"
+        );
         let source = Source::of(&connection.peer.address);
         let verdict = self.config.authority.judge(&Attempt {
             options: &connection.options,
@@ -144,6 +148,10 @@ impl Shard {
             self.connections[index].login.responses = None;
         }
         let connection = &mut self.connections[index];
+        assert!(
+            connection.account == account || connection.subscriptions.is_empty(),
+            "it hears nothing of one account in another"
+        );
         connection.account = account;
         connection.login.usage = Some(usage);
         connection.login.user = user;
@@ -198,12 +206,17 @@ impl Shard {
     /// Ends what [`Self::register`] began.
     pub(super) fn unregister(&mut self, index: u32) {
         if let Some(usage) = self.connections[index].login.usage.take() {
-            usage.connections.fetch_sub(1, Ordering::Relaxed);
+            let before = usage.connections.fetch_sub(1, Ordering::Relaxed);
+            assert!(before > 0, "who leaves an account was counted in it");
         }
     }
 
     /// Goes on with a client whose credentials are good.
     fn welcome(&mut self, index: u32, user: Option<u32>) {
+        assert!(
+            !self.connections[index].input.is_closing(),
+            "who ends is made nobody's user"
+        );
         if !self.register(index, user) {
             // It ends as one of the account that it could not enter.
             self.withdraw(index);
@@ -258,6 +271,10 @@ impl Shard {
     }
 
     fn turn_away(&mut self, index: u32) {
+        debug_assert!(
+            !self.connections[index].input.is_closing(),
+            "it is told once"
+        );
         self.note_refusal(index);
         self.send_error(index, b"Authorization Violation");
         self.close(index, CloseReason::AuthenticationFailure);

@@ -75,6 +75,7 @@ impl Shard {
         let first_ping_ns = self.ping_interval_ns(index).min(FIRST_PING_NS);
         let spread_ns = self.rng.below(first_ping_ns / 5 + 1);
         self.connections[index].liveness.next_ping = now.after_ns(first_ping_ns + spread_ns);
+        self.schedule(index);
         self.log_out(index);
         self.try_credentials(index);
         Outcome::Done
@@ -99,7 +100,6 @@ impl Shard {
         if verbose {
             self.send(index, encode::OK);
         }
-        self.schedule(index);
     }
 
     /// Answers a PING; after new subscriptions or messages for other cores only

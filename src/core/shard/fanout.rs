@@ -124,6 +124,8 @@ impl Shard {
         }
         let place = Place { account, at };
         let is_empty = route.is_empty();
+        // Most messages have few receivers, all of them here: one question for all that
+        // others may have to wait for.
         let is_narrow = route.is_local_to(self.config.limits.work.bulk_receivers);
         if !is_narrow && self.must_wait(index, place, message.size()) {
             // It comes again.
@@ -248,6 +250,8 @@ impl Shard {
             flight: &mut flight,
             observer,
         };
+        // Whether those of other cores take it is not known here; they are asked for
+        // nothing, or every publisher would wait for them.
         let mut delivered = !route.remote.is_empty();
         for &target in &route.plain {
             delivered |= deliverer.deliver(target);
@@ -379,5 +383,6 @@ fn choose_core(queue: &QueueRoute, drawn: u64, own: CoreId) -> Option<CoreId> {
         }
         left -= u64::from(members);
     }
+    // A member here was drawn that does not take it: those elsewhere have their chance.
     queue.remote.first().map(|&(core, _)| core)
 }

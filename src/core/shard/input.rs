@@ -143,6 +143,11 @@ impl Shard {
     /// Executes commands until they are done, have to wait, or have taken a share
     /// of the turn; keeps what is left of the input.
     pub(super) fn execute_all(&mut self, index: u32, input: &[u8]) {
+        debug_assert!(
+            self.connections[index].input.reads()
+                && self.connections[index].reading.unparsed.is_empty(),
+            "what came first is executed first"
+        );
         let before = self.connections[index].traffic;
         let share = self.work.mark_after(self.config.limits.work.slice_ns);
         self.connections[index].reading.is_heavy = false;
@@ -160,6 +165,7 @@ impl Shard {
                 break rest.len();
             }
             self.work.charge(COMMAND_WORK_NS);
+            // What is logged is logged in its parts.
             if !trace && let Some((message, taken)) = &connection.reading.last_line.recall(rest) {
                 match self.publish_plainly(index, message, Line::Repeated) {
                     Outcome::Done => rest = &rest[*taken..],
@@ -180,12 +186,8 @@ impl Shard {
                     }
                     match command {
                         Command::Publish(message) => {
-                            let connection = &mut self.connections[index];
-                            connection
-                                .reading
-                                .last_line
-                                .learn(input_before, message, *taken);
-                            connection.reading.last_line_route = 0;
+                            let reading = &mut self.connections[index].reading;
+                            reading.learn(input_before, message, *taken);
                         }
                         Command::Connect(_) => grammar = self.grammar(index),
                         _ => {}
@@ -199,6 +201,8 @@ impl Shard {
                     self.begin_large(index, rest, line_len + payload_len);
                     break 0;
                 }
+                // It is copied once more when the rest is there, which is cheaper
+                // than a buffer for it.
                 Ok(Parsed::PayloadPending { .. }) => break rest.len(),
                 Err(violation) => {
                     self.violate(index, *violation);
@@ -227,6 +231,10 @@ impl Shard {
     }
 
     fn begin_large(&mut self, index: u32, here: &[u8], len: usize) {
+        debug_assert!(
+            self.connections[index].reading.large.is_none(),
+            "one message arrives at a time"
+        );
         let buffer = self.connections.pool.take_shared(len);
         let large = LargeMessage::new(buffer, here, len);
         self.connections[index].reading.large = Some(Box::new(large));
@@ -246,6 +254,10 @@ impl Shard {
             }
             return;
         }
+        debug_assert!(
+            connection.input.reads(),
+            "the socket of who is held is not read"
+        );
         let whole = large.freeze();
         match parse(&whole, &grammar) {
             Ok(Parsed::Command(command, _)) => {

@@ -132,6 +132,10 @@ impl Shard {
     pub(super) fn await_credentials(&mut self, index: u32) {
         let limits = &self.config.limits;
         let connection = &mut self.connections[index];
+        assert!(
+            connection.login.usage.is_none() && !connection.input.is_closing(),
+            "somebody need not say who it is"
+        );
         connection.login.awaiting_credentials = true;
         let timeout_ns = match connection.connection_type {
             ConnectionType::Websocket => limits.websocket_auth_timeout_ns,
@@ -278,6 +282,10 @@ impl Shard {
         self.leave(index, reason);
         let deadline = self.clock.mono.after_ns(CLOSE_LINGER_NS);
         let connection = &mut self.connections[index];
+        assert!(
+            connection.subscriptions.is_empty() && connection.login.usage.is_none(),
+            "nothing is left of it for others but what is being withdrawn"
+        );
         connection.input.close(reason);
         connection.hears = false;
         connection.reading.abandon();
@@ -297,6 +305,7 @@ impl Shard {
     /// more and its subscriptions are ended.
     pub(super) fn end_if_done(&mut self, index: u32) {
         let connection = &self.connections[index];
+        assert!(connection.input.is_closing(), "it ends for a reason");
         let is_withdrawn = connection.withdrawals == 0 || self.is_mutant(Mutant::EndEarly);
         if connection.writing.outbox.pending_bytes() == 0 && is_withdrawn {
             let key = self.connections.key(index);
@@ -336,6 +345,7 @@ impl Shard {
         info!("{} - {text}", self.connections[index].label());
         self.close(index, reason);
         self.abandon_outbox(index);
+        debug_assert_eq!(self.connections[index].writing.outbox.pending_bytes(), 0);
     }
 
     /// Queues bytes for a connection.

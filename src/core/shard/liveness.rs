@@ -53,6 +53,10 @@ impl Shard {
             .mono
             .after_ns(self.config.limits.write_deadline_ns);
         let connection = &mut self.connections[index];
+        debug_assert!(
+            !connection.input.is_closing(),
+            "who ends keeps the deadline of its end"
+        );
         connection.writing.demand(deadline);
         self.schedule(index);
     }
@@ -114,6 +118,10 @@ impl Shard {
     fn heartbeat(&mut self, index: u32) {
         let now = self.clock.mono;
         let connection = &mut self.connections[index];
+        debug_assert!(
+            !connection.input.is_closing(),
+            "nobody asks whether the dead live"
+        );
         if connection.input.awaits_login() {
             // A client that waits for an answer to CONNECT expects nothing else.
             connection.liveness.next_ping = now.after_ns(FIRST_PING_NS);

@@ -90,6 +90,7 @@ use crate::base::limits::Limits;
 use crate::base::moment::Moment;
 use crate::base::rng::Rng;
 use crate::session::authority::Authority;
+use crate::session::input::Revision;
 use crate::wire::info::ServerInfo;
 
 use backlog::Backlog;
@@ -275,6 +276,15 @@ impl Shard {
             );
             assert_eq!(connection.hears, !closes && connection.withdrawals == 0);
             self.backlog.check_held(key, connection.input.hold());
+            assert!(
+                connection.input.revision() == Revision::None
+                    || self.reload.revisions.contains(&key),
+                "a reload has its turn for whoever waits for it"
+            );
+            assert!(
+                closes || connection.timer <= connection.next_deadline(),
+                "what is due is looked at"
+            );
         }
         assert_eq!(subscriptions, self.subscription_count());
         self.connections.check_invariants();

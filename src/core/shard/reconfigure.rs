@@ -17,6 +17,7 @@ use tracing::info;
 use super::Shard;
 use super::interests::rules_of;
 use super::mutants::Mutant;
+use super::output::Stage;
 use super::reload::Settings;
 use crate::base::id::{AccountId, ConnectionKey};
 use crate::base::limits::{REVISED_SUBSCRIPTIONS_PER_TURN, REVISIONS_PER_TURN};
@@ -54,6 +55,10 @@ impl Shard {
     /// Goes on with other settings. [`Self::is_revising`] tells when they have
     /// reached every connection.
     pub fn reconfigure(&mut self, settings: Settings) {
+        assert!(
+            self.stage == Stage::Input && self.scratch.large.is_empty(),
+            "no command is executed half by the older rights"
+        );
         let older = self.config.authority.clone();
         let config = super::ShardConfig {
             core: self.config.core,
@@ -192,6 +197,10 @@ impl Shard {
     /// stay: its rights of before mean nothing any more.
     fn silence(&mut self, index: u32) {
         let connection = &self.connections[index];
+        assert!(
+            connection.input.revision() != Revision::None,
+            "who is silenced has its turn to come"
+        );
         if connection.input.revision() == Revision::Subscriptions {
             return;
         }
@@ -208,6 +217,10 @@ impl Shard {
         let interest = &mut self.interests[connection.account];
         let authority = &self.config.authority;
         let rights = authority.rights().get(connection.login.rights);
+        debug_assert!(
+            rights.is_some() == connection.login.rights.is_some(),
+            "its rights are numbered by this policy"
+        );
         for number in connection.subscriptions.iter() {
             let (pattern, queue) = interest.name_of(number);
             let filter = match (rights, Pattern::parse(pattern)) {
@@ -253,6 +266,10 @@ impl Shard {
             }
         }
         let connection = &self.connections[index];
+        debug_assert!(
+            connection.input.revision() == Revision::None,
+            "one turn is enough"
+        );
         if connection.input.reads() {
             self.release(index);
         }
@@ -321,6 +338,23 @@ impl Shard {
             self.remove_subscription(index, number);
             self.tell_of_removal(index, &pattern, queue.as_deref(), &sid);
         }
+        debug_assert!(
+            !self.has_revoked(index),
+            "no revoked right is used any longer"
+        );
+    }
+
+    /// Whether a connection has subscriptions that its rights do not allow.
+    fn has_revoked(&self, index: u32) -> bool {
+        let connection = &self.connections[index];
+        let rights = self.config.authority.rights();
+        let interest = &self.interests[connection.account];
+        rights.get(connection.login.rights).is_some_and(|rights| {
+            connection.subscriptions.iter().any(|number| {
+                let (pattern, queue) = interest.name_of(number);
+                !rights.may_subscribe(pattern, queue)
+            })
+        })
     }
 
     /// Says that a subscription has ended because it is not allowed any more.

@@ -31,6 +31,7 @@ impl Shard {
     /// Has a connection go on in turn with others that have much to do.
     pub(super) fn pause(&mut self, index: u32) {
         let connection = &mut self.connections[index];
+        debug_assert!(connection.input.reads(), "who waits already needs no row");
         connection.reading.is_heavy = true;
         connection.input.hold_for(Hold::Paused);
         let key = self.connections.key(index);
@@ -46,6 +47,10 @@ impl Shard {
 
     /// Goes on with what was left, before the turn's output is taken.
     pub(super) fn settle(&mut self) {
+        debug_assert!(
+            self.scratch.large.is_empty(),
+            "nothing goes on in the middle of a command"
+        );
         self.interests.sweep();
         let backlog_ns = self.config.limits.work.backlog_ns;
         self.work.grant(backlog_ns);
@@ -84,6 +89,7 @@ impl Shard {
             return;
         };
         let connection = &mut self.connections[index];
+        // It stands in this row from before: it has been stalled since, or closed.
         if connection.input.hold() != reason {
             return;
         }

@@ -62,6 +62,10 @@ impl Shard {
         connection.stalling.count += 1;
         self.ledger.counts.stalls += 1;
         self.schedule(index);
+        debug_assert!(
+            self.connections[index].timer <= until,
+            "a dead receiver holds nobody for ever"
+        );
     }
 
     /// Notes a publisher that waits for a receiver; false if the receiver has
@@ -86,6 +90,10 @@ impl Shard {
             true => until_bytes,
             false => waiters.until_bytes.min(until_bytes),
         };
+        debug_assert!(
+            waiters.until_bytes < pending,
+            "it has something to catch up with, and tells when it has"
+        );
         let publishers = &mut waiters.publishers;
         if publishers.len() < STALL_WAITERS_MAX && !publishers.contains(&waiter) {
             publishers.push(waiter);

@@ -15,7 +15,7 @@ use super::Connections;
 use crate::base::id::Nanos;
 use crate::base::limits::{
     BULK_PENDING_BYTES, BULK_PENDING_BYTES_MIN, COPIED_BYTES_PER_NS, DELIVERY_WORK_NS,
-    SEND_WORK_NS, SHARED_TAIL_BYTES,
+    SHARED_TAIL_BYTES,
 };
 use crate::base::short;
 use crate::base::slab::{NONE, Slab};
@@ -96,15 +96,21 @@ impl<O: Observer> Deliverer<'_, O> {
     pub fn deliver(&mut self, target: Target) -> bool {
         let (message, flight) = (self.message, &mut *self.flight);
         let connections = &mut *self.connections;
+        // Who refuses is charged like who accepts: the look at both is what takes time.
         flight.work_ns += flight.try_ns;
         let connection = &mut connections.table[target.connection];
         let subscription = &mut self.subscriptions[target.subscription];
+        debug_assert_eq!(
+            subscription.connection, target.connection,
+            "a route leads to whoever has subscribed"
+        );
         let is_own = flight.own == target.connection;
         match self.observer.look(connection, subscription, target, is_own) {
             Look::Deliver => {}
             Look::Spare => return true,
             Look::Refused => return false,
         }
+        // Subscriptions that are being withdrawn are still in the route.
         if !connection.hears || (is_own && !connection.echo) {
             return false;
         }
@@ -118,14 +124,10 @@ impl<O: Observer> Deliverer<'_, O> {
             return false;
         }
         let with_header = message.has_header && connection.headers;
+        // `HMSG` without its first letter is what a delivery without headers begins with.
         let head = &self.head[usize::from(!with_header)..];
         let sid = subscription.sid.with_blank();
-        let (line, body) = if with_header || !message.has_header {
-            (message.line, message.body)
-        } else {
-            strip(message.line, message.body, &mut connections.stripped);
-            (&connections.stripped[..], &b""[..])
-        };
+        let (line, body) = tail_for(message, with_header, &mut connections.stripped);
         let (line, body) = match &flight.shared {
             Some(tail) if with_header == message.has_header => {
                 connections.pending_bytes +=
@@ -147,13 +149,10 @@ impl<O: Observer> Deliverer<'_, O> {
         connection.traffic.count_out(1, message.size);
         let pending = connection.writing.outbox.pending_bytes();
         if connection.writing.mark != Mark::Prompt {
-            if flight.is_bulk {
-                connections.rows.mark_bulk(connection, target.connection);
-            } else {
-                flight.work_ns += SEND_WORK_NS;
-                connections.rows.mark_prompt(connection, target.connection);
-            }
+            let rows = &mut connections.rows;
+            flight.work_ns += rows.mark_receiver(connection, target.connection, flight.is_bulk);
         }
+        // The lower bound first, so that most receivers are compared once.
         if pending > flight.pending_noticed {
             flight.behind = target.connection;
             if pending > connections.limits.pending_max {
@@ -179,6 +178,20 @@ fn count_delivery(
         finished.push(target.subscription);
     }
     subscription.delivered <= subscription.delivered_max
+}
+
+/// What follows the sid, without the headers for who does not want them.
+#[inline(always)]
+fn tail_for<'a>(
+    message: &'a Message<'_>,
+    with_header: bool,
+    stripped: &'a mut Vec<u8>,
+) -> (&'a [u8], &'a [u8]) {
+    if with_header || !message.has_header {
+        return (message.line, message.body);
+    }
+    strip(message.line, message.body, stripped);
+    (stripped, b"")
 }
 
 /// Appends a large message whose tail is shared; returns its bytes.

@@ -97,7 +97,15 @@ impl Connections {
 
     /// Takes one out that is over. Its key is void.
     pub fn remove(&mut self, key: ConnectionKey) {
-        debug_assert_eq!(self.table[key.index].writing.outbox.pending_bytes(), 0);
+        let connection = &self.table[key.index];
+        assert!(
+            connection.writing.outbox.pending_bytes() == 0 && connection.writing.waiting_bytes == 0,
+            "it takes its part of the sums with it"
+        );
+        debug_assert!(
+            !connection.hears,
+            "nothing reaches the next one in its slot"
+        );
         self.table.remove(key);
     }
 
@@ -211,6 +219,10 @@ impl Connections {
     /// Notes that a socket has accepted bytes.
     pub fn advance(&mut self, index: u32, accepted: usize) {
         let connection = &mut self.table[index];
+        debug_assert!(
+            accepted as u64 <= connection.writing.outbox.pending_bytes(),
+            "a socket accepts what it is offered"
+        );
         connection.writing.outbox.advance(accepted, &mut self.pool);
         connection.writing.sent_bytes += accepted as u64;
         self.pending_bytes -= accepted as u64;

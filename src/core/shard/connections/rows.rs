@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use crate::base::limits::SEND_WORK_NS;
 use crate::session::connection::Connection;
 use crate::session::writing::Mark;
 
@@ -24,6 +25,18 @@ impl Rows {
             connection.writing.mark = Mark::Prompt;
             self.prompt.push(index);
         }
+    }
+
+    /// Has a receiver of a message sent to; returns the work that its publisher is
+    /// charged for that. The bulk row is charged when it is sent to.
+    #[inline(always)]
+    pub fn mark_receiver(&mut self, connection: &mut Connection, index: u32, is_bulk: bool) -> u64 {
+        if is_bulk {
+            self.mark_bulk(connection, index);
+            return 0;
+        }
+        self.mark_prompt(connection, index);
+        SEND_WORK_NS
     }
 
     /// Has a connection sent to in this turn or a later one.

@@ -110,6 +110,7 @@ impl Shard {
         let route = interest.take_route(place.at);
         let since = interest.gone_sequence();
         let receivers = route.receivers();
+        debug_assert!(receivers > 0, "an empty route is not worth a turn");
         let large = &self.scratch.large;
         let flight =
             self.connections
@@ -224,6 +225,10 @@ impl Shard {
             },
             From::Connection(..) | From::Server => None,
         };
+        debug_assert!(
+            wide.done >= plain_len,
+            "those without a group have had their turn"
+        );
         let interest = &self.interests[wide.place.account];
         let found = match &name {
             Some(name) => {
@@ -297,6 +302,7 @@ impl Shard {
     }
 
     fn finish_wide(&mut self, wide: WideFanOut) {
+        debug_assert!(self.backlog.wide.is_none(), "the next one may begin");
         let place = wide.place;
         let message = message_of(wide.source, &wide.line, wide.has_header, wide.size);
         let behind = wide.flight.behind();
