@@ -12,8 +12,6 @@ use super::certificate::{CertificateNames, TlsFacts};
 pub struct Peer {
     /// Its address.
     pub address: SocketAddr,
-    /// The address may be a proxy's: it is not told.
-    pub hides_address: bool,
     /// Whom a proxy says that it speaks for.
     pub forwarded_for: Option<Box<IpAddr>>,
     /// What TLS says of it.
@@ -26,7 +24,6 @@ impl Peer {
     pub fn new(address: SocketAddr) -> Self {
         Self {
             address,
-            hides_address: false,
             forwarded_for: None,
             tls: None,
         }

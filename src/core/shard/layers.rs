@@ -39,7 +39,7 @@ impl Shard {
         if let Some(index) = self.connections.find(key) {
             let connection = &mut self.connections[index];
             connection.peer.address = client.unwrap_or(connection.peer.address);
-            connection.peer.hides_address = false;
+            connection.hides_address = false;
         }
     }
 

@@ -89,7 +89,7 @@ impl Shard {
         connection.login.max_payload = self.config.limits.max_payload;
         let is_websocket = opening.connection_type == ConnectionType::Websocket;
         connection.peer.tls = opening.tls;
-        connection.peer.hides_address = opening.hides_address;
+        connection.hides_address = opening.hides_address;
         connection.peer.forwarded_for = opening.forwarded_for.map(Box::new);
         if let Some(presented) = opening.presented {
             connection.options = presented;
@@ -378,7 +378,7 @@ impl Shard {
 
     fn info_line(&self, index: u32, after_ping: bool) -> Vec<u8> {
         let connection = &self.connections[index];
-        let client_ip = match connection.peer.hides_address {
+        let client_ip = match connection.hides_address {
             true => String::new(),
             false => connection.peer.address.ip().to_canonical().to_string(),
         };

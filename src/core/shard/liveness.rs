@@ -131,10 +131,8 @@ impl Shard {
         let (interval_ns, outstanding_max) = (self.ping_interval_ns(index), limits.ping_max);
         let liveness = &mut self.connections[index].liveness;
         liveness.next_ping = now.after_ns(interval_ns);
-        let measure = liveness
-            .pinged_at
-            .is_none_or(|at| now.since_ns(at) > RTT_INTERVAL_NS);
-        if !measure && now.since_ns(liveness.last_input) < interval_ns {
+        let measures = liveness.measures_again(now, RTT_INTERVAL_NS);
+        if !measures && now.since_ns(liveness.last_input) < interval_ns {
             return;
         }
         if liveness.outstanding_pings + 1 > outstanding_max {
