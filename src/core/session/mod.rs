@@ -1,5 +1,8 @@
 //! L2: one connection: what is known of its client, what waits to be parsed
 //! and what waits to be sent.
+//!
+//! [`connection`] is composed of parts, each of which says what it serves; they are
+//! plain data but [`input`], whose transitions are checked.
 pub mod authority;
 pub mod certificate;
 pub mod close_reason;

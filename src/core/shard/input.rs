@@ -99,14 +99,11 @@ impl Shard {
     }
 
     fn grammar(&self, index: u32) -> Grammar {
+        let limits = &self.config.limits;
         let connection = &self.connections[index];
         Grammar {
-            max_control_line: self.config.limits.max_control_line as usize,
-            max_payload: self
-                .config
-                .limits
-                .max_payload
-                .min(connection.login.max_payload) as usize,
+            max_control_line: limits.max_control_line as usize,
+            max_payload: limits.max_payload.min(connection.login.max_payload) as usize,
             headers: connection.headers,
             awaiting_credentials: connection.login.awaiting_credentials,
         }
