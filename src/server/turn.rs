@@ -41,7 +41,7 @@ use trunkline_core::base::limits::{
     READ_WORK_NS, RECEIVE_BUFFER_BYTES, SEND_BLOCKS_MAX, TURN_INPUT_BYTES,
 };
 use trunkline_core::base::moment::{Moment, WallNanos};
-use trunkline_core::session::connection::CloseReason;
+use trunkline_core::session::close_reason::CloseReason;
 use trunkline_core::shard::{Output, Shard};
 use trunkline_core::wire::websocket::deflate::Codec;
 

@@ -15,7 +15,7 @@ use trunkline_core::base::id::{ConnectionKey, CoreId, Nanos};
 use trunkline_core::base::limits::{Limits, RECEIVE_BUFFER_BYTES, SEND_BLOCKS_MAX};
 use trunkline_core::base::moment::Moment;
 use trunkline_core::session::authority::Authority;
-use trunkline_core::session::connection::CloseReason;
+use trunkline_core::session::close_reason::CloseReason;
 use trunkline_core::shard::mesh::{Inbound, MeshBatch};
 use trunkline_core::shard::reload::Settings;
 use trunkline_core::shard::{Opening, Output, Shard, ShardConfig};

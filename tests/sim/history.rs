@@ -7,8 +7,8 @@ use std::collections::{HashMap, VecDeque};
 
 use trunkline_core::base::id::AccountId;
 
+use crate::model::{Acceptance, Executed, Policies, Stamp, Standing};
 use crate::policy::{Bound, Claim};
-use crate::twin::{Acceptance, Executed, Policies, Stamp, Standing};
 
 /// A moment: every act and every sight has its own.
 pub type Tick = u64;

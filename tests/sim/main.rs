@@ -12,7 +12,7 @@
 //! between cores with the visibility of real atomics, `net` the sockets,
 //! `shell` one core's turn, `clients` who talks to it, `protocol` their own
 //! reader of the protocol, `policy` accounts and rights as the checkers
-//! understand them, `history` what clients did and saw, `twin` what the server
+//! understand them, `history` what clients did and saw, `model` what the server
 //! must have made of it, `checkers` what must be true of both, `world` the
 //! scheduler of it all with the threads that write letters to cores, `profile`
 //! what differs between seeds, `mutants` the deliberate faults.
@@ -25,6 +25,7 @@ mod clock;
 mod dice;
 mod fabric;
 mod history;
+mod model;
 mod mutants;
 mod net;
 mod policy;
@@ -32,5 +33,4 @@ mod profile;
 mod protocol;
 mod seeds;
 mod shell;
-mod twin;
 mod world;

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use trunkline_core::base::id::{ConnectionKey, CoreId, Nanos};
 use trunkline_core::base::limits::SEND_BLOCKS_MAX;
 use trunkline_core::base::moment::{Moment, WallNanos};
-use trunkline_core::session::connection::CloseReason;
+use trunkline_core::session::close_reason::CloseReason;
 use trunkline_core::shard::mesh::{Inbound, MeshBatch};
 use trunkline_core::shard::{Opening, Output, Shard};
 

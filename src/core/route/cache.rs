@@ -121,6 +121,7 @@ impl RouteCache {
 
     /// Finds the detour from a subject to the one that it is always mapped to.
     pub fn find_detour(&mut self, from: &[u8], to: &[u8]) -> Lookup {
+        // Not the hash of the subject's own route, which stands in the same table.
         let hash = !self.hasher.hash_one(from);
         self.look_up(Some(from), to, hash)
     }
@@ -156,6 +157,7 @@ impl RouteCache {
         if route.generation == self.generation {
             return Lookup::Current(at);
         }
+        // It is filled where it stands: publishers still find it by their hints.
         route.forget_receivers();
         Lookup::Unmatched(at)
     }
@@ -218,6 +220,7 @@ impl RouteCache {
         for at in self.detours.iter_hash(hash) {
             self.routes[at as usize].expire();
         }
+        // Those are in no table.
         for scratch in &mut self.routes[..FIRST as usize] {
             if scratch.hash == hash || scratch.is_detour() {
                 scratch.expire();

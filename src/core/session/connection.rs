@@ -1,237 +1,23 @@
 //! The state of one connection.
 //!
-//! Invariants: while `hold` is not empty, nothing of the connection's input is
-//! parsed and its socket is not read; once `closing` is set nothing is parsed
-//! or delivered any more and only what waits in the outbox is still sent.
+//! Invariants: unless its [`Input`] may be read nothing that the connection sends is
+//! parsed and its socket is not read; once it is closing nothing is delivered any
+//! more either and only what waits in the outbox is still sent.
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::net::SocketAddr;
 
+use super::input::Input;
+use super::liveness::Liveness;
+use super::login_state::LoginState;
+use super::peer::Peer;
+use super::policy::ConnectionType;
+use super::reading::Reading;
+use super::stalling::Stalling;
+use super::writing::Writing;
+use crate::base::id::{AccountId, ConnectionKind, Nanos};
 use crate::base::slot_table::SlotTable;
-
-use super::authority::Candidate;
-use super::certificate::{CertificateNames, TlsFacts};
-use super::large_message::LargeMessage;
-use super::outbox::Outbox;
-use super::policy::{AccountUsage, ConnectionType};
-use super::responses::Responses;
-use crate::base::id::{AccountId, ConnectionKey, ConnectionKind, CoreId, Nanos};
-use crate::base::slab::NONE;
 use crate::base::traffic::Traffic;
-use crate::subject::rights_table::RightsId;
 use crate::wire::connect::ConnectOptions;
-use crate::wire::repeat::LastLine;
-use crate::wire::websocket::close;
-
-/// Why a connection ends; the texts are those of the reference server.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum CloseReason {
-    /// The peer closed it.
-    ClientClosed,
-    /// No valid CONNECT in time.
-    AuthenticationTimeout,
-    /// Wrong credentials.
-    AuthenticationFailure,
-    /// More pending bytes than allowed.
-    SlowConsumerPendingBytes,
-    /// The socket did not accept pending bytes in time.
-    SlowConsumerWriteDeadline,
-    /// The socket failed while writing.
-    WriteError,
-    /// The socket failed while reading.
-    ReadError,
-    /// The peer sent `-ERR`.
-    ParseError,
-    /// PINGs stayed unanswered.
-    StaleConnection,
-    /// Input that is not the protocol.
-    ProtocolViolation,
-    /// A protocol version that does not exist.
-    BadClientProtocolVersion,
-    /// Too many connections.
-    MaxConnectionsExceeded,
-    /// Too many connections of the account.
-    MaxAccountConnectionsExceeded,
-    /// A payload larger than allowed.
-    MaxPayloadExceeded,
-    /// A control line longer than allowed.
-    MaxControlLineExceeded,
-    /// `no_responders` without `headers`.
-    NoRespondersRequiresHeaders,
-    /// TLS could not be agreed on, or not in time.
-    TlsHandshakeFailure,
-    /// An operator asked for it.
-    Kicked,
-    /// The server stops.
-    ServerShutdown,
-}
-
-impl CloseReason {
-    /// The reference server's text.
-    #[must_use]
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::ClientClosed => "Client Closed",
-            Self::AuthenticationTimeout => "Authentication Timeout",
-            Self::AuthenticationFailure => "Authentication Failure",
-            Self::SlowConsumerPendingBytes => "Slow Consumer (Pending Bytes)",
-            Self::SlowConsumerWriteDeadline => "Slow Consumer (Write Deadline)",
-            Self::WriteError => "Write Error",
-            Self::ReadError => "Read Error",
-            Self::ParseError => "Parse Error",
-            Self::StaleConnection => "Stale Connection",
-            Self::ProtocolViolation => "Protocol Violation",
-            Self::BadClientProtocolVersion => "Bad Client Protocol Version",
-            Self::MaxAccountConnectionsExceeded => "Maximum Account Connections Exceeded",
-            Self::MaxConnectionsExceeded => "Maximum Connections Exceeded",
-            Self::MaxPayloadExceeded => "Maximum Message Payload Exceeded",
-            Self::MaxControlLineExceeded => "Maximum Control Line Exceeded",
-            Self::NoRespondersRequiresHeaders => "No Responders Requires Headers",
-            Self::TlsHandshakeFailure => "TLS Handshake Failure",
-            Self::Kicked => "Kicked",
-            Self::ServerShutdown => "Server Shutdown",
-        }
-    }
-
-    /// The code of the close frame that a WebSocket client gets (NATS 2.15);
-    /// `None` if it cannot get one.
-    #[must_use]
-    pub fn websocket_code(self) -> Option<u16> {
-        match self {
-            Self::ClientClosed => Some(close::NORMAL),
-            Self::StaleConnection | Self::ServerShutdown => Some(close::GOING_AWAY),
-            Self::ParseError
-            | Self::ProtocolViolation
-            | Self::BadClientProtocolVersion
-            | Self::NoRespondersRequiresHeaders => Some(close::PROTOCOL_ERROR),
-            Self::MaxPayloadExceeded => Some(close::TOO_BIG),
-            Self::Kicked => Some(close::INTERNAL_ERROR),
-            Self::AuthenticationTimeout
-            | Self::AuthenticationFailure
-            | Self::MaxConnectionsExceeded
-            | Self::MaxAccountConnectionsExceeded
-            | Self::MaxControlLineExceeded => Some(close::POLICY_VIOLATION),
-            Self::SlowConsumerPendingBytes
-            | Self::SlowConsumerWriteDeadline
-            | Self::WriteError
-            | Self::ReadError
-            | Self::TlsHandshakeFailure => None,
-        }
-    }
-}
-
-/// Why a connection's input waits.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Hold {
-    /// Nothing holds it.
-    None,
-    /// Its PING waits for this many cores to confirm earlier subscriptions.
-    Barrier {
-        /// Cores that have not confirmed yet.
-        cores_left: u32,
-    },
-    /// Too much is on its way to a core that it publishes to.
-    LinkFull(CoreId),
-    /// Nothing any more: it goes on before the turn ends.
-    Over,
-    /// A subscriber of its messages must catch up first.
-    Stalled {
-        /// When it goes on in any case.
-        until: Nanos,
-    },
-    /// It has had its share of this turn: it goes on in turn with others that have
-    /// much to do.
-    Paused,
-    /// Its next message goes to so many that it waits for its turn.
-    Wide,
-    /// Its last message is still on its way to so many.
-    FanOut,
-    /// Its subscriptions of before are being ended.
-    Withdrawing,
-    /// Its source has failed to log in too often: its credentials wait.
-    Throttled {
-        /// When they are looked at.
-        until: Nanos,
-    },
-}
-
-/// Whether a connection is to be sent to, and when.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Mark {
-    /// Nothing has come for it since it was last sent to.
-    #[default]
-    Unmarked,
-    /// In this turn or a later one: it is one of many receivers.
-    Bulk,
-    /// In this turn.
-    Prompt,
-}
-
-/// A receiver that has fallen behind its publisher.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Behind {
-    /// Its slot.
-    pub receiver: u32,
-    /// Pending bytes that are too many for it.
-    pub pending_bytes: u64,
-}
-
-/// Publishers that wait for a receiver.
-#[derive(Debug, Default)]
-pub struct StallWaiters {
-    /// Their cores and keys.
-    pub publishers: Vec<(CoreId, ConnectionKey)>,
-    /// Pending bytes at which they go on.
-    pub until_bytes: u64,
-}
-
-/// When the server last sent PING and what it knows of the peer's life.
-#[derive(Debug)]
-pub struct Heartbeat {
-    /// When to look next.
-    pub next: Nanos,
-    /// PINGs without PONG.
-    pub outstanding: u32,
-    /// Last message, subscription or PING of the peer.
-    pub last_input: Nanos,
-    /// When the round trip was last measured, if it was.
-    pub round_trip_at: Option<Nanos>,
-    /// When the PING on its way was sent.
-    pub sent_at: Nanos,
-    /// How long the last round trip took; zero: unknown.
-    pub round_trip_ns: u64,
-}
-
-impl Heartbeat {
-    /// That of a connection that was just accepted: nothing is known of its peer.
-    fn begin(now: Nanos) -> Self {
-        Self {
-            next: Nanos::NEVER,
-            outstanding: 0,
-            last_input: now,
-            round_trip_at: None,
-            sent_at: now,
-            round_trip_ns: 0,
-        }
-    }
-}
-
-/// What a reload has left to be done about a connection; until then it is not
-/// read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Revision {
-    /// Nothing.
-    #[default]
-    None,
-    /// Its user is gone or in another account: it is closed.
-    Moved,
-    /// It is to be seen whether its credentials still count.
-    Credentials,
-    /// Its CONNECT waited for a password check by the older policy.
-    Connect,
-    /// Subscriptions may have to end.
-    Subscriptions,
-}
 
 /// One connection.
 #[derive(Debug)]
@@ -246,37 +32,6 @@ pub struct Connection {
     pub connection_type: ConnectionType,
     /// The account that it belongs to.
     pub account: AccountId,
-    /// The user that it is, by its number in the authority.
-    pub user: Option<u32>,
-    /// Account and user for log lines; empty: it is nobody in particular.
-    pub identity: Box<str>,
-    /// What it may do; `None`: everything.
-    pub rights: Option<RightsId>,
-    /// Its rights restrict what it publishes.
-    pub restricts_publish: bool,
-    /// Largest payload that it may send, in bytes.
-    pub max_payload: u32,
-    /// Requests that it may answer beyond its rights.
-    pub responses: Option<Box<Responses>>,
-    /// Where it is counted in its account.
-    pub usage: Option<Arc<AccountUsage>>,
-    /// It has logged in, and events about it have been due.
-    pub is_announced: bool,
-    /// The user that it is going to be if its password is right, while that is
-    /// found out.
-    pub candidate: Option<Candidate>,
-    /// What a reload has left to be done about it.
-    pub revision: Revision,
-    /// What it has to sign, if it wants to; empty: nothing.
-    pub nonce: Box<[u8]>,
-    /// What TLS says of it.
-    pub tls: Option<Arc<TlsFacts>>,
-    /// The peer's address.
-    pub peer: SocketAddr,
-    /// The address may be a proxy's: it is not told.
-    pub hides_address: bool,
-    /// Whom a proxy says that it speaks for.
-    pub forwarded_for: Option<Box<IpAddr>>,
     /// What the peer said in CONNECT.
     pub options: Box<ConnectOptions>,
     /// Headers are agreed on.
@@ -285,70 +40,42 @@ pub struct Connection {
     pub echo: bool,
     /// Its messages are checked (`pedantic`) or confirmed (`verbose`).
     pub checks_messages: bool,
-    /// CONNECT has come.
-    pub connected: bool,
-    /// Credentials are required and have not come.
-    pub awaiting_credentials: bool,
-    /// The first PONG is sent.
-    pub first_pong_sent: bool,
+    /// The peer's address may be a proxy's: it is not told.
+    pub hides_address: bool,
     /// It has changed interest or published to other cores since they last
     /// confirmed everything.
     pub has_unconfirmed: bool,
-    /// Whether it is to be sent to.
-    pub mark: Mark,
     /// Messages reach it: it is not ending, and its subscriptions are its own.
     pub hears: bool,
-    /// Its last input was more than a share of a turn.
-    pub is_heavy: bool,
-    /// The socket refused bytes: nothing is sent until it is writable.
-    pub is_blocked: bool,
-    /// Why it ends, once it does.
-    pub closing: Option<CloseReason>,
-    /// Why its input waits.
-    pub hold: Hold,
-    /// A subscriber that has fallen behind while this connection published.
-    pub behind: Option<Behind>,
-    /// Place of the route that it used last.
-    pub last_route: u32,
-    /// The control line of its last message.
-    pub last_line: LastLine,
-    /// Stamp of the route of messages with that line; zero: not known.
-    pub last_line_route: u64,
-    /// What waits to be sent.
-    pub outbox: Outbox,
-    /// Input that is not parsed yet.
-    pub input: Vec<u8>,
-    /// A large message that has not arrived whole.
-    pub large: Option<Box<LargeMessage>>,
-    /// Numbers of its subscriptions, found by sid.
-    pub subscriptions: SlotTable,
-    /// Publishers that wait for it to catch up.
-    pub stall_waiters: StallWaiters,
-    /// Pieces of work under way that end subscriptions of it.
-    pub withdrawals: u32,
-    /// When it was opened.
-    pub started: Nanos,
     /// Its messages.
     pub traffic: Traffic,
-    /// Times that it was held back for a receiver.
-    pub stalls: u32,
-    /// Bytes that its shard counts as waiting for it.
-    pub waiting_bytes: u64,
-    /// Liveness of the peer.
-    pub heartbeat: Heartbeat,
-    /// Total bytes accepted by the socket.
-    pub sent_bytes: u64,
-    /// The socket must have accepted this many bytes in total...
-    pub write_mark_bytes: u64,
-    /// ...by this moment.
-    pub write_deadline: Nanos,
-    /// Total bytes that it had accepted when that was demanded.
-    pub write_mark_from: u64,
-    /// Credentials must have come by this moment.
-    pub auth_deadline: Nanos,
+    /// What waits to be sent to it.
+    pub writing: Writing,
+    /// Who its client is.
+    pub login: LoginState,
+    /// Whether its input may be read, and why not.
+    pub input: Input,
+    /// What has come from it.
+    pub reading: Reading,
+    /// Whether its peer is alive.
+    pub liveness: Liveness,
+    /// Who waits for whom.
+    pub stalling: Stalling,
+    /// Numbers of its subscriptions, found by sid.
+    pub subscriptions: SlotTable,
+    /// Pieces of work under way that end subscriptions of it.
+    pub withdrawals: u32,
+    /// The other end.
+    pub peer: Peer,
+    /// When it was opened.
+    pub started: Nanos,
     /// When the shard looks at it next; an earlier entry is stale.
     pub timer: Nanos,
 }
+
+/// What an idle connection costs, in a size that allocators have: a flag more may take
+/// a fifth more memory of ten thousand of them.
+const _: () = assert!(size_of::<Connection>() <= 640);
 
 impl Connection {
     /// A connection that was just accepted.
@@ -358,7 +85,7 @@ impl Connection {
         client_id: u64,
         kind: ConnectionKind,
         connection_type: ConnectionType,
-        peer: SocketAddr,
+        address: SocketAddr,
         now: Nanos,
     ) -> Self {
         Self {
@@ -367,55 +94,24 @@ impl Connection {
             kind,
             connection_type,
             account: AccountId::GLOBAL,
-            user: None,
-            identity: Box::default(),
-            rights: None,
-            restricts_publish: false,
-            max_payload: u32::MAX,
-            responses: None,
-            usage: None,
-            is_announced: false,
-            candidate: None,
-            revision: Revision::None,
-            nonce: Box::default(),
-            tls: None,
-            peer,
-            hides_address: false,
-            forwarded_for: None,
             options: Box::default(),
             headers: false,
             echo: true,
             checks_messages: true,
-            connected: false,
-            awaiting_credentials: false,
-            first_pong_sent: false,
+            hides_address: false,
             has_unconfirmed: false,
-            mark: Mark::Unmarked,
             hears: true,
-            is_heavy: false,
-            is_blocked: false,
-            closing: None,
-            hold: Hold::None,
-            behind: None,
-            last_route: NONE,
-            last_line: LastLine::default(),
-            last_line_route: 0,
-            outbox: Outbox::default(),
-            input: Vec::new(),
-            large: None,
-            subscriptions: SlotTable::default(),
-            stall_waiters: StallWaiters::default(),
-            withdrawals: 0,
-            started: now,
             traffic: Traffic::default(),
-            stalls: 0,
-            waiting_bytes: 0,
-            heartbeat: Heartbeat::begin(now),
-            sent_bytes: 0,
-            write_mark_bytes: 0,
-            write_deadline: Nanos::NEVER,
-            write_mark_from: 0,
-            auth_deadline: Nanos::NEVER,
+            writing: Writing::default(),
+            login: LoginState::default(),
+            input: Input::OPEN,
+            reading: Reading::default(),
+            liveness: Liveness::begin(now),
+            stalling: Stalling::default(),
+            subscriptions: SlotTable::default(),
+            withdrawals: 0,
+            peer: Peer::new(address),
+            started: now,
             timer: Nanos::NEVER,
         }
     }
@@ -423,17 +119,11 @@ impl Connection {
     /// Its name in log lines.
     #[must_use]
     pub fn label(&self) -> String {
-        let (peer, number) = (self.peer, self.client_id);
         let kind = match self.connection_type {
             ConnectionType::Websocket => "wid",
             _ => self.kind.log_label(),
         };
-        let peer = match self.forwarded_for.as_deref() {
-            None => peer.to_string(),
-            Some(IpAddr::V4(client)) => format!("{client}/{peer}"),
-            Some(IpAddr::V6(client)) => format!("[{client}]/{peer}"),
-        };
-        let mut label = format!("{peer} - {kind}:{number}");
+        let mut label = format!("{} - {kind}:{}", self.peer, self.client_id);
         let version = match self.options.version.as_str() {
             "" => String::new(),
             version => format!("v{version}"),
@@ -441,7 +131,7 @@ impl Connection {
         let parts = [&version, &self.options.lang, &self.options.name];
         let parts: Vec<&str> = parts.into_iter().map(String::as_str).collect();
         let program: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-        for part in [&*program.join(":"), &*self.identity] {
+        for part in [&*program.join(":"), &*self.login.identity] {
             if !part.is_empty() {
                 label.push_str(&format!(" - {part:?}"));
             }
@@ -449,33 +139,13 @@ impl Connection {
         label
     }
 
-    /// The names in its certificate.
-    #[must_use]
-    pub fn certificate(&self) -> Option<&CertificateNames> {
-        self.tls.as_ref().and_then(|facts| facts.names.as_ref())
-    }
-
-    /// Whether its socket should be read.
-    #[must_use]
-    #[inline]
-    pub fn reads(&self) -> bool {
-        self.hold == Hold::None
-            && self.closing.is_none()
-            && self.candidate.is_none()
-            && self.revision == Revision::None
-    }
-
     /// The earliest moment at which something about it is due.
     #[must_use]
     pub fn next_deadline(&self) -> Nanos {
-        let stall = match self.hold {
-            Hold::Stalled { until } | Hold::Throttled { until } => until,
-            _ => Nanos::NEVER,
-        };
-        self.heartbeat
-            .next
-            .min(self.write_deadline)
-            .min(self.auth_deadline)
-            .min(stall)
+        self.liveness
+            .next_ping
+            .min(self.writing.deadline)
+            .min(self.login.deadline)
+            .min(self.input.deadline())
     }
 }

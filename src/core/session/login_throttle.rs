@@ -193,13 +193,13 @@ mod tests {
         Source::of(&SocketAddr::new(text.parse().unwrap(), 1))
     }
 
-    fn tries_after(failures: u32, now: Nanos, from: Source) -> LoginThrottle {
-        let mut tries = LoginThrottle::new(1);
+    fn throttle_after(failures: u32, now: Nanos, from: Source) -> LoginThrottle {
+        let mut throttle = LoginThrottle::new(1);
         for _ in 0..failures {
-            assert_eq!(tries.admit(now, from), Admission::Now);
-            tries.fail(now, from);
+            assert_eq!(throttle.admit(now, from), Admission::Now);
+            throttle.fail(now, from);
         }
-        tries
+        throttle
     }
 
     #[test]
@@ -213,71 +213,71 @@ mod tests {
     #[test]
     fn who_fails_too_often_waits_in_line() {
         let (now, bad, good) = (Nanos(5), source("10.0.0.1"), source("10.0.0.2"));
-        let mut tries = tries_after(FAILED_TRIES_FREE, now, bad);
+        let mut throttle = throttle_after(FAILED_TRIES_FREE, now, bad);
         for place in 1..=u64::from(FAILED_TRIES_WAITING_MAX) {
             let turn = now.after_ns(FAILED_TRY_PAUSE_NS * place);
-            assert_eq!(tries.admit(now, bad), Admission::At(turn));
+            assert_eq!(throttle.admit(now, bad), Admission::At(turn));
         }
-        assert_eq!(tries.admit(now, bad), Admission::Refused);
-        assert_eq!(tries.admit(now, good), Admission::Now);
+        assert_eq!(throttle.admit(now, bad), Admission::Refused);
+        assert_eq!(throttle.admit(now, good), Admission::Now);
         // Nobody overtakes the line, even when enough is forgotten.
         let later = now.after_ns(FAILED_TRY_PAUSE_NS * 2);
-        assert!(matches!(tries.admit(later, bad), Admission::At(_)));
+        assert!(matches!(throttle.admit(later, bad), Admission::At(_)));
         let much_later = now.after_ns(FAILED_TRY_FORGOTTEN_NS * u64::from(FAILED_TRIES_FREE));
-        assert_eq!(tries.admit(much_later, bad), Admission::Now);
+        assert_eq!(throttle.admit(much_later, bad), Admission::Now);
     }
 
     #[test]
     fn it_is_said_once_and_then_once_a_minute() {
         let (now, bad) = (Nanos(0), source("10.0.0.1"));
-        let mut tries = tries_after(FAILED_TRIES_FREE - 1, now, bad);
-        assert_eq!(tries.fail(now, bad), Failure::Frequent(1));
+        let mut throttle = throttle_after(FAILED_TRIES_FREE - 1, now, bad);
+        assert_eq!(throttle.fail(now, bad), Failure::Frequent(1));
         for _ in 0..5 {
-            assert_eq!(tries.fail(now, bad), Failure::Unsaid);
+            assert_eq!(throttle.fail(now, bad), Failure::Unsaid);
         }
         let later = now.after_ns(FAILED_TRIES_LOG_NS);
         for _ in 1..FAILED_TRIES_FREE {
-            assert_eq!(tries.fail(later, bad), Failure::Usual);
+            assert_eq!(throttle.fail(later, bad), Failure::Usual);
         }
-        assert_eq!(tries.fail(later, bad), Failure::Frequent(6));
+        assert_eq!(throttle.fail(later, bad), Failure::Frequent(6));
     }
 
     #[test]
     fn few_failures_mean_nothing() {
         let (mut now, from) = (Nanos(0), source("::1"));
-        let mut tries = LoginThrottle::new(1);
+        let mut throttle = LoginThrottle::new(1);
         for _ in 0..1000 {
-            assert_eq!(tries.admit(now, from), Admission::Now);
-            assert_eq!(tries.fail(now, from), Failure::Usual);
+            assert_eq!(throttle.admit(now, from), Admission::Now);
+            assert_eq!(throttle.fail(now, from), Failure::Usual);
             now = now.after_ns(FAILED_TRY_FORGOTTEN_NS);
         }
     }
 
     #[test]
     fn memory_is_bounded_and_the_latest_are_kept() {
-        let mut tries = LoginThrottle::new(1);
+        let mut throttle = LoginThrottle::new(1);
         let address = |number: u32| Source(IpAddr::V4(number.into()));
         let count = FAILED_TRY_SOURCES_MAX as u32 * 3;
         for number in 0..count {
-            tries.fail(Nanos(u64::from(number)), address(number));
-            assert!(tries.records.len() <= FAILED_TRY_SOURCES_MAX);
+            throttle.fail(Nanos(u64::from(number)), address(number));
+            assert!(throttle.records.len() <= FAILED_TRY_SOURCES_MAX);
         }
-        assert!(tries.records.contains_key(&address(count - 1)));
-        assert!(!tries.records.contains_key(&address(0)));
+        assert!(throttle.records.contains_key(&address(count - 1)));
+        assert!(!throttle.records.contains_key(&address(0)));
     }
 
     #[test]
     fn checks_of_one_source_are_bounded() {
-        let (mut tries, one, other) = (
+        let (mut throttle, one, other) = (
             LoginThrottle::new(1),
             source("10.0.0.1"),
             source("10.0.0.2"),
         );
         for _ in 0..PASSWORD_CHECKS_SOURCE_MAX {
-            assert!(tries.begin_check(one));
+            assert!(throttle.begin_check(one));
         }
-        assert!(!tries.begin_check(one) && tries.begin_check(other));
-        tries.end_check(one);
-        assert!(tries.begin_check(one) && !tries.begin_check(one));
+        assert!(!throttle.begin_check(one) && throttle.begin_check(other));
+        throttle.end_check(one);
+        assert!(throttle.begin_check(one) && !throttle.begin_check(one));
     }
 }

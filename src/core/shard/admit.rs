@@ -22,7 +22,7 @@ impl Shard {
         let connection = &mut self.connections[index];
         let route = self.interests[connection.account].route_at(at);
         let subject = route.subject();
-        let responses = connection.responses.as_mut();
+        let responses = connection.login.responses.as_mut();
         if responses.is_some_and(|responses| responses.take(now, subject)) {
             return true;
         }
@@ -43,7 +43,7 @@ impl Shard {
         let interest = &mut self.interests[connection.account];
         let to = interest.redirect(at, |below| rng.below(below))?;
         if interest.route_at(to).is_detour() {
-            connection.last_route = to;
+            connection.reading.last_route = to;
         }
         if let Some(trace) = &mut self.notices.traces.current {
             trace.mapped_to = Some(interest.route_at(to).subject().to_vec());
@@ -55,7 +55,7 @@ impl Shard {
     /// then on, for rights and for what is said of it (NATS 2.15).
     #[cold]
     pub(super) fn lose(&mut self, index: u32, message: &Publish<'_>) -> Outcome {
-        let rights = self.connections[index].rights;
+        let rights = self.connections[index].login.rights;
         let rights = self.config.authority.rights().get(rights);
         if rights.is_some_and(|rights| !rights.may_publish(b"")) {
             self.refuse_publish(index, b"Permissions Violation for Publish to ", b"");

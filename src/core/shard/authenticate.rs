@@ -14,7 +14,8 @@ use super::login::PasswordCheck;
 use super::mutants::Mutant;
 use crate::base::id::AccountId;
 use crate::session::authority::{Attempt, Candidate, Verdict};
-use crate::session::connection::{CloseReason, Hold};
+use crate::session::close_reason::CloseReason;
+use crate::session::input::Hold;
 use crate::session::login_throttle::{Admission, Failure, Source};
 use crate::session::policy::Identity;
 use crate::session::responses::Responses;
@@ -25,13 +26,14 @@ impl Shard {
     pub fn on_password_checked(&mut self, check: &PasswordCheck, fits: bool) {
         self.login.end_check(check.source);
         let takes_any = self.is_mutant(Mutant::TakeOldCheck);
-        let is_this = |candidate: &mut Candidate| candidate.check == check.number || takes_any;
+        let is_this = |candidate: &Candidate| candidate.check == check.number || takes_any;
         let index = self.connections.find(check.key);
-        let candidate = index.and_then(|index| self.connections[index].candidate.take_if(is_this));
+        let candidate =
+            index.and_then(|index| self.connections[index].input.take_candidate(is_this));
         let (Some(index), Some(candidate)) = (index, candidate) else {
             if !fits {
                 // Who does not wait for the answer has tried all the same.
-                self.login.tries.fail(self.clock.mono, check.source);
+                self.login.throttle.fail(self.clock.mono, check.source);
             }
             return;
         };
@@ -39,8 +41,8 @@ impl Shard {
             true => self.welcome(index, candidate.user),
             false => self.fail_try(index),
         }
-        let connection = &self.connections[index];
-        if connection.closing.is_none() && connection.hold == Hold::None {
+        let input = &self.connections[index].input;
+        if !input.is_closing() && input.hold() == Hold::None {
             self.release(index);
         }
     }
@@ -55,11 +57,12 @@ impl Shard {
 
     /// Looks at the credentials of CONNECT, now or when it is their turn.
     pub(super) fn try_credentials(&mut self, index: u32) {
-        let source = Source::of(&self.connections[index].peer);
-        match self.login.tries.admit(self.clock.mono, source) {
+        let source = Source::of(&self.connections[index].peer.address);
+        match self.login.throttle.admit(self.clock.mono, source) {
             Admission::Now => self.authenticate(index),
             Admission::At(until) => {
-                self.connections[index].hold = Hold::Throttled { until };
+                let hold = Hold::Throttled { until };
+                self.connections[index].input.hold_for(hold);
                 self.schedule(index);
             }
             Admission::Refused => self.fail_try(index),
@@ -68,9 +71,12 @@ impl Shard {
 
     /// It is the turn of credentials that had to wait.
     pub(super) fn end_throttle(&mut self, index: u32) {
-        self.connections[index].hold = Hold::None;
+        let input = &mut self.connections[index].input;
+        let hold = input.hold();
+        assert!(matches!(hold, Hold::Throttled { .. }), "it waits for this");
+        input.end(hold);
         self.authenticate(index);
-        if self.connections[index].reads() {
+        if self.connections[index].input.reads() {
             self.release(index);
         }
     }
@@ -78,11 +84,15 @@ impl Shard {
     /// Finds out who a client is that has sent CONNECT.
     pub(super) fn authenticate(&mut self, index: u32) {
         let connection = &self.connections[index];
-        let source = Source::of(&connection.peer);
+        assert!(
+            connection.login.connected && connection.input.hold() == Hold::None,
+            "it has said who it is, and waits for the answer alone"
+        );
+        let source = Source::of(&connection.peer.address);
         let verdict = self.config.authority.judge(&Attempt {
             options: &connection.options,
-            nonce: &connection.nonce,
-            certificate: connection.certificate(),
+            nonce: &connection.login.nonce,
+            certificate: connection.peer.certificate(),
             connection_type: connection.connection_type,
         });
         match verdict {
@@ -93,10 +103,12 @@ impl Shard {
                     self.note_failed_try(index);
                     return self.refuse_credentials(index);
                 };
-                self.connections[index].candidate = Some(Candidate {
+                let candidate = Candidate {
                     user,
                     check: number,
-                });
+                };
+                let input = &mut self.connections[index].input;
+                input.hold_for(Hold::Password(candidate));
                 let key = self.connections.key(index);
                 self.login.checks.push_back(PasswordCheck {
                     key,
@@ -131,14 +143,18 @@ impl Shard {
             // Subscriptions are of one account: those of before CONNECT end, and
             // so does the leave to answer requests.
             if self.withdraw(index) {
-                self.connections[index].hold = Hold::Withdrawing;
+                self.connections[index].input.hold_for(Hold::Withdrawing);
             }
-            self.connections[index].responses = None;
+            self.connections[index].login.responses = None;
         }
         let connection = &mut self.connections[index];
+        assert!(
+            connection.account == account || connection.subscriptions.is_empty(),
+            "it hears nothing of one account in another"
+        );
         connection.account = account;
-        connection.usage = Some(usage);
-        connection.user = user;
+        connection.login.usage = Some(usage);
+        connection.login.user = user;
         self.identify(index);
         self.apply_rights(index);
         true
@@ -149,8 +165,11 @@ impl Shard {
         let policy = self.config.authority.policy();
         let connection = &mut self.connections[index];
         let account = &policy.accounts[connection.account.index()].name;
-        let user = connection.user.map(|user| &policy.users[user as usize]);
-        connection.identity = match user.map(|user| &user.identity) {
+        let user = connection
+            .login
+            .user
+            .map(|user| &policy.users[user as usize]);
+        connection.login.identity = match user.map(|user| &user.identity) {
             None => presented_name(account, &connection.options),
             Some(Identity::Password { user, .. }) => format!("{account}/user:{user}").into(),
             Some(Identity::Nkey(key)) => format!("{account}/nkey:{key}").into(),
@@ -163,37 +182,46 @@ impl Shard {
         let authority = &self.config.authority;
         let connection = &mut self.connections[index];
         let limits = &authority.policy().accounts[connection.account.index()].limits;
-        connection.rights = authority.rights_of(connection.user);
-        connection.max_payload = limits
+        connection.login.rights = authority.rights_of(connection.login.user);
+        connection.login.max_payload = limits
             .payload_max
             .map_or(self.config.limits.max_payload, |max| {
                 max.min(self.config.limits.max_payload)
             });
-        let rights = authority.rights().get(connection.rights);
+        let rights = authority.rights().get(connection.login.rights);
         let responses = rights.and_then(|rights| rights.responses);
-        let before = connection.responses.as_ref().map(|kept| kept.limits());
+        let before = connection
+            .login
+            .responses
+            .as_ref()
+            .map(|kept| kept.limits());
         if responses != before {
-            connection.responses = responses
+            connection.login.responses = responses
                 .map(|(messages, expires_ns)| Box::new(Responses::new(messages, expires_ns)));
         }
-        connection.restricts_publish = rights.is_some_and(|rights| rights.restricts_publish);
-        debug_assert!(rights.is_some() == connection.rights.is_some());
+        connection.login.restricts_publish = rights.is_some_and(|rights| rights.restricts_publish);
+        debug_assert!(rights.is_some() == connection.login.rights.is_some());
     }
 
     /// Ends what [`Self::register`] began.
     pub(super) fn unregister(&mut self, index: u32) {
-        if let Some(usage) = self.connections[index].usage.take() {
-            usage.connections.fetch_sub(1, Ordering::Relaxed);
+        if let Some(usage) = self.connections[index].login.usage.take() {
+            let before = usage.connections.fetch_sub(1, Ordering::Relaxed);
+            assert!(before > 0, "who leaves an account was counted in it");
         }
     }
 
     /// Goes on with a client whose credentials are good.
     fn welcome(&mut self, index: u32, user: Option<u32>) {
+        assert!(
+            !self.connections[index].input.is_closing(),
+            "who ends is made nobody's user"
+        );
         if !self.register(index, user) {
             // It ends as one of the account that it could not enter.
             self.withdraw(index);
             self.connections[index].account = self.account_of(user);
-            self.connections[index].is_announced = true;
+            self.connections[index].login.is_announced = true;
             self.log_error(index, "maximum account active connections exceeded");
             self.send_error(index, b"maximum account active connections exceeded");
             self.close(index, CloseReason::MaxAccountConnectionsExceeded);
@@ -220,8 +248,8 @@ impl Shard {
     /// Ends a connection that has tried to log in and failed.
     fn fail_try(&mut self, index: u32) {
         self.note_failed_try(index);
-        let peer = self.connections[index].peer;
-        match self.login.tries.fail(self.clock.mono, Source::of(&peer)) {
+        let peer = self.connections[index].peer.address;
+        match self.login.throttle.fail(self.clock.mono, Source::of(&peer)) {
             Failure::Usual => self.refuse_credentials(index),
             Failure::Unsaid => self.turn_away(index),
             Failure::Frequent(count) => {
@@ -243,6 +271,10 @@ impl Shard {
     }
 
     fn turn_away(&mut self, index: u32) {
+        debug_assert!(
+            !self.connections[index].input.is_closing(),
+            "it is told once"
+        );
         self.note_refusal(index);
         self.send_error(index, b"Authorization Violation");
         self.close(index, CloseReason::AuthenticationFailure);

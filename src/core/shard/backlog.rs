@@ -11,7 +11,7 @@ use hashbrown::HashTable;
 
 use super::wide_fan_out::WideFanOut;
 use crate::base::id::{AccountId, ConnectionKey, CoreId};
-use crate::session::connection::Hold;
+use crate::session::input::Hold;
 
 /// What is left for later.
 #[derive(Default)]

@@ -6,7 +6,8 @@ use super::mutants::Mutant;
 use super::protocol_log::log_end;
 use crate::base::id::{AccountId, Nanos};
 use crate::base::limits::{FIRST_PING_NS, SEND_WORK_NS, SUBSCRIPTION_WORK_NS};
-use crate::session::connection::{CloseReason, Hold};
+use crate::session::close_reason::CloseReason;
+use crate::session::input::Hold;
 use crate::subject::pattern::{Pattern, tokens};
 use crate::wire::connect::fields;
 use crate::wire::encode;
@@ -53,19 +54,19 @@ impl Shard {
     fn connect(&mut self, index: u32, json: &[u8]) -> Outcome {
         let now = self.clock.mono;
         let keeps_headers = self.is_mutant(Mutant::KeepHeaders);
-        if self.connections[index].connected && self.withdraw(index) {
-            self.connections[index].hold = Hold::Withdrawing;
+        if self.connections[index].login.connected && self.withdraw(index) {
+            self.connections[index].input.hold_for(Hold::Withdrawing);
             return Outcome::Postponed;
         }
         let connection = &mut self.connections[index];
-        connection.auth_deadline = Nanos::NEVER;
+        connection.login.deadline = Nanos::NEVER;
         if connection.options.apply(json).is_err() {
             self.close(index, CloseReason::ProtocolViolation);
             return Outcome::Done;
         }
-        connection.connected = true;
+        connection.login.connected = true;
         // The first estimate of the round trip (NATS 2.15).
-        connection.heartbeat.round_trip_ns = now.since_ns(connection.started).max(1);
+        connection.liveness.round_trip_ns = now.since_ns(connection.started).max(1);
         connection.echo = connection.options.echo;
         connection.checks_messages = connection.options.pedantic || connection.options.verbose;
         connection.headers =
@@ -73,7 +74,8 @@ impl Shard {
         // The first PING comes soon and spread out, to measure the round trip.
         let first_ping_ns = self.ping_interval_ns(index).min(FIRST_PING_NS);
         let spread_ns = self.rng.below(first_ping_ns / 5 + 1);
-        self.connections[index].heartbeat.next = now.after_ns(first_ping_ns + spread_ns);
+        self.connections[index].liveness.next_ping = now.after_ns(first_ping_ns + spread_ns);
+        self.schedule(index);
         self.log_out(index);
         self.try_credentials(index);
         Outcome::Done
@@ -82,7 +84,7 @@ impl Shard {
     /// Goes on with CONNECT once it is known who the client is.
     pub(super) fn finish_connect(&mut self, index: u32) {
         let connection = &mut self.connections[index];
-        connection.awaiting_credentials = false;
+        connection.login.awaiting_credentials = false;
         let (protocol, verbose) = (connection.options.protocol, connection.options.verbose);
         let headers_missing = connection.options.no_responders && !connection.headers;
         if !(0..=1).contains(&protocol) {
@@ -98,7 +100,6 @@ impl Shard {
         if verbose {
             self.send(index, encode::OK);
         }
-        self.schedule(index);
     }
 
     /// Answers a PING; after new subscriptions or messages for other cores only
@@ -106,13 +107,14 @@ impl Shard {
     /// subscriptions are live and its messages are out. What the client sends
     /// meanwhile waits.
     fn ping(&mut self, index: u32) -> Outcome {
-        self.connections[index].heartbeat.last_input = self.clock.mono;
+        self.connections[index].liveness.last_input = self.clock.mono;
         self.work.charge(SEND_WORK_NS / 8);
         if std::mem::take(&mut self.connections[index].has_unconfirmed) {
             let key = self.connections.key(index);
             let cores_left = self.mesh.begin_barrier(key);
             if cores_left > 0 && !self.is_mutant(Mutant::SkipBarrier) {
-                self.connections[index].hold = Hold::Barrier { cores_left };
+                let hold = Hold::Barrier { cores_left };
+                self.connections[index].input.hold_for(hold);
                 return Outcome::Done;
             }
         }
@@ -125,8 +127,8 @@ impl Shard {
     pub(super) fn send_pong(&mut self, index: u32) {
         self.send(index, encode::PONG);
         let connection = &mut self.connections[index];
-        if connection.connected && !connection.first_pong_sent {
-            connection.first_pong_sent = true;
+        if connection.login.connected && !connection.liveness.first_pong_sent {
+            connection.liveness.first_pong_sent = true;
             if connection.options.protocol >= 1 {
                 self.send_info(index, true);
             }
@@ -134,11 +136,8 @@ impl Shard {
     }
 
     fn pong(&mut self, index: u32) {
-        let heartbeat = &mut self.connections[index].heartbeat;
-        if heartbeat.outstanding > 0 {
-            heartbeat.round_trip_ns = self.clock.mono.since_ns(heartbeat.sent_at).max(1);
-        }
-        heartbeat.outstanding = 0;
+        let now = self.clock.mono;
+        self.connections[index].liveness.note_pong(now);
     }
 
     fn subscribe(
@@ -151,11 +150,11 @@ impl Shard {
         if self.wait_for_any_link(index) {
             return Outcome::Postponed;
         }
-        self.connections[index].heartbeat.last_input = self.clock.mono;
+        self.connections[index].liveness.last_input = self.clock.mono;
         let limits = &self.config.limits;
         let connection = &self.connections[index];
         let rights = self.config.authority.rights();
-        let rights = rights.get(connection.rights);
+        let rights = rights.get(connection.login.rights);
         if queue == Some(SYSTEM_QUEUE)
             || rights.is_some_and(|rights| !rights.may_subscribe(subject, queue))
         {
@@ -226,7 +225,7 @@ impl Shard {
         if self.wait_for_any_link(index) {
             return Outcome::Postponed;
         }
-        self.connections[index].heartbeat.last_input = self.clock.mono;
+        self.connections[index].liveness.last_input = self.clock.mono;
         let max = max + u64::from(max > 0 && self.is_mutant(Mutant::UnsubscribeLate));
         if let Some(number) = self.find_subscription(index, sid) {
             let account = self.connections[index].account;
@@ -269,7 +268,7 @@ impl Shard {
         });
         self.work.charge(SUBSCRIPTION_WORK_NS);
         let connection = &mut self.connections[index];
-        let rights = connection.rights;
+        let rights = connection.login.rights;
         let rights = rights.filter(|_| !(is_deaf_to_queues && queue.is_some()));
         let filter = interest.filter_of(pattern, queue, rights);
         interest.set_filter(number, filter);

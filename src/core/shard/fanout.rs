@@ -18,9 +18,9 @@
 use super::Shard;
 use super::connections::deliver::Deliverer;
 use super::frame::Publisher;
-use super::input::{Line, Outcome};
+use super::input::Outcome;
 use super::mesh::Handed;
-use super::message::{Flight, Message, Observer, Place, Source, Unobserved, weight};
+use super::message::{Flight, Line, Message, Observer, Place, Source, Unobserved, weight};
 use super::message_trace::wants_trace;
 use super::mutants::Mutant;
 use super::rewrite::write_tail;
@@ -30,7 +30,7 @@ use crate::base::limits::MATCH_WORK_NS;
 use crate::base::rng::Rng;
 use crate::base::width;
 use crate::route::receivers::{QueueRoute, Route, Target};
-use crate::session::connection::CloseReason;
+use crate::session::close_reason::CloseReason;
 use crate::subject::service::{Service, service_prefix};
 use crate::wire::parse::Publish;
 
@@ -99,9 +99,10 @@ impl Shard {
             slot: index,
             kind: connection.kind,
         };
-        let rights = connection.rights.filter(|_| connection.restricts_publish);
+        let rights = connection.login.publish_rights();
         let interest = &mut self.interests[account];
-        let (hint, stamp) = (connection.last_route, &mut connection.last_line_route);
+        let reading = &mut connection.reading;
+        let (hint, stamp) = (reading.last_route, &mut reading.last_line_route);
         let mut at = match line {
             Line::Repeated => interest.repeated_route(message.subject, hint, stamp),
             Line::Parsed => interest.published_route(message.subject, hint),
@@ -110,8 +111,8 @@ impl Shard {
         if units > 0 {
             self.work.charge(u64::from(units) * MATCH_WORK_NS);
         }
-        connection.last_route = at;
-        connection.heartbeat.last_input = now;
+        reading.last_route = at;
+        connection.liveness.last_input = now;
         connection.traffic.count_in(message.size());
         let mut route = interest.route_at(at);
         if route.mapped.is_some() {
@@ -123,6 +124,8 @@ impl Shard {
         }
         let place = Place { account, at };
         let is_empty = route.is_empty();
+        // Most messages have few receivers, all of them here: one question for all that
+        // others may have to wait for.
         let is_narrow = route.is_local_to(self.config.limits.work.bulk_receivers);
         if !is_narrow && self.must_wait(index, place, message.size()) {
             // It comes again.
@@ -148,7 +151,8 @@ impl Shard {
         Outcome::Done
     }
 
-    /// Delivers a message of a connection; false if nobody gets it.
+    /// Delivers a message in the form in which it came, if that is the one in which
+    /// it is delivered.
     #[inline(always)]
     fn fan_out_published(&mut self, place: Place, message: &Publish<'_>, source: Source) -> bool {
         if message.tail.is_empty() {
@@ -246,6 +250,8 @@ impl Shard {
             flight: &mut flight,
             observer,
         };
+        // Whether those of other cores take it is not known here; they are asked for
+        // nothing, or every publisher would wait for them.
         let mut delivered = !route.remote.is_empty();
         for &target in &route.plain {
             delivered |= deliverer.deliver(target);
@@ -333,7 +339,7 @@ impl Shard {
         if let Some(behind) = flight.behind()
             && let Some(publisher) = source.slot()
         {
-            self.connections[publisher].behind = Some(behind);
+            self.connections[publisher].stalling.behind = Some(behind);
         }
         if !self.connections.finished.is_empty() {
             self.remove_finished(account);
@@ -377,5 +383,6 @@ fn choose_core(queue: &QueueRoute, drawn: u64, own: CoreId) -> Option<CoreId> {
         }
         left -= u64::from(members);
     }
+    // A member here was drawn that does not take it: those elsewhere have their chance.
     queue.remote.first().map(|&(core, _)| core)
 }

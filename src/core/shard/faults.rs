@@ -9,7 +9,7 @@ use super::mutants::Mutant;
 use crate::base::id::AccountId;
 #[cfg(feature = "mutants")]
 use crate::base::id::{ConnectionKey, CoreId};
-use crate::session::connection::{Hold, Revision};
+use crate::session::input::{Hold, Revision};
 use crate::wire::parse::{Grammar, Parsed, parse};
 
 impl Shard {
@@ -54,12 +54,12 @@ impl Shard {
     pub(super) fn spoilt_revision(&mut self, index: u32, revision: Revision) -> Revision {
         let connection = &mut self.connections[index];
         match revision {
-            _ if self.mutant.is(Mutant::SkipHeld) && connection.hold != Hold::None => {
+            _ if self.mutant.is(Mutant::SkipHeld) && connection.input.hold() != Hold::None => {
                 Revision::None
             }
             Revision::Subscriptions if self.mutant.is(Mutant::KeepSubscriptions) => Revision::None,
             Revision::Moved if self.mutant.is(Mutant::KeepCounting) => {
-                connection.usage = None;
+                connection.login.usage = None;
                 revision
             }
             _ => revision,
@@ -78,9 +78,9 @@ impl Shard {
     /// Bytes that wait for a connection's socket.
     #[must_use]
     pub fn pending_bytes(&self, key: ConnectionKey) -> u64 {
-        self.connections
-            .find(key)
-            .map_or(0, |index| self.connections[index].outbox.pending_bytes())
+        self.connections.find(key).map_or(0, |index| {
+            self.connections[index].writing.outbox.pending_bytes()
+        })
     }
 
     /// Bytes that have been read from a connection and not executed yet.
@@ -89,10 +89,11 @@ impl Shard {
         self.connections.find(key).map_or(0, |index| {
             let connection = &self.connections[index];
             let large = connection
+                .reading
                 .large
                 .as_ref()
                 .map_or(0, |large| large.arrived().len());
-            connection.input.len() + large
+            connection.reading.unparsed.len() + large
         })
     }
 
@@ -109,7 +110,7 @@ impl Shard {
     pub fn is_closing(&self, key: ConnectionKey) -> bool {
         self.connections
             .find(key)
-            .is_some_and(|index| self.connections[index].closing.is_some())
+            .is_some_and(|index| self.connections[index].input.is_closing())
     }
 
     /// Whether the last settings have not reached a connection yet.
@@ -117,7 +118,7 @@ impl Shard {
     pub fn is_under_revision(&self, key: ConnectionKey) -> bool {
         self.connections
             .find(key)
-            .is_some_and(|index| self.connections[index].revision != Revision::None)
+            .is_some_and(|index| self.connections[index].input.revision() != Revision::None)
     }
 
     /// Why a connection's input waits, in words.
@@ -125,10 +126,10 @@ impl Shard {
     pub fn hold_text(&self, key: ConnectionKey) -> String {
         self.connections.find(key).map_or("gone".into(), |index| {
             let connection = &self.connections[index];
-            match connection.candidate {
-                Some(_) => "a password check".into(),
-                None if connection.revision != Revision::None => "a revision".into(),
-                None => format!("{:?}", connection.hold),
+            match (connection.input.hold(), connection.input.revision()) {
+                (Hold::Password(_), _) => "a password check".into(),
+                (hold, Revision::None) => format!("{hold:?}"),
+                _ => "a revision".into(),
             }
         })
     }

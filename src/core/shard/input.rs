@@ -11,23 +11,14 @@
 use bytes::Bytes;
 
 use super::Shard;
+use super::message::Line;
 use crate::base::id::ConnectionKey;
 use crate::base::limits::{COMMAND_WORK_NS, OWN_BUFFER_PAYLOAD_BYTES, STALL_READ_BYTES};
 use crate::base::traffic::Traffic;
-use crate::session::connection::{CloseReason, Hold};
+use crate::session::close_reason::CloseReason;
+use crate::session::input::Hold;
 use crate::session::large_message::LargeMessage;
 use crate::wire::parse::{Command, Grammar, Parsed, Violation, parse};
-
-/// How the control line of a message was read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Line {
-    /// It is the connection's last one again ([`LastLine`]).
-    ///
-    /// [`LastLine`]: crate::wire::repeat::LastLine
-    Repeated,
-    /// It was taken apart.
-    Parsed,
-}
 
 /// What became of a command.
 pub(super) enum Outcome {
@@ -45,7 +36,7 @@ impl Shard {
         let Some(index) = self.connections.find(key) else {
             return 0;
         };
-        let input = &mut self.connections[index].input;
+        let input = &mut self.connections[index].reading.unparsed;
         let len = input.len();
         if len == 0 || len * 2 > buffer.len() {
             return 0;
@@ -64,7 +55,7 @@ impl Shard {
     /// read into it, then [`Self::on_large_bytes`] is called.
     pub fn large_space(&mut self, key: ConnectionKey) -> Option<&mut [u8]> {
         let index = self.connections.find(key)?;
-        let large = self.connections[index].large.as_mut()?;
+        let large = self.connections[index].reading.large.as_mut()?;
         Some(large.space())
     }
 
@@ -73,7 +64,7 @@ impl Shard {
         let Some(index) = self.connections.find(key) else {
             return;
         };
-        let Some(large) = self.connections[index].large.as_mut() else {
+        let Some(large) = self.connections[index].reading.large.as_mut() else {
             return;
         };
         large.fill(arrived);
@@ -86,21 +77,19 @@ impl Shard {
             return;
         };
         let mut bytes = bytes;
-        if let Some(large) = self.connections[index].large.as_mut() {
+        if let Some(large) = self.connections[index].reading.large.as_mut() {
             bytes = large.take(bytes);
             self.finish_large(index);
         }
         let connection = &mut self.connections[index];
-        if !connection.reads() {
-            if connection.closing.is_none() {
-                connection.input.extend_from_slice(bytes);
-            }
+        if !connection.input.reads() {
+            self.keep_input(index, bytes);
             return;
         }
-        if connection.input.is_empty() {
+        if connection.reading.unparsed.is_empty() {
             self.consume(index, bytes);
         } else {
-            let mut joined = std::mem::take(&mut connection.input);
+            let mut joined = std::mem::take(&mut connection.reading.unparsed);
             joined.extend_from_slice(bytes);
             self.consume(index, &joined);
         }
@@ -110,26 +99,27 @@ impl Shard {
     }
 
     fn grammar(&self, index: u32) -> Grammar {
+        let limits = &self.config.limits;
         let connection = &self.connections[index];
         Grammar {
-            max_control_line: self.config.limits.max_control_line as usize,
-            max_payload: self.config.limits.max_payload.min(connection.max_payload) as usize,
+            max_control_line: limits.max_control_line as usize,
+            max_payload: limits.max_payload.min(connection.login.max_payload) as usize,
             headers: connection.headers,
-            awaiting_credentials: connection.awaiting_credentials,
+            awaiting_credentials: connection.login.awaiting_credentials,
         }
     }
 
     /// Executes the commands at the front of the input and keeps the rest.
     fn consume(&mut self, index: u32, input: &[u8]) {
         let connection = &self.connections[index];
-        if !connection.reads() {
+        if !connection.input.reads() {
             self.keep_input(index, input);
             return;
         }
         if input.is_empty() {
             return;
         }
-        if connection.is_heavy || self.work.is_spent() {
+        if connection.reading.is_heavy || self.work.is_spent() {
             // Whoever asked for more than a share lately waits for others like it.
             self.keep_input(index, input);
             self.pause(index);
@@ -150,16 +140,20 @@ impl Shard {
     /// Executes commands until they are done, have to wait, or have taken a share
     /// of the turn; keeps what is left of the input.
     pub(super) fn execute_all(&mut self, index: u32, input: &[u8]) {
+        debug_assert!(
+            self.connections[index].input.reads()
+                && self.connections[index].reading.unparsed.is_empty(),
+            "what came first is executed first"
+        );
         let before = self.connections[index].traffic;
         let share = self.work.mark_after(self.config.limits.work.slice_ns);
-        self.connections[index].is_heavy = false;
+        self.connections[index].reading.is_heavy = false;
         let mut rest = input;
         let mut grammar = self.grammar(index);
         let trace = self.config.trace;
         let keep = loop {
             let connection = &self.connections[index];
-            // What else may hold a connection does not begin in between.
-            if rest.is_empty() || connection.hold != Hold::None || connection.closing.is_some() {
+            if rest.is_empty() || !connection.input.reads() {
                 break rest.len();
             }
             if self.work.is_down_to(share) {
@@ -168,7 +162,8 @@ impl Shard {
                 break rest.len();
             }
             self.work.charge(COMMAND_WORK_NS);
-            if !trace && let Some((message, taken)) = &connection.last_line.recall(rest) {
+            // What is logged is logged in its parts.
+            if !trace && let Some((message, taken)) = &connection.reading.last_line.recall(rest) {
                 match self.publish_plainly(index, message, Line::Repeated) {
                     Outcome::Done => rest = &rest[*taken..],
                     Outcome::Postponed => break rest.len(),
@@ -188,16 +183,10 @@ impl Shard {
                     }
                     match command {
                         Command::Publish(message) => {
-                            let connection = &mut self.connections[index];
-                            connection.last_line.learn(input_before, message, *taken);
-                            connection.last_line_route = 0;
+                            let reading = &mut self.connections[index].reading;
+                            reading.learn(input_before, message, *taken);
                         }
-                        Command::Connect(_) => {
-                            grammar = self.grammar(index);
-                            if self.connections[index].candidate.is_some() {
-                                break rest.len();
-                            }
-                        }
+                        Command::Connect(_) => grammar = self.grammar(index),
                         _ => {}
                     }
                 }
@@ -209,6 +198,8 @@ impl Shard {
                     self.begin_large(index, rest, line_len + payload_len);
                     break 0;
                 }
+                // It is copied once more when the rest is there, which is cheaper
+                // than a buffer for it.
                 Ok(Parsed::PayloadPending { .. }) => break rest.len(),
                 Err(violation) => {
                     self.violate(index, *violation);
@@ -224,38 +215,46 @@ impl Shard {
     fn end_slice(&mut self, index: u32, rest: &[u8], before: &Traffic) {
         self.keep_input(index, rest);
         self.count_input(index, before);
-        if self.connections[index].hold == Hold::Paused {
+        if self.connections[index].input.hold() == Hold::Paused {
             self.stall_if_ahead(index);
         }
     }
 
     fn keep_input(&mut self, index: u32, input: &[u8]) {
         let connection = &mut self.connections[index];
-        if connection.closing.is_none() {
-            connection.input.extend_from_slice(input);
+        if !connection.input.is_closing() {
+            connection.reading.unparsed.extend_from_slice(input);
         }
     }
 
     fn begin_large(&mut self, index: u32, here: &[u8], len: usize) {
+        debug_assert!(
+            self.connections[index].reading.large.is_none(),
+            "one message arrives at a time"
+        );
         let buffer = self.connections.pool.take_shared(len);
         let large = LargeMessage::new(buffer, here, len);
-        self.connections[index].large = Some(Box::new(large));
+        self.connections[index].reading.large = Some(Box::new(large));
     }
 
     fn finish_large(&mut self, index: u32) {
         let grammar = self.grammar(index);
         let connection = &mut self.connections[index];
-        let Some(large) = connection.large.take() else {
+        let Some(large) = connection.reading.large.take() else {
             return;
         };
         if !large.is_whole() {
             // The payload may be seen to end wrongly one byte before.
             match parse(large.arrived(), &grammar) {
-                Ok(_) => connection.large = Some(large),
+                Ok(_) => connection.reading.large = Some(large),
                 Err(violation) => self.violate(index, violation),
             }
             return;
         }
+        debug_assert!(
+            connection.input.reads(),
+            "the socket of who is held is not read"
+        );
         let whole = large.freeze();
         match parse(&whole, &grammar) {
             Ok(Parsed::Command(command, _)) => {
@@ -265,7 +264,7 @@ impl Shard {
                 let before = self.connections[index].traffic;
                 self.scratch.large = whole.clone();
                 if let Outcome::Postponed = self.execute(index, &command) {
-                    self.connections[index].input = whole.to_vec();
+                    self.connections[index].reading.unparsed = whole.to_vec();
                 }
                 self.scratch.large = Bytes::new();
                 self.count_input(index, &before);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Shard;
 use crate::base::id::ConnectionKey;
 use crate::session::certificate::TlsFacts;
-use crate::session::connection::CloseReason;
+use crate::session::close_reason::CloseReason;
 use crate::session::policy::ConnectionType;
 
 impl Shard {
@@ -29,7 +29,7 @@ impl Shard {
     /// Notes what TLS says of a connection, before its CONNECT.
     pub fn on_secured(&mut self, key: ConnectionKey, facts: TlsFacts) {
         if let Some(index) = self.connections.find(key) {
-            self.connections[index].tls = Some(Arc::new(facts));
+            self.connections[index].peer.tls = Some(Arc::new(facts));
         }
     }
 
@@ -38,7 +38,7 @@ impl Shard {
     pub fn on_proxy_header(&mut self, key: ConnectionKey, client: Option<SocketAddr>) {
         if let Some(index) = self.connections.find(key) {
             let connection = &mut self.connections[index];
-            connection.peer = client.unwrap_or(connection.peer);
+            connection.peer.address = client.unwrap_or(connection.peer.address);
             connection.hides_address = false;
         }
     }
@@ -50,11 +50,11 @@ impl Shard {
         &mut self,
         is_acceptable: impl Fn(ConnectionType, Option<&TlsFacts>) -> bool,
     ) -> usize {
-        let open = |key: &ConnectionKey| self.connections[key.index].closing.is_none();
+        let open = |key: &ConnectionKey| !self.connections[key.index].input.is_closing();
         let mut keys: Vec<ConnectionKey> = self.connections.keys().filter(open).collect();
         keys.retain(|key| {
             let connection = &self.connections[key.index];
-            !is_acceptable(connection.connection_type, connection.tls.as_deref())
+            !is_acceptable(connection.connection_type, connection.peer.tls.as_deref())
         });
         for key in &keys {
             self.close(key.index, CloseReason::TlsHandshakeFailure);

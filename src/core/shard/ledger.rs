@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::report::{ConnectionReport, Counts, Endings};
-use crate::session::connection::CloseReason;
+use crate::session::close_reason::CloseReason;
 
 /// Counts and memories.
 #[derive(Default)]

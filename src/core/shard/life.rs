@@ -12,7 +12,8 @@ use crate::base::id::{AccountId, ConnectionKey, ConnectionKind, Nanos};
 use crate::base::limits::{CLOSE_LINGER_NS, CLOSE_WORK_NS, SEND_BLOCKS_MAX};
 use crate::base::width;
 use crate::session::certificate::TlsFacts;
-use crate::session::connection::{CloseReason, Connection, Hold, Revision};
+use crate::session::close_reason::CloseReason;
+use crate::session::connection::Connection;
 use crate::session::policy::ConnectionType;
 use crate::wire::connect::ConnectOptions;
 use crate::wire::encode;
@@ -85,16 +86,16 @@ impl Shard {
             )
         });
         let connection = &mut self.connections[index];
-        connection.max_payload = self.config.limits.max_payload;
+        connection.login.max_payload = self.config.limits.max_payload;
         let is_websocket = opening.connection_type == ConnectionType::Websocket;
-        connection.tls = opening.tls;
+        connection.peer.tls = opening.tls;
         connection.hides_address = opening.hides_address;
-        connection.forwarded_for = opening.forwarded_for.map(Box::new);
+        connection.peer.forwarded_for = opening.forwarded_for.map(Box::new);
         if let Some(presented) = opening.presented {
             connection.options = presented;
         }
         if self.config.authority.policy().has_nkeys() {
-            connection.nonce = URL_SAFE_NO_PAD.encode(opening.nonce).into_bytes().into();
+            connection.login.nonce = URL_SAFE_NO_PAD.encode(opening.nonce).into_bytes().into();
         }
         self.log_debug(index, "Client connection created");
         self.send_info(index, false);
@@ -114,7 +115,7 @@ impl Shard {
             return self.connections.key(index);
         }
         let ping_at = now.after_ns(self.ping_interval_ns(index));
-        self.connections[index].heartbeat.next = ping_at;
+        self.connections[index].liveness.next_ping = ping_at;
         let required = self
             .config
             .authority
@@ -131,12 +132,16 @@ impl Shard {
     pub(super) fn await_credentials(&mut self, index: u32) {
         let limits = &self.config.limits;
         let connection = &mut self.connections[index];
-        connection.awaiting_credentials = true;
+        assert!(
+            connection.login.usage.is_none() && !connection.input.is_closing(),
+            "somebody need not say who it is"
+        );
+        connection.login.awaiting_credentials = true;
         let timeout_ns = match connection.connection_type {
             ConnectionType::Websocket => limits.websocket_auth_timeout_ns,
             _ => limits.auth_timeout_ns,
         };
-        connection.auth_deadline = self.clock.mono.after_ns(timeout_ns);
+        connection.login.deadline = self.clock.mono.after_ns(timeout_ns);
     }
 
     /// Silence of a connection after which it gets a PING.
@@ -164,18 +169,18 @@ impl Shard {
         self.connections.advance(index, accepted);
         self.connections.note_waiting(index);
         let connection = &mut self.connections[index];
-        connection.is_blocked = is_blocked;
-        let pending = connection.outbox.pending_bytes();
+        connection.writing.is_blocked = is_blocked;
+        let pending = connection.writing.outbox.pending_bytes();
         if pending == 0 {
-            connection.write_deadline = Nanos::NEVER;
-            if connection.closing.is_some() {
+            connection.writing.deadline = Nanos::NEVER;
+            if connection.input.is_closing() {
                 // One whose outbox was empty before is in the list already.
                 if accepted > 0 {
                     self.end_if_done(index);
                 }
                 return;
             }
-        } else if is_blocked && connection.write_deadline == Nanos::NEVER {
+        } else if is_blocked && connection.writing.deadline == Nanos::NEVER {
             self.set_write_mark(index);
         }
         self.release_stall_waiters(index, pending);
@@ -185,7 +190,7 @@ impl Shard {
     #[must_use]
     pub fn max_payload(&self, key: ConnectionKey) -> u32 {
         let index = self.connections.find(key);
-        let own = index.map_or(u32::MAX, |index| self.connections[index].max_payload);
+        let own = index.map_or(u32::MAX, |index| self.connections[index].login.max_payload);
         own.min(self.config.limits.max_payload)
     }
 
@@ -195,8 +200,8 @@ impl Shard {
             return;
         };
         let connection = &mut self.connections[index];
-        if connection.is_blocked {
-            connection.is_blocked = false;
+        if connection.writing.is_blocked {
+            connection.writing.is_blocked = false;
             // Very many may become writable at once.
             self.connections.mark_bulk(index);
         }
@@ -220,7 +225,7 @@ impl Shard {
     pub fn reads(&self, key: ConnectionKey) -> bool {
         self.connections
             .find(key)
-            .is_some_and(|index| self.connections[index].reads())
+            .is_some_and(|index| self.connections[index].input.reads())
     }
 
     /// Closes every connection, as the server stops.
@@ -239,8 +244,8 @@ impl Shard {
         let keys: Vec<ConnectionKey> = self.connections.keys().collect();
         for key in keys {
             let connection = &self.connections[key.index];
-            let hears = connection.options.protocol >= 1 && connection.first_pong_sent;
-            if hears && connection.closing.is_none() {
+            let hears = connection.options.protocol >= 1 && connection.liveness.first_pong_sent;
+            if hears && !connection.input.is_closing() {
                 let line = self.info_line(key.index, false);
                 self.log_out_line(key.index, &line);
                 self.connections.send_bulk(key.index, &line);
@@ -251,7 +256,7 @@ impl Shard {
     /// Closes some connections because the server goes away; returns how many
     /// are left.
     pub fn close_some(&mut self, count: usize) -> usize {
-        let open = |key: &ConnectionKey| self.connections[key.index].closing.is_none();
+        let open = |key: &ConnectionKey| !self.connections[key.index].input.is_closing();
         let mut keys: Vec<ConnectionKey> = self.connections.keys().filter(open).collect();
         for _ in 0..count.min(keys.len()) {
             let at = width::size(self.rng.below(keys.len() as u64));
@@ -264,7 +269,7 @@ impl Shard {
     /// Ends a connection: its subscriptions are gone at once; what waits in
     /// its outbox is still sent, for a moment.
     pub(super) fn close(&mut self, index: u32, reason: CloseReason) {
-        if self.connections[index].closing.is_some() {
+        if self.connections[index].input.is_closing() {
             return;
         }
         self.log_debug(
@@ -277,17 +282,17 @@ impl Shard {
         self.leave(index, reason);
         let deadline = self.clock.mono.after_ns(CLOSE_LINGER_NS);
         let connection = &mut self.connections[index];
-        connection.closing = Some(reason);
+        assert!(
+            connection.subscriptions.is_empty() && connection.login.usage.is_none(),
+            "nothing is left of it for others but what is being withdrawn"
+        );
+        connection.input.close(reason);
         connection.hears = false;
-        connection.hold = Hold::None;
-        connection.candidate = None;
-        connection.revision = Revision::None;
-        connection.input = Vec::new();
-        connection.large = None;
-        connection.heartbeat.next = Nanos::NEVER;
-        connection.auth_deadline = Nanos::NEVER;
-        connection.write_deadline = deadline;
-        if connection.outbox.pending_bytes() == 0 {
+        connection.reading.abandon();
+        connection.liveness.next_ping = Nanos::NEVER;
+        connection.login.deadline = Nanos::NEVER;
+        connection.writing.deadline = deadline;
+        if connection.writing.outbox.pending_bytes() == 0 {
             self.end_if_done(index);
         } else {
             self.schedule(index);
@@ -300,8 +305,9 @@ impl Shard {
     /// more and its subscriptions are ended.
     pub(super) fn end_if_done(&mut self, index: u32) {
         let connection = &self.connections[index];
+        assert!(connection.input.is_closing(), "it ends for a reason");
         let is_withdrawn = connection.withdrawals == 0 || self.is_mutant(Mutant::EndEarly);
-        if connection.outbox.pending_bytes() == 0 && is_withdrawn {
+        if connection.writing.outbox.pending_bytes() == 0 && is_withdrawn {
             let key = self.connections.key(index);
             self.connections.over.push_back(key);
         }
@@ -310,8 +316,8 @@ impl Shard {
     /// Gives up what a closing connection has not accepted.
     pub(super) fn abandon_outbox(&mut self, index: u32) {
         let connection = &mut self.connections[index];
-        assert!(connection.closing.is_some(), "only of closing connections");
-        if connection.outbox.pending_bytes() > 0 {
+        assert!(connection.input.is_closing(), "only of closing connections");
+        if connection.writing.outbox.pending_bytes() > 0 {
             self.connections.clear_outbox(index);
             self.connections.note_waiting(index);
             self.end_if_done(index);
@@ -321,7 +327,7 @@ impl Shard {
     /// Ends a connection that does not keep up, without a word, as the
     /// reference server does.
     pub(super) fn close_slow_consumer(&mut self, index: u32, reason: CloseReason) {
-        if self.connections[index].closing.is_some() {
+        if self.connections[index].input.is_closing() {
             return;
         }
         let limits = &self.config.limits;
@@ -333,12 +339,13 @@ impl Shard {
             _ => format!(
                 "Slow Consumer Detected: WriteDeadline of {:?} exceeded with {} bytes pending.",
                 std::time::Duration::from_nanos(limits.write_deadline_ns),
-                self.connections[index].outbox.pending_bytes()
+                self.connections[index].writing.outbox.pending_bytes()
             ),
         };
         info!("{} - {text}", self.connections[index].label());
         self.close(index, reason);
         self.abandon_outbox(index);
+        debug_assert_eq!(self.connections[index].writing.outbox.pending_bytes(), 0);
     }
 
     /// Queues bytes for a connection.
@@ -373,18 +380,18 @@ impl Shard {
         let connection = &self.connections[index];
         let client_ip = match connection.hides_address {
             true => String::new(),
-            false => connection.peer.ip().to_canonical().to_string(),
+            false => connection.peer.address.ip().to_canonical().to_string(),
         };
         let connection_type = connection.connection_type;
         let authority = &self.config.authority;
         let about = ConnectionInfo {
             auth_required: authority.requires_credentials(connection_type)
                 && authority.no_auth_user(connection_type).is_none(),
-            nonce: std::str::from_utf8(&connection.nonce).unwrap_or_default(),
+            nonce: std::str::from_utf8(&connection.login.nonce).unwrap_or_default(),
             client_id: connection.client_id,
             client_ip: &client_ip,
             is_websocket: connection_type == ConnectionType::Websocket,
-            max_payload: connection.max_payload,
+            max_payload: connection.login.max_payload,
             account: after_ping.then(|| self.account_name(connection.account)),
             is_system: connection.account == AccountId::SYSTEM,
         };

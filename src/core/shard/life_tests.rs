@@ -6,7 +6,7 @@ use super::{Opening, Shard};
 use crate::base::id::CoreId;
 use crate::base::limits::{Limits, SEND_BLOCKS_MAX};
 use crate::session::authority::Authority;
-use crate::session::connection::CloseReason;
+use crate::session::close_reason::CloseReason;
 use crate::shard::ShardConfig;
 use crate::wire::info::ServerInfo;
 

@@ -135,12 +135,18 @@ impl Link {
         let wants_return = std::mem::take(&mut self.demand);
         let batch = self.send(batch, wants_return);
         let sequence = batch.sequence;
+        debug_assert!(sequence > self.returned_sequence, "its return is to come");
         let waiters = self.next_barrier.drain(..).map(|key| (sequence, key));
         self.barriers.extend(waiters);
         Some(batch)
     }
 
     fn send(&mut self, mut batch: MeshBatch, wants_return: bool) -> MeshBatch {
+        assert!(
+            self.in_flight_batches < LINK_BATCHES_MAX,
+            "the ring has a place for every batch"
+        );
+        debug_assert!(batch.delivered == 0, "it is delivered from its beginning");
         self.sent_sequence += 1;
         self.in_flight_batches += 1;
         // While the link takes no more, somebody may wait for a return.
@@ -157,6 +163,10 @@ impl Link {
         assert!(
             batch.sequence == self.returned_sequence + 1,
             "returns keep the order"
+        );
+        assert!(
+            batch.is_empty() && batch.weight <= self.in_flight_bytes,
+            "what is said in it next is said once"
         );
         self.returned_sequence = batch.sequence;
         self.in_flight_batches -= 1;

@@ -5,7 +5,8 @@ use tracing::info;
 use super::Shard;
 use crate::base::id::Nanos;
 use crate::base::limits::{COMMAND_WORK_NS, FIRST_PING_NS, RTT_INTERVAL_NS, SEND_WORK_NS};
-use crate::session::connection::{CloseReason, Hold};
+use crate::session::close_reason::CloseReason;
+use crate::session::input::Hold;
 use crate::wire::encode;
 
 impl Shard {
@@ -52,27 +53,29 @@ impl Shard {
             .mono
             .after_ns(self.config.limits.write_deadline_ns);
         let connection = &mut self.connections[index];
-        connection.write_mark_from = connection.sent_bytes;
-        connection.write_mark_bytes = connection.sent_bytes + connection.outbox.pending_bytes();
-        connection.write_deadline = deadline;
+        debug_assert!(
+            !connection.input.is_closing(),
+            "who ends keeps the deadline of its end"
+        );
+        connection.writing.demand(deadline);
         self.schedule(index);
     }
 
     fn check_deadlines(&mut self, index: u32) {
         let now = self.clock.mono;
-        if self.connections[index].write_deadline <= now {
+        if self.connections[index].writing.deadline <= now {
             self.check_writes(index);
         }
         let connection = &self.connections[index];
-        if connection.auth_deadline <= now && connection.closing.is_none() {
+        if connection.login.deadline <= now && !connection.input.is_closing() {
             self.log_error(index, "Authentication Timeout");
             self.send_error(index, b"Authentication Timeout");
             self.close(index, CloseReason::AuthenticationTimeout);
         }
-        if self.connections[index].heartbeat.next <= now {
+        if self.connections[index].liveness.next_ping <= now {
             self.heartbeat(index);
         }
-        match self.connections[index].hold {
+        match self.connections[index].input.hold() {
             Hold::Stalled { until } if until <= now => self.release(index),
             Hold::Throttled { until } if until <= now => self.end_throttle(index),
             _ => {}
@@ -81,18 +84,18 @@ impl Shard {
 
     fn check_writes(&mut self, index: u32) {
         let connection = &mut self.connections[index];
-        connection.write_deadline = Nanos::NEVER;
-        if connection.closing.is_some() {
+        connection.writing.deadline = Nanos::NEVER;
+        if connection.input.is_closing() {
             self.abandon_outbox(index);
-        } else if connection.sent_bytes < connection.write_mark_bytes {
-            let accepts = connection.sent_bytes > connection.write_mark_from;
+        } else if connection.writing.sent_bytes < connection.writing.due_bytes {
+            let accepts = connection.writing.sent_bytes > connection.writing.due_from;
             if accepts && self.config.limits.retries_writes {
                 self.note_slow_consumer(index);
                 self.set_write_mark(index);
                 return;
             }
             self.close_slow_consumer(index, CloseReason::SlowConsumerWriteDeadline);
-        } else if connection.is_blocked {
+        } else if connection.writing.is_blocked {
             self.set_write_mark(index);
         }
     }
@@ -101,7 +104,7 @@ impl Shard {
     fn note_slow_consumer(&mut self, index: u32) {
         let connection = &self.connections[index];
         let deadline = std::time::Duration::from_nanos(self.config.limits.write_deadline_ns);
-        let pending = connection.outbox.pending_bytes();
+        let pending = connection.writing.outbox.pending_bytes();
         info!(
             "{} - Slow Consumer State: WriteDeadline of {deadline:?} exceeded with {pending} bytes pending.",
             connection.label()
@@ -115,28 +118,29 @@ impl Shard {
     fn heartbeat(&mut self, index: u32) {
         let now = self.clock.mono;
         let connection = &mut self.connections[index];
-        if connection.candidate.is_some() || matches!(connection.hold, Hold::Throttled { .. }) {
+        debug_assert!(
+            !connection.input.is_closing(),
+            "nobody asks whether the dead live"
+        );
+        if connection.input.awaits_login() {
             // A client that waits for an answer to CONNECT expects nothing else.
-            connection.heartbeat.next = now.after_ns(FIRST_PING_NS);
+            connection.liveness.next_ping = now.after_ns(FIRST_PING_NS);
             return;
         }
         let limits = &self.config.limits;
         let (interval_ns, outstanding_max) = (self.ping_interval_ns(index), limits.ping_max);
-        let heartbeat = &mut self.connections[index].heartbeat;
-        heartbeat.next = now.after_ns(interval_ns);
-        let measure = heartbeat
-            .round_trip_at
-            .is_none_or(|at| now.since_ns(at) > RTT_INTERVAL_NS);
-        if !measure && now.since_ns(heartbeat.last_input) < interval_ns {
+        let liveness = &mut self.connections[index].liveness;
+        liveness.next_ping = now.after_ns(interval_ns);
+        let measures = liveness.measures_again(now, RTT_INTERVAL_NS);
+        if !measures && now.since_ns(liveness.last_input) < interval_ns {
             return;
         }
-        if heartbeat.outstanding + 1 > outstanding_max {
+        if liveness.outstanding_pings + 1 > outstanding_max {
             self.send_error(index, b"Stale Connection");
             self.close(index, CloseReason::StaleConnection);
             return;
         }
-        heartbeat.outstanding += 1;
-        heartbeat.round_trip_at = Some(now);
+        liveness.note_ping(now);
         self.send(index, encode::PING);
     }
 }

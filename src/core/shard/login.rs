@@ -11,8 +11,8 @@ use crate::session::login_throttle::{LoginThrottle, Source};
 
 /// The state of log-ins on one core.
 pub(super) struct Login {
-    /// Where failed log-in tries come from.
-    pub tries: LoginThrottle,
+    /// Makes sources wait from which too many tries have failed.
+    pub throttle: LoginThrottle,
     /// Passwords that the shell is checking.
     under_way: usize,
     /// Passwords that it was ever asked to check: each check has a number.
@@ -25,7 +25,7 @@ impl Login {
     /// Nobody has tried.
     pub fn new(seed: u64) -> Self {
         Self {
-            tries: LoginThrottle::new(seed),
+            throttle: LoginThrottle::new(seed),
             under_way: 0,
             begun: 0,
             checks: VecDeque::new(),
@@ -34,7 +34,7 @@ impl Login {
 
     /// The number of another check for a source, if there is room for it.
     pub fn begin_check(&mut self, source: Source) -> Option<u64> {
-        if self.under_way >= PASSWORD_CHECKS_MAX || !self.tries.begin_check(source) {
+        if self.under_way >= PASSWORD_CHECKS_MAX || !self.throttle.begin_check(source) {
             return None;
         }
         self.under_way += 1;
@@ -46,7 +46,7 @@ impl Login {
     pub fn end_check(&mut self, source: Source) {
         assert!(self.under_way > 0, "only what was asked is answered");
         self.under_way -= 1;
-        self.tries.end_check(source);
+        self.throttle.end_check(source);
     }
 }
 

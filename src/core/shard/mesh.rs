@@ -24,7 +24,7 @@ use crate::base::limits::STALL_WAITERS_MAX;
 use crate::base::slab::NONE;
 use crate::route::interest::{Announcement, Interest};
 use crate::route::receivers::Route;
-use crate::session::connection::Behind;
+use crate::session::stalling::Behind;
 
 /// The receiving end of a queue of batches from one core: a lock-free ring in
 /// the shell, a list in the simulation.

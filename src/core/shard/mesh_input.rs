@@ -21,13 +21,14 @@ use super::mesh::Inbound;
 use super::mutants::Mutant;
 use crate::base::id::{ConnectionKey, CoreId};
 use crate::base::limits::{COMMAND_WORK_NS, SUBSCRIPTION_WORK_NS};
-use crate::session::connection::Hold;
+use crate::session::input::Hold;
 
 impl Shard {
     /// Deals with what other cores have sent, as far as the turn's work goes.
     /// Entry `n` of `inbound` is the queue from core `n`; the own one is never
     /// looked at.
     pub fn on_mesh<I: Inbound>(&mut self, inbound: &mut [I]) {
+        assert_eq!(inbound.len(), self.mesh.links.len(), "a ring per core");
         self.work.grant(self.config.limits.work.mesh_ns);
         let own = self.config.core.index();
         let peers = (0..inbound.len()).filter(|&core| core != own);
@@ -71,6 +72,8 @@ impl Shard {
     /// Delivers the messages of so many batches of a core, the oldest first, until
     /// one has to wait or the turn's work is done; at least one message.
     fn deliver_batches(&mut self, from: CoreId, batches: usize) {
+        let inbox = &self.mesh.links[from.index()].inbox;
+        debug_assert!(batches <= inbox.len(), "what was noted has been taken in");
         for _ in 0..batches {
             let Some(mut batch) = self.mesh.links[from.index()].inbox.pop_front() else {
                 return;
@@ -90,6 +93,10 @@ impl Shard {
 
     /// Delivers the messages of a batch; false if some are left.
     fn deliver_batch(&mut self, from: CoreId, batch: &mut MeshBatch) -> bool {
+        debug_assert!(
+            batch.delivered <= batch.data.len(),
+            "it stops between messages"
+        );
         let mut reader = Reader(&batch.data[batch.delivered..]);
         while !reader.0.is_empty() {
             if self.backlog.blocks_link(from) {
@@ -128,11 +135,7 @@ impl Shard {
         let Some(index) = self.connections.find(key) else {
             return;
         };
-        let Hold::Barrier { cores_left } = &mut self.connections[index].hold else {
-            return;
-        };
-        *cores_left -= 1;
-        if *cores_left == 0 {
+        if self.connections[index].input.pass_barrier() {
             self.send_pong(index);
             self.release(index);
         }
@@ -141,8 +144,11 @@ impl Shard {
     /// Holds a publisher until a link has room.
     pub(super) fn wait_for_link(&mut self, index: u32, core: CoreId) {
         let key = self.connections.key(index);
-        self.connections[index].hold = Hold::LinkFull(core);
-        self.mesh.links[core.index()].wait_for_room(key);
+        let link = &mut self.mesh.links[core.index()];
+        debug_assert!(link.is_full(), "who waits for nothing would wait for ever");
+        link.wait_for_room(key);
+        let hold = Hold::LinkFull(core);
+        self.connections[index].input.hold_for(hold);
     }
 
     /// Holds a connection that changes interest while any link is full.
@@ -156,7 +162,7 @@ impl Shard {
 
     fn end_wait_for_link(&mut self, key: ConnectionKey, core: CoreId) {
         if let Some(index) = self.connections.find(key)
-            && self.connections[index].hold == Hold::LinkFull(core)
+            && self.connections[index].input.hold() == Hold::LinkFull(core)
         {
             self.release(index);
         }

@@ -14,7 +14,19 @@ use crate::base::width;
 use crate::route::interest::Interest;
 use crate::route::receivers::{Route, Target};
 use crate::route::subscription::Subscription;
-use crate::session::connection::{Behind, Connection};
+use crate::session::connection::Connection;
+use crate::session::stalling::Behind;
+
+/// How the control line of a message was read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Line {
+    /// It is the connection's last one again ([`LastLine`]).
+    ///
+    /// [`LastLine`]: crate::wire::repeat::LastLine
+    Repeated,
+    /// It was taken apart.
+    Parsed,
+}
 
 /// Where the receivers of a message are found: the place of a route in the
 /// interest of an account.

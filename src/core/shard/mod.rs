@@ -9,7 +9,7 @@
 //! | [`Connections`] | connections, outboxes, marks of whom to send to | everything that says something |
 //! | [`Mesh`] | links to other cores: open batches, batches under way, who waits | fan-out, changes of interest |
 //! | [`Backlog`] | work left for later: held and paused connections, wide fan-outs, withdrawals | whoever runs out of budget |
-//! | [`Login`] | failed tries, password checks under way | CONNECT |
+//! | [`Login`] | the throttle of failed log-ins, password checks under way | CONNECT |
 //! | [`Reload`] | connections that the last settings have not reached | `reconfigure` |
 //! | [`Notices`] | events, requests and traces for other threads | log-ins, `$SYS`, fan-out |
 //! | [`Ledger`] | counts, connections that have ended | the life of connections |
@@ -90,6 +90,7 @@ use crate::base::limits::Limits;
 use crate::base::moment::Moment;
 use crate::base::rng::Rng;
 use crate::session::authority::Authority;
+use crate::session::input::Revision;
 use crate::wire::info::ServerInfo;
 
 use backlog::Backlog;
@@ -223,7 +224,7 @@ impl Shard {
         self.work.charge(work_ns);
         if self.work.is_spent()
             && let Some(index) = self.connections.find(key)
-            && self.connections[index].reads()
+            && self.connections[index].input.reads()
         {
             self.pause(index);
         }
@@ -267,14 +268,23 @@ impl Shard {
         for key in self.connections.keys() {
             let connection = &self.connections[key.index];
             subscriptions += connection.subscriptions.len();
-            let closes = connection.closing.is_some();
+            let closes = connection.input.is_closing();
             assert!(!closes || connection.subscriptions.is_empty());
             assert!(
-                !closes || connection.input.is_empty(),
+                !closes || connection.reading.unparsed.is_empty(),
                 "nothing more is parsed"
             );
             assert_eq!(connection.hears, !closes && connection.withdrawals == 0);
-            self.backlog.check_held(key, connection.hold);
+            self.backlog.check_held(key, connection.input.hold());
+            assert!(
+                connection.input.revision() == Revision::None
+                    || self.reload.revisions.contains(&key),
+                "a reload has its turn for whoever waits for it"
+            );
+            assert!(
+                closes || connection.timer <= connection.next_deadline(),
+                "what is due is looked at"
+            );
         }
         assert_eq!(subscriptions, self.subscription_count());
         self.connections.check_invariants();

@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 use super::Shard;
 use super::system_events::{Fact, Party, SystemEvent};
 use crate::base::id::AccountId;
-use crate::session::connection::CloseReason;
+use crate::session::close_reason::CloseReason;
 
 /// Where the owners of an account hear of failed log-ins.
 const REFUSED_IN_ACCOUNT: &[u8] = b"$SYS.ACCOUNT.CLIENT.AUTH.ERR";
@@ -22,7 +22,7 @@ impl Shard {
     /// Notes that a client that was logged in says who it is once more: until
     /// that is known it is nobody.
     pub(super) fn log_out(&mut self, index: u32) {
-        if std::mem::take(&mut self.connections[index].is_announced) {
+        if std::mem::take(&mut self.connections[index].login.is_announced) {
             self.unregister(index);
             self.note_connections(self.connections[index].account);
         }
@@ -30,7 +30,7 @@ impl Shard {
 
     /// Notes that a client has logged in.
     pub(super) fn note_login(&mut self, index: u32) {
-        self.connections[index].is_announced = true;
+        self.connections[index].login.is_announced = true;
         let account = self.connections[index].account;
         self.note_connections(account);
         self.note_about(index, account, "CONNECT", Fact::Connected);
@@ -40,7 +40,7 @@ impl Shard {
     pub(super) fn leave(&mut self, index: u32, reason: CloseReason) {
         self.unregister(index);
         let account = self.account_told(index);
-        if self.connections[index].is_announced
+        if self.connections[index].login.is_announced
             && reason != CloseReason::MaxAccountConnectionsExceeded
         {
             self.note_connections(account);
@@ -83,7 +83,7 @@ impl Shard {
     /// logged in.
     fn account_told(&self, index: u32) -> AccountId {
         let connection = &self.connections[index];
-        match connection.is_announced {
+        match connection.login.is_announced {
             true => connection.account,
             false => AccountId::GLOBAL,
         }
@@ -144,7 +144,8 @@ impl Shard {
         if let Some(presented) = connection.options.presented_name() {
             report.user = presented.to_owned();
         }
-        let is_signed = connection.identity.contains("/nkey:") && connection.is_announced;
+        let is_signed =
+            connection.login.identity.contains("/nkey:") && connection.login.is_announced;
         Box::new(Party { report, is_signed })
     }
 

@@ -2,7 +2,7 @@
 //! `LDM` of the system account).
 
 use super::Shard;
-use crate::session::connection::CloseReason;
+use crate::session::close_reason::CloseReason;
 
 impl Shard {
     /// Closes the connection of this number without a word; false if it is not
@@ -20,7 +20,7 @@ impl Shard {
     pub fn send_lame_duck(&mut self, client_id: u64) -> Option<bool> {
         let index = self.find_client(client_id)?;
         let connection = &self.connections[index];
-        let understands = connection.options.protocol >= 1 && connection.first_pong_sent;
+        let understands = connection.options.protocol >= 1 && connection.liveness.first_pong_sent;
         if understands {
             self.log_debug(index, "Sending Lame Duck Mode info to client");
             let mut config = (*self.config).clone();
@@ -38,7 +38,7 @@ impl Shard {
         let mut keys = self.connections.keys();
         let is_meant = |index: u32| {
             let connection = &self.connections[index];
-            connection.client_id == client_id && connection.closing.is_none()
+            connection.client_id == client_id && !connection.input.is_closing()
         };
         keys.find(|key| is_meant(key.index)).map(|key| key.index)
     }

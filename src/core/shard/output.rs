@@ -8,7 +8,7 @@ use super::message_trace::TracePart;
 use super::system::SystemRequest;
 use super::system_events::SystemEvent;
 use crate::base::id::{ConnectionKey, CoreId};
-use crate::session::connection::CloseReason;
+use crate::session::close_reason::CloseReason;
 
 /// Something that the shell has to do.
 pub enum Output {

@@ -17,13 +17,15 @@ use tracing::info;
 use super::Shard;
 use super::interests::rules_of;
 use super::mutants::Mutant;
+use super::output::Stage;
 use super::reload::Settings;
 use crate::base::id::{AccountId, ConnectionKey};
 use crate::base::limits::{REVISED_SUBSCRIPTIONS_PER_TURN, REVISIONS_PER_TURN};
 use crate::base::width;
 use crate::route::filter::Filter;
 use crate::session::authority::{Attempt, Authority, Verdict};
-use crate::session::connection::{CloseReason, Revision};
+use crate::session::close_reason::CloseReason;
+use crate::session::input::Revision;
 use crate::subject::pattern::Pattern;
 use crate::wire::encode;
 
@@ -53,6 +55,10 @@ impl Shard {
     /// Goes on with other settings. [`Self::is_revising`] tells when they have
     /// reached every connection.
     pub fn reconfigure(&mut self, settings: Settings) {
+        assert!(
+            self.stage == Stage::Input && self.scratch.large.is_empty(),
+            "no command is executed half by the older rights"
+        );
         let older = self.config.authority.clone();
         let config = super::ShardConfig {
             core: self.config.core,
@@ -70,10 +76,10 @@ impl Shard {
         let keys: Vec<ConnectionKey> = self.connections.keys().collect();
         for key in keys {
             // Who is closing is nobody any more, by no policy's numbers.
-            if self.connections[key.index].closing.is_some() {
+            if self.connections[key.index].input.is_closing() {
                 continue;
             }
-            let user = self.connections[key.index].user;
+            let user = self.connections[key.index].login.user;
             let fate = Fate::of(user, &older, &authority);
             self.inherit(key, &fate, keeps_numbers);
         }
@@ -126,18 +132,16 @@ impl Shard {
         let index = key.index;
         let forgets_check = self.is_mutant(Mutant::ForgetCheck);
         let connection = &mut self.connections[index];
-        if forgets_check {
-            connection.candidate = None;
-        }
         // A check under way was for a user of the older policy.
-        if connection.candidate.take().is_some() {
-            connection.user = None;
-            connection.revision = Revision::Connect;
+        let candidate = connection.input.take_candidate(|_| true);
+        if candidate.is_some() && !forgets_check {
+            connection.login.user = None;
+            connection.input.begin_revision(Revision::Connect);
             self.silence(index);
             self.reload.revisions.push_back(key);
             return;
         }
-        let is_bound = connection.usage.is_some();
+        let is_bound = connection.login.usage.is_some();
         let required = self
             .config
             .authority
@@ -147,37 +151,41 @@ impl Shard {
         let admits = |user: &u32| authority.admits_type(*user, connection_type);
         let heir = fate.heir.filter(admits);
         let keeps_rights = heir.is_none() || fate.keeps_rights;
-        let keeps = is_bound && (heir.is_some() || (connection.user.is_none() && !required));
+        let keeps = is_bound && (heir.is_some() || (connection.login.user.is_none() && !required));
         let policy = self.config.authority.policy();
         let account = heir.map_or(AccountId::GLOBAL, |user| {
             policy.users[user as usize].account
         });
         let stays = keeps && account == connection.account;
-        connection.user = if keeps { heir } else { None };
+        connection.login.user = if keeps { heir } else { None };
         if stays {
-            let is_settled = keeps_numbers && connection.revision == Revision::None;
+            let is_settled = keeps_numbers && connection.input.revision() == Revision::None;
             self.apply_rights(index);
-            let needs_filters = self.connections[index].rights.is_some();
+            let needs_filters = self.connections[index].login.rights.is_some();
             if !is_settled && (needs_filters || !keeps_rights) {
                 self.reset_filters(index);
             }
             if keeps_rights {
                 return;
             }
-            self.connections[index].revision = Revision::Subscriptions;
+            let left = Revision::Subscriptions;
+            self.connections[index].input.begin_revision(left);
         } else if keeps || fate.is_gone {
-            self.connections[index].revision = Revision::Moved;
-        } else if is_bound || connection.connected || !connection.subscriptions.is_empty() {
-            self.connections[index].revision = Revision::Credentials;
+            self.connections[index]
+                .input
+                .begin_revision(Revision::Moved);
+        } else if is_bound || connection.login.connected || !connection.subscriptions.is_empty() {
+            let left = Revision::Credentials;
+            self.connections[index].input.begin_revision(left);
         } else {
             // It has not said anything yet.
             match required {
-                true if !connection.awaiting_credentials => {
+                true if !connection.login.awaiting_credentials => {
                     self.await_credentials(index);
                     self.schedule(index);
                 }
                 true => {}
-                false => connection.awaiting_credentials = false,
+                false => connection.login.awaiting_credentials = false,
             }
             return;
         }
@@ -189,7 +197,11 @@ impl Shard {
     /// stay: its rights of before mean nothing any more.
     fn silence(&mut self, index: u32) {
         let connection = &self.connections[index];
-        if connection.revision == Revision::Subscriptions {
+        assert!(
+            connection.input.revision() != Revision::None,
+            "who is silenced has its turn to come"
+        );
+        if connection.input.revision() == Revision::Subscriptions {
             return;
         }
         let interest = &mut self.interests[connection.account];
@@ -204,12 +216,16 @@ impl Shard {
         let connection = &self.connections[index];
         let interest = &mut self.interests[connection.account];
         let authority = &self.config.authority;
-        let rights = authority.rights().get(connection.rights);
+        let rights = authority.rights().get(connection.login.rights);
+        debug_assert!(
+            rights.is_some() == connection.login.rights.is_some(),
+            "its rights are numbered by this policy"
+        );
         for number in connection.subscriptions.iter() {
             let (pattern, queue) = interest.name_of(number);
             let filter = match (rights, Pattern::parse(pattern)) {
                 (Some(rights), _) if !rights.may_subscribe(pattern, queue) => Filter::Nothing,
-                (_, Some(pattern)) => interest.filter_of(pattern, queue, connection.rights),
+                (_, Some(pattern)) => interest.filter_of(pattern, queue, connection.login.rights),
                 (_, None) => Filter::Everything,
             };
             interest.set_filter(number, filter);
@@ -228,7 +244,7 @@ impl Shard {
                 break;
             };
             if let Some(index) = self.connections.find(key)
-                && self.connections[index].closing.is_none()
+                && !self.connections[index].input.is_closing()
             {
                 subscriptions += self.connections[index].subscriptions.len();
                 self.revise(index);
@@ -237,7 +253,7 @@ impl Shard {
     }
 
     fn revise(&mut self, index: u32) {
-        let revision = std::mem::take(&mut self.connections[index].revision);
+        let revision = self.connections[index].input.take_revision();
         let revision = self.spoilt_revision(index, revision);
         match revision {
             Revision::None => {}
@@ -250,7 +266,11 @@ impl Shard {
             }
         }
         let connection = &self.connections[index];
-        if connection.reads() {
+        debug_assert!(
+            connection.input.revision() == Revision::None,
+            "one turn is enough"
+        );
+        if connection.input.reads() {
             self.release(index);
         }
     }
@@ -261,8 +281,8 @@ impl Shard {
         let account = connection.account;
         let verdict = authority.judge(&Attempt {
             options: &connection.options,
-            nonce: &connection.nonce,
-            certificate: connection.certificate(),
+            nonce: &connection.login.nonce,
+            certificate: connection.peer.certificate(),
             connection_type: connection.connection_type,
         });
         let user = match verdict {
@@ -283,7 +303,7 @@ impl Shard {
             self.close(index, CloseReason::ClientClosed);
             return;
         }
-        self.connections[index].user = user;
+        self.connections[index].login.user = user;
         self.identify(index);
         self.apply_rights(index);
         self.renew_filters(index);
@@ -301,7 +321,7 @@ impl Shard {
     pub(super) fn revise_subscriptions(&mut self, index: u32) {
         let connection = &self.connections[index];
         let authority = self.config.authority.clone();
-        let Some(rights) = authority.rights().get(connection.rights) else {
+        let Some(rights) = authority.rights().get(connection.login.rights) else {
             return;
         };
         let interest = &self.interests[connection.account];
@@ -318,6 +338,23 @@ impl Shard {
             self.remove_subscription(index, number);
             self.tell_of_removal(index, &pattern, queue.as_deref(), &sid);
         }
+        debug_assert!(
+            !self.has_revoked(index),
+            "no revoked right is used any longer"
+        );
+    }
+
+    /// Whether a connection has subscriptions that its rights do not allow.
+    fn has_revoked(&self, index: u32) -> bool {
+        let connection = &self.connections[index];
+        let rights = self.config.authority.rights();
+        let interest = &self.interests[connection.account];
+        rights.get(connection.login.rights).is_some_and(|rights| {
+            connection.subscriptions.iter().any(|number| {
+                let (pattern, queue) = interest.name_of(number);
+                !rights.may_subscribe(pattern, queue)
+            })
+        })
     }
 
     /// Says that a subscription has ended because it is not allowed any more.
@@ -361,9 +398,10 @@ impl Shard {
         };
         let is_meant = |key: &ConnectionKey| {
             let connection = &self.connections[key.index];
-            let belongs = account
-                .is_none_or(|account| connection.account == account && connection.usage.is_some());
-            belongs && connection.closing.is_none()
+            let belongs = account.is_none_or(|account| {
+                connection.account == account && connection.login.usage.is_some()
+            });
+            belongs && !connection.input.is_closing()
         };
         let mut keys: Vec<ConnectionKey> = self.connections.keys().filter(is_meant).collect();
         let count = count.min(keys.len());

@@ -11,7 +11,7 @@ use crate::base::traffic::Traffic;
 use crate::base::width;
 use crate::route::subscription::Subscription;
 use crate::session::certificate::TlsFacts;
-use crate::session::connection::CloseReason;
+use crate::session::close_reason::CloseReason;
 use crate::session::policy::ConnectionType;
 
 /// Counts of connections that ended for a bad reason.

@@ -7,7 +7,8 @@ use super::report::{
 };
 use crate::base::limits::{CLOSED_SUBSCRIPTIONS_MAX, REPORT_WORK_MAX, REPORT_WORK_PER_CONNECTION};
 use crate::base::width;
-use crate::session::connection::{CloseReason, Connection};
+use crate::session::close_reason::CloseReason;
+use crate::session::connection::Connection;
 
 impl Shard {
     /// The shard as a whole; the work does not depend on the number of its
@@ -61,7 +62,7 @@ impl Shard {
             }
             work += 1;
             if let Some(connection) = place.slot().and_then(|slot| self.connections.get(slot))
-                && connection.closing.is_none()
+                && !connection.input.is_closing()
             {
                 work += REPORT_WORK_PER_CONNECTION;
                 let mut report = self.report_connection(connection);
@@ -132,17 +133,17 @@ impl Shard {
         ConnectionReport {
             client_id: connection.client_id,
             connection_type: connection.connection_type,
-            peer: connection.peer,
+            peer: connection.peer.address,
             started: connection.started,
-            last_activity: connection.heartbeat.last_input,
+            last_activity: connection.liveness.last_input,
             ended: None,
-            round_trip_ns: connection.heartbeat.round_trip_ns,
-            pending_bytes: connection.outbox.pending_bytes(),
+            round_trip_ns: connection.liveness.round_trip_ns,
+            pending_bytes: connection.writing.outbox.pending_bytes(),
             traffic: connection.traffic,
-            stalls: connection.stalls,
+            stalls: connection.stalling.count,
             subscription_count: connection.subscriptions.len(),
             account: connection.account,
-            tls: connection.tls.clone(),
+            tls: connection.peer.tls.clone(),
             user: user_of(connection),
             name: options.name.clone(),
             lang: options.lang.clone(),
@@ -172,7 +173,7 @@ impl Shard {
 
 /// The user that a connection is, or says that it is; a token is not told.
 fn user_of(connection: &Connection) -> String {
-    let identity = &connection.identity;
+    let identity = &connection.login.identity;
     let name = identity
         .rsplit_once("/user:")
         .or(identity.rsplit_once("/nkey:"));

@@ -35,7 +35,7 @@ impl Shard {
         }
         // A reload may give its number to another one before the answer.
         let users = &self.config.authority.policy().users;
-        let user = connection.user.map(|user| &users[user as usize]);
+        let user = connection.login.user.map(|user| &users[user as usize]);
         let (header, payload) = message.payload[..message.size()].split_at(message.header_len);
         self.notices.requests.push_back(SystemRequest {
             account: connection.account,

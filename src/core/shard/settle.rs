@@ -17,14 +17,13 @@ use std::collections::VecDeque;
 use super::Shard;
 use super::backlog::Backlog;
 use crate::base::id::ConnectionKey;
-use crate::session::connection::Hold;
+use crate::session::input::Hold;
 
 impl Shard {
     /// Notes that nothing holds a connection any more. It does not go on at once,
     /// so that no command is executed in the middle of another one.
     pub(super) fn release(&mut self, index: u32) {
-        debug_assert!(self.connections[index].closing.is_none());
-        self.connections[index].hold = Hold::Over;
+        self.connections[index].input.release();
         let key = self.connections.key(index);
         self.backlog.released.push_back(key);
     }
@@ -32,21 +31,26 @@ impl Shard {
     /// Has a connection go on in turn with others that have much to do.
     pub(super) fn pause(&mut self, index: u32) {
         let connection = &mut self.connections[index];
-        connection.is_heavy = true;
-        connection.hold = Hold::Paused;
+        debug_assert!(connection.input.reads(), "who waits already needs no row");
+        connection.reading.is_heavy = true;
+        connection.input.hold_for(Hold::Paused);
         let key = self.connections.key(index);
         self.backlog.paused.push_back(key);
     }
 
     /// Has a publisher wait until a message to very many may go its way.
     pub(super) fn wait_for_turn(&mut self, index: u32) {
-        self.connections[index].hold = Hold::Wide;
+        self.connections[index].input.hold_for(Hold::Wide);
         let key = self.connections.key(index);
         self.backlog.wide_waiters.push_back(key);
     }
 
     /// Goes on with what was left, before the turn's output is taken.
     pub(super) fn settle(&mut self) {
+        debug_assert!(
+            self.scratch.large.is_empty(),
+            "nothing goes on in the middle of a command"
+        );
         self.interests.sweep();
         let backlog_ns = self.config.limits.work.backlog_ns;
         self.work.grant(backlog_ns);
@@ -85,17 +89,18 @@ impl Shard {
             return;
         };
         let connection = &mut self.connections[index];
-        if connection.hold != reason {
+        // It stands in this row from before: it has been stalled since, or closed.
+        if connection.input.hold() != reason {
             return;
         }
-        connection.hold = Hold::None;
-        // What else it may wait for releases it when that is over.
-        if !connection.reads() {
+        connection.input.end(reason);
+        // A reload that is not done with it releases it then.
+        if !connection.input.reads() {
             return;
         }
-        let input = std::mem::take(&mut connection.input);
+        let input = std::mem::take(&mut connection.reading.unparsed);
         self.execute_all(index, &input);
-        if self.connections[index].reads() {
+        if self.connections[index].input.reads() {
             self.backlog.resumed.push(key);
         }
     }

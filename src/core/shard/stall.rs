@@ -14,17 +14,17 @@ use super::frame::MessageFrame;
 use super::message::Flight;
 use crate::base::id::{ConnectionKey, CoreId};
 use crate::base::limits::{STALL_MAX_NS, STALL_WAITERS_MAX};
-use crate::session::connection::{Behind, Hold};
+use crate::session::input::Hold;
+use crate::session::stalling::Behind;
 
 impl Shard {
     /// Holds a publisher back if one of its receivers has fallen behind.
     pub(super) fn stall_if_ahead(&mut self, index: u32) {
         let connection = &mut self.connections[index];
-        let Some(behind) = connection.behind.take() else {
+        let Some(behind) = connection.stalling.behind.take() else {
             return;
         };
-        let goes_on = connection.reads() || connection.hold == Hold::Paused;
-        if !goes_on || !self.config.limits.stalls_publishers {
+        if !connection.input.may_stall() || !self.config.limits.stalls_publishers {
             return;
         }
         let key = self.connections.key(index);
@@ -48,7 +48,7 @@ impl Shard {
     /// Holds a publisher back that is too fast for a receiver on another core.
     pub(super) fn stall_for_remote(&mut self, key: ConnectionKey) {
         if let Some(index) = self.connections.find(key)
-            && (self.connections[index].reads() || self.connections[index].hold == Hold::Paused)
+            && self.connections[index].input.may_stall()
         {
             self.stall(index);
         }
@@ -57,10 +57,15 @@ impl Shard {
     /// Stops reading from a publisher for a bounded time.
     pub(super) fn stall(&mut self, index: u32) {
         let until = self.clock.mono.after_ns(STALL_MAX_NS);
-        self.connections[index].hold = Hold::Stalled { until };
-        self.connections[index].stalls += 1;
+        let connection = &mut self.connections[index];
+        connection.input.hold_for(Hold::Stalled { until });
+        connection.stalling.count += 1;
         self.ledger.counts.stalls += 1;
         self.schedule(index);
+        debug_assert!(
+            self.connections[index].timer <= until,
+            "a dead receiver holds nobody for ever"
+        );
     }
 
     /// Notes a publisher that waits for a receiver; false if the receiver has
@@ -74,17 +79,21 @@ impl Shard {
         let Some(receiver) = self.connections.get_mut(behind.receiver) else {
             return false;
         };
-        let pending = receiver.outbox.pending_bytes();
-        if pending <= behind.pending_bytes || receiver.closing.is_some() {
+        let pending = receiver.writing.outbox.pending_bytes();
+        if pending <= behind.pending_bytes || receiver.input.is_closing() {
             return false;
         }
         let waiter = (core, publisher);
-        let waiters = &mut receiver.stall_waiters;
+        let waiters = &mut receiver.stalling.waiters;
         let until_bytes = behind.pending_bytes / 2;
         waiters.until_bytes = match waiters.publishers.is_empty() {
             true => until_bytes,
             false => waiters.until_bytes.min(until_bytes),
         };
+        debug_assert!(
+            waiters.until_bytes < pending,
+            "it has something to catch up with, and tells when it has"
+        );
         let publishers = &mut waiters.publishers;
         if publishers.len() < STALL_WAITERS_MAX && !publishers.contains(&waiter) {
             publishers.push(waiter);
@@ -96,7 +105,7 @@ impl Shard {
     #[inline]
     pub(super) fn release_stall_waiters(&mut self, index: u32, pending: u64) {
         let receiver = &mut self.connections[index];
-        let waiters = &mut receiver.stall_waiters;
+        let waiters = &mut receiver.stalling.waiters;
         if waiters.publishers.is_empty() || pending > waiters.until_bytes {
             return;
         }
@@ -111,7 +120,7 @@ impl Shard {
     /// Goes on with a publisher that was held back, if it still is.
     pub(super) fn end_stall(&mut self, key: ConnectionKey) {
         if let Some(index) = self.connections.find(key)
-            && let Hold::Stalled { .. } = self.connections[index].hold
+            && let Hold::Stalled { .. } = self.connections[index].input.hold()
         {
             self.release(index);
         }

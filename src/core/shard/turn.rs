@@ -25,7 +25,7 @@ use super::mutants::Mutant;
 use super::output::{Ask, Output, Stage};
 use crate::base::id::{ConnectionKey, CoreId};
 use crate::base::limits::CLOSE_WORK_NS;
-use crate::session::connection::CloseReason;
+use crate::session::close_reason::CloseReason;
 use crate::session::policy::ConnectionType;
 
 impl Shard {
@@ -111,12 +111,12 @@ impl Shard {
     pub(super) fn next_to_send(&mut self) -> Option<ConnectionKey> {
         while let Some(index) = self.connections.next_marked() {
             let connection = &self.connections[index];
-            if !connection.is_blocked {
+            if !connection.writing.is_blocked {
                 return Some(self.connections.key(index));
             }
             // Answers count too, not only messages: a client may ask for ever
             // and never read.
-            let pending = connection.outbox.pending_bytes();
+            let pending = connection.writing.outbox.pending_bytes();
             self.connections.note_waiting(index);
             if pending > self.config.limits.max_pending_bytes {
                 self.close_slow_consumer(index, CloseReason::SlowConsumerPendingBytes);
@@ -134,7 +134,7 @@ impl Shard {
         self.work.charge(CLOSE_WORK_NS);
         let key = self.connections.over.pop_front()?;
         let connection = &self.connections[key.index];
-        let reason = connection.closing;
+        let reason = connection.input.closing();
         if connection.connection_type == ConnectionType::Websocket {
             self.ledger.counts.websockets -= 1;
         }

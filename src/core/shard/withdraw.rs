@@ -13,7 +13,7 @@ use super::backlog::Withdrawal;
 use super::protocol_log::log_end;
 use crate::base::id::ConnectionKey;
 use crate::base::limits::SUBSCRIPTION_WORK_NS;
-use crate::session::connection::Hold;
+use crate::session::input::Hold;
 
 impl Shard {
     /// Ends all subscriptions of a connection. True if that takes longer: then
@@ -35,6 +35,7 @@ impl Shard {
             return self.connections[index].withdrawals > 0;
         }
         let connection = &mut self.connections[index];
+        debug_assert!(!withdrawal.is_over(), "it has a last step to come");
         connection.hears = false;
         connection.withdrawals += 1;
         self.backlog.withdrawals.push_back(withdrawal);
@@ -67,6 +68,10 @@ impl Shard {
         let interest = &mut self.interests[withdrawal.account];
         let connection = &self.connections[withdrawal.key.index];
         debug_assert_eq!(connection.generation, withdrawal.key.generation);
+        debug_assert!(
+            connection.subscriptions.is_empty(),
+            "it makes no new ones meanwhile"
+        );
         for _ in 0..self.config.limits.work.step {
             let Some(number) = withdrawal.pop() else {
                 return true;
@@ -90,16 +95,17 @@ impl Shard {
             connection.generation, key.generation,
             "a withdrawal keeps the slot"
         );
+        assert!(connection.withdrawals > 0, "each withdrawal ends once");
         connection.withdrawals -= 1;
         if connection.withdrawals > 0 {
             return;
         }
-        if connection.closing.is_some() {
+        if connection.input.is_closing() {
             self.end_if_done(index);
             return;
         }
         connection.hears = true;
-        if connection.hold == Hold::Withdrawing {
+        if connection.input.hold() == Hold::Withdrawing {
             self.release(index);
         }
     }

@@ -187,6 +187,7 @@ impl WildcardTrie {
             }
             return;
         };
+        // Something is left, and `>` takes one token or more.
         if here.rest != NONE {
             found(here.rest);
         }
@@ -195,6 +196,7 @@ impl WildcardTrie {
         if here.star != NONE {
             branches.push((here.star, next));
         }
+        // Below most nodes there is nothing to look up, so their tokens are not hashed.
         if here.literal_children > 0
             && let Some(child) = self.child(node, &rest[..len])
         {

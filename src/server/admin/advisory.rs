@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use trunkline_core::base::id::{AccountId, Nanos};
 use trunkline_core::base::traffic::Traffic;
-use trunkline_core::session::connection::CloseReason;
+use trunkline_core::session::close_reason::CloseReason;
 use trunkline_core::session::policy::ConnectionType;
 use trunkline_core::shard::system_events::Party;
 

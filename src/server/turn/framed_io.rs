@@ -6,7 +6,7 @@ use std::io::{self, IoSlice};
 use tracing::error;
 use trunkline_core::base::id::ConnectionKey;
 use trunkline_core::base::limits::{INFLATED_BYTE_WORK_NS, SEND_BLOCKS_MAX};
-use trunkline_core::session::connection::CloseReason;
+use trunkline_core::session::close_reason::CloseReason;
 use trunkline_core::wire::websocket::close::close_payload;
 use trunkline_core::wire::websocket::decoder::{Input, Piece};
 

@@ -3,7 +3,7 @@
 
 use tracing::warn;
 use trunkline_core::base::id::{ConnectionKey, Nanos};
-use trunkline_core::session::connection::CloseReason;
+use trunkline_core::session::close_reason::CloseReason;
 use trunkline_core::wire::proxy::{self, ProxyHeader};
 
 use super::secure::{HANDSHAKE_NS_MAX, Secure};

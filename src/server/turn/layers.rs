@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 
 use trunkline_core::base::id::Nanos;
-use trunkline_core::session::connection::CloseReason;
+use trunkline_core::session::close_reason::CloseReason;
 use trunkline_core::wire::websocket::close::close_payload;
 
 use super::framed::Framed;

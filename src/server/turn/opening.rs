@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use tracing::error;
 use trunkline_core::base::id::{ConnectionKey, Nanos};
-use trunkline_core::session::connection::CloseReason;
+use trunkline_core::session::close_reason::CloseReason;
 use trunkline_core::shard::Opening;
 
 use super::layers::{Layers, Proxied};

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IoSlice, Read};
 use tracing::{debug, error};
 use trunkline_core::base::id::{ConnectionKey, Nanos};
 use trunkline_core::base::limits::SEND_BLOCKS_MAX;
-use trunkline_core::session::connection::CloseReason;
+use trunkline_core::session::close_reason::CloseReason;
 
 use super::layers::Layers;
 use super::secure::{HANDSHAKE_RECORD, Phase, Secure, looks_like_tls};

@@ -2,8 +2,8 @@
 
 use crate::checkers::rights;
 use crate::history::{self, History};
+use crate::model::Stamp;
 use crate::protocol::{Message, reaches};
-use crate::twin::Stamp;
 
 /// Judges a message that a connection got; the message's number and hops if it
 /// is one that a client has sent.

@@ -1,9 +1,9 @@
 //! What accounts and rights have to do with a delivery.
 
 use crate::history::{History, Sent, Sub, Tick};
+use crate::model::{Acceptance, Allowed, Leave, Stamp};
 use crate::policy::Bound;
 use crate::protocol::Message;
-use crate::twin::{Acceptance, Allowed, Leave, Stamp};
 
 /// The moment at which a message was delivered that a connection gets now.
 pub fn take_stamp(history: &mut History, conn: usize) -> Result<Stamp, String> {

@@ -10,9 +10,9 @@ use trunkline_core::session::policy::AccountUsage;
 
 use super::World;
 use crate::history::Sent;
+use crate::model::Seen;
 use crate::net::Ending;
 use crate::shell::{Consequences, Step};
-use crate::twin::Seen;
 
 impl World {
     /// Notes what a step has done to the connections of a core.

@@ -15,15 +15,16 @@ use super::Connections;
 use crate::base::id::Nanos;
 use crate::base::limits::{
     BULK_PENDING_BYTES, BULK_PENDING_BYTES_MIN, COPIED_BYTES_PER_NS, DELIVERY_WORK_NS,
-    SEND_WORK_NS, SHARED_TAIL_BYTES,
+    SHARED_TAIL_BYTES,
 };
 use crate::base::short;
 use crate::base::slab::{NONE, Slab};
 use crate::route::receivers::Target;
 use crate::route::subscription::Subscription;
-use crate::session::connection::{Connection, Mark};
+use crate::session::connection::Connection;
 use crate::session::large_message::share_part;
 use crate::session::outbox::BlockPool;
+use crate::session::writing::Mark;
 
 impl Connections {
     /// Begins a message's way to so many receivers; `large` is what is being
@@ -76,29 +77,6 @@ impl Connections {
         copy.extend_from_slice(message.body);
         Some(copy.freeze())
     }
-
-    /// Notes that a receiver got something, so that it is sent to.
-    #[inline(always)]
-    fn note_delivery(&mut self, index: u32, size: usize, flight: &mut Flight) {
-        let connection = &mut self.table[index];
-        flight.delivered += 1;
-        connection.traffic.count_out(1, size);
-        let pending = connection.outbox.pending_bytes();
-        if connection.mark != Mark::Prompt {
-            if flight.is_bulk {
-                self.rows.mark_bulk(connection, index);
-            } else {
-                flight.work_ns += SEND_WORK_NS;
-                self.rows.mark_prompt(connection, index);
-            }
-        }
-        if pending > flight.pending_noticed {
-            flight.behind = index;
-            if pending > self.limits.pending_max {
-                self.overflowed.push(index);
-            }
-        }
-    }
 }
 
 /// Everything that deliveries of one message need and change. Handed on as a whole,
@@ -118,63 +96,102 @@ impl<O: Observer> Deliverer<'_, O> {
     pub fn deliver(&mut self, target: Target) -> bool {
         let (message, flight) = (self.message, &mut *self.flight);
         let connections = &mut *self.connections;
+        // Who refuses is charged like who accepts: the look at both is what takes time.
         flight.work_ns += flight.try_ns;
         let connection = &mut connections.table[target.connection];
         let subscription = &mut self.subscriptions[target.subscription];
+        debug_assert_eq!(
+            subscription.connection, target.connection,
+            "a route leads to whoever has subscribed"
+        );
         let is_own = flight.own == target.connection;
         match self.observer.look(connection, subscription, target, is_own) {
             Look::Deliver => {}
             Look::Spare => return true,
             Look::Refused => return false,
         }
+        // Subscriptions that are being withdrawn are still in the route.
         if !connection.hears || (is_own && !connection.echo) {
             return false;
         }
-        if connection.responses.is_some() {
+        if connection.login.responses.is_some() {
             note_request(connection, flight.now, message);
         }
-        subscription.delivered += 1;
-        if subscription.delivered_max > 0 {
-            if subscription.delivered > subscription.delivered_max {
-                return false;
-            }
-            if subscription.delivered == subscription.delivered_max {
-                connections.finished.push(target.subscription);
-            }
+        if !count_delivery(subscription, target, &mut connections.finished) {
+            return false;
         }
-        if connection.outbox.pending_bytes() > connections.limits.pending_dropped {
+        if connection.writing.outbox.pending_bytes() > connections.limits.pending_dropped {
             return false;
         }
         let with_header = message.has_header && connection.headers;
+        // `HMSG` without its first letter is what a delivery without headers begins with.
         let head = &self.head[usize::from(!with_header)..];
         let sid = subscription.sid.with_blank();
-        let (line, body) = if with_header || !message.has_header {
-            (message.line, message.body)
-        } else {
-            strip(message.line, message.body, &mut connections.stripped);
-            (&connections.stripped[..], &b""[..])
-        };
-        match &flight.shared {
+        let (line, body) = tail_for(message, with_header, &mut connections.stripped);
+        let (line, body) = match &flight.shared {
             Some(tail) if with_header == message.has_header => {
                 connections.pending_bytes +=
                     append_shared(connection, &mut connections.pool, [head, sid], tail);
-                if let Some(style) = connections.limits.trace {
-                    log_delivery(connection, [head, sid, tail, b""], style);
-                }
+                (&tail[..], &b""[..])
             }
             _ => {
                 let len = head.len() + sid.len() + line.len() + body.len();
-                let room = connection.outbox.extend(len, &mut connections.pool);
+                let room = connection.writing.outbox.extend(len, &mut connections.pool);
                 write(room, [head, sid, line, body]);
                 connections.pending_bytes += len as u64;
-                if let Some(style) = connections.limits.trace {
-                    log_delivery(connection, [head, sid, line, body], style);
-                }
+                (line, body)
+            }
+        };
+        if let Some(style) = connections.limits.trace {
+            log_delivery(connection, [head, sid, line, body], style);
+        }
+        flight.delivered += 1;
+        connection.traffic.count_out(1, message.size);
+        let pending = connection.writing.outbox.pending_bytes();
+        if connection.writing.mark != Mark::Prompt {
+            let rows = &mut connections.rows;
+            flight.work_ns += rows.mark_receiver(connection, target.connection, flight.is_bulk);
+        }
+        // The lower bound first, so that most receivers are compared once.
+        if pending > flight.pending_noticed {
+            flight.behind = target.connection;
+            if pending > connections.limits.pending_max {
+                connections.overflowed.push(target.connection);
             }
         }
-        connections.note_delivery(target.connection, message.size, flight);
         true
     }
+}
+
+/// Counts a delivery; false if the subscription has had all its messages.
+#[inline(always)]
+fn count_delivery(
+    subscription: &mut Subscription,
+    target: Target,
+    finished: &mut Vec<u32>,
+) -> bool {
+    subscription.delivered += 1;
+    if subscription.delivered_max == 0 {
+        return true;
+    }
+    if subscription.delivered == subscription.delivered_max {
+        finished.push(target.subscription);
+    }
+    subscription.delivered <= subscription.delivered_max
+}
+
+/// What follows the sid, without the headers for who does not want them.
+#[inline(always)]
+fn tail_for<'a>(
+    message: &'a Message<'_>,
+    with_header: bool,
+    stripped: &'a mut Vec<u8>,
+) -> (&'a [u8], &'a [u8]) {
+    if with_header || !message.has_header {
+        return (message.line, message.body);
+    }
+    strip(message.line, message.body, stripped);
+    (stripped, b"")
 }
 
 /// Appends a large message whose tail is shared; returns its bytes.
@@ -185,12 +202,12 @@ fn append_shared(
     front: [&[u8]; 2],
     tail: &Bytes,
 ) -> u64 {
-    let before = receiver.outbox.pending_bytes();
+    let before = receiver.writing.outbox.pending_bytes();
     for piece in front {
-        receiver.outbox.push(piece, pool);
+        receiver.writing.outbox.push(piece, pool);
     }
-    receiver.outbox.push_shared(tail.clone(), pool);
-    receiver.outbox.pending_bytes() - before
+    receiver.writing.outbox.push_shared(tail.clone(), pool);
+    receiver.writing.outbox.pending_bytes() - before
 }
 
 /// Receivers of a wide fan-out have fallen behind with fewer bytes: together they
@@ -218,7 +235,7 @@ fn write(room: &mut [u8], [head, sid, line, body]: [&[u8]; 4]) {
 #[cold]
 fn note_request(connection: &mut Connection, now: Nanos, message: &Message<'_>) {
     if let Some(reply) = message.reply()
-        && let Some(responses) = connection.responses.as_mut()
+        && let Some(responses) = connection.login.responses.as_mut()
     {
         responses.note(now, reply);
     }

@@ -27,8 +27,9 @@ use crate::base::id::ConnectionKey;
 use crate::base::limits::{
     Limits, SEND_BLOCKS_MAX, SEND_WORK_NS, SENT_BYTES_PER_NS, STALL_PENDING_BYTES, Tracing,
 };
-use crate::session::connection::{Connection, Mark};
+use crate::session::connection::Connection;
 use crate::session::outbox::BlockPool;
+use crate::session::writing::Mark;
 
 use rows::Rows;
 use table::Table;
@@ -96,7 +97,15 @@ impl Connections {
 
     /// Takes one out that is over. Its key is void.
     pub fn remove(&mut self, key: ConnectionKey) {
-        debug_assert_eq!(self.table[key.index].outbox.pending_bytes(), 0);
+        let connection = &self.table[key.index];
+        assert!(
+            connection.writing.outbox.pending_bytes() == 0 && connection.writing.waiting_bytes == 0,
+            "it takes its part of the sums with it"
+        );
+        debug_assert!(
+            !connection.hears,
+            "nothing reaches the next one in its slot"
+        );
         self.table.remove(key);
     }
 
@@ -145,14 +154,14 @@ impl Connections {
 
     /// Queues bytes for a connection.
     pub fn send(&mut self, index: u32, bytes: &[u8]) {
-        self.table[index].outbox.push(bytes, &mut self.pool);
+        self.table[index].writing.outbox.push(bytes, &mut self.pool);
         self.pending_bytes += bytes.len() as u64;
         self.mark_prompt(index);
     }
 
     /// Queues bytes for a connection, as one of many.
     pub fn send_bulk(&mut self, index: u32, bytes: &[u8]) {
-        self.table[index].outbox.push(bytes, &mut self.pool);
+        self.table[index].writing.outbox.push(bytes, &mut self.pool);
         self.pending_bytes += bytes.len() as u64;
         self.mark_bulk(index);
     }
@@ -183,9 +192,9 @@ impl Connections {
     fn unmark(&mut self, index: u32, mark: Mark) -> bool {
         let connection = self.table.get_mut(index);
         connection.is_some_and(|connection| {
-            let is_marked = connection.mark == mark;
+            let is_marked = connection.writing.mark == mark;
             if is_marked {
-                connection.mark = Mark::Unmarked;
+                connection.writing.mark = Mark::Unmarked;
             }
             is_marked
         })
@@ -210,15 +219,19 @@ impl Connections {
     /// Notes that a socket has accepted bytes.
     pub fn advance(&mut self, index: u32, accepted: usize) {
         let connection = &mut self.table[index];
-        connection.outbox.advance(accepted, &mut self.pool);
-        connection.sent_bytes += accepted as u64;
+        debug_assert!(
+            accepted as u64 <= connection.writing.outbox.pending_bytes(),
+            "a socket accepts what it is offered"
+        );
+        connection.writing.outbox.advance(accepted, &mut self.pool);
+        connection.writing.sent_bytes += accepted as u64;
         self.pending_bytes -= accepted as u64;
         self.bulk_work.charge(accepted as u64 / SENT_BYTES_PER_NS);
     }
 
     /// Forgets what waits for a connection.
     pub fn clear_outbox(&mut self, index: u32) {
-        let outbox = &mut self.table[index].outbox;
+        let outbox = &mut self.table[index].writing.outbox;
         self.pending_bytes -= outbox.pending_bytes();
         outbox.clear(&mut self.pool);
     }
@@ -229,15 +242,15 @@ impl Connections {
         index: u32,
         into: &'b mut [IoSlice<'a>; SEND_BLOCKS_MAX],
     ) -> &'b [IoSlice<'a>] {
-        self.table[index].outbox.slices(into)
+        self.table[index].writing.outbox.slices(into)
     }
 
     /// Counts what waits for a connection, once its socket has taken what it
     /// takes in this turn.
     pub fn note_waiting(&mut self, index: u32) {
         let connection = &mut self.table[index];
-        let waiting_bytes = connection.outbox.pending_bytes();
-        let before = std::mem::replace(&mut connection.waiting_bytes, waiting_bytes);
+        let waiting_bytes = connection.writing.outbox.pending_bytes();
+        let before = std::mem::replace(&mut connection.writing.waiting_bytes, waiting_bytes);
         self.waiting_bytes = self.waiting_bytes + waiting_bytes - before;
     }
 
@@ -257,13 +270,13 @@ impl Connections {
         let (mut prompt, mut bulk) = (0, 0);
         for key in self.keys() {
             let connection = &self.table[key.index];
-            pending_bytes += connection.outbox.pending_bytes();
-            waiting_bytes += connection.waiting_bytes;
-            prompt += usize::from(connection.mark == Mark::Prompt);
-            bulk += usize::from(connection.mark == Mark::Bulk);
-            let is_marked = connection.mark != Mark::Unmarked;
-            let pending = connection.outbox.pending_bytes();
-            assert!(is_marked || connection.waiting_bytes == pending);
+            pending_bytes += connection.writing.outbox.pending_bytes();
+            waiting_bytes += connection.writing.waiting_bytes;
+            prompt += usize::from(connection.writing.mark == Mark::Prompt);
+            bulk += usize::from(connection.writing.mark == Mark::Bulk);
+            let is_marked = connection.writing.mark != Mark::Unmarked;
+            let pending = connection.writing.outbox.pending_bytes();
+            assert!(is_marked || connection.writing.waiting_bytes == pending);
         }
         assert_eq!(pending_bytes, self.pending_bytes);
         assert_eq!(waiting_bytes, self.waiting_bytes);

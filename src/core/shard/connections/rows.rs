@@ -3,7 +3,9 @@
 
 use std::collections::VecDeque;
 
-use crate::session::connection::{Connection, Mark};
+use crate::base::limits::SEND_WORK_NS;
+use crate::session::connection::Connection;
+use crate::session::writing::Mark;
 
 /// The rows of marked connections, by slot.
 #[derive(Default)]
@@ -19,17 +21,29 @@ impl Rows {
     /// Has a connection sent to in this turn.
     #[inline]
     pub fn mark_prompt(&mut self, connection: &mut Connection, index: u32) {
-        if connection.mark != Mark::Prompt {
-            connection.mark = Mark::Prompt;
+        if connection.writing.mark != Mark::Prompt {
+            connection.writing.mark = Mark::Prompt;
             self.prompt.push(index);
         }
+    }
+
+    /// Has a receiver of a message sent to; returns the work that its publisher is
+    /// charged for that. The bulk row is charged when it is sent to.
+    #[inline(always)]
+    pub fn mark_receiver(&mut self, connection: &mut Connection, index: u32, is_bulk: bool) -> u64 {
+        if is_bulk {
+            self.mark_bulk(connection, index);
+            return 0;
+        }
+        self.mark_prompt(connection, index);
+        SEND_WORK_NS
     }
 
     /// Has a connection sent to in this turn or a later one.
     #[inline]
     pub fn mark_bulk(&mut self, connection: &mut Connection, index: u32) {
-        if connection.mark == Mark::Unmarked {
-            connection.mark = Mark::Bulk;
+        if connection.writing.mark == Mark::Unmarked {
+            connection.writing.mark = Mark::Bulk;
             self.bulk.push_back(index);
             self.bulk_marked += 1;
         }

@@ -4,8 +4,8 @@
 use super::super::Shard;
 use super::super::admit::is_reserved_subject;
 use super::super::frame::Frame;
-use super::super::input::{Line, Outcome};
-use super::super::message::{Message, Place};
+use super::super::input::Outcome;
+use super::super::message::{Line, Message, Place};
 use super::super::message_trace::{PartName, Published, TracePart, Traces, Wish};
 use super::super::rewrite::header_of_line;
 use super::super::trace_notes::Notes;
@@ -28,7 +28,7 @@ impl Shard {
         };
         let connection = &self.connections[index];
         let rights = self.config.authority.rights();
-        let rights = rights.get(connection.rights);
+        let rights = rights.get(connection.login.rights);
         if is_reserved_subject(destination)
             || rights.is_some_and(|rights| !rights.may_publish(destination))
         {
@@ -37,7 +37,7 @@ impl Shard {
         }
         let interest = &self.interests[connection.account];
         // Nothing is redirected where the detour is known already.
-        let mapped_to = interest.end_of_detour(connection.last_route, message.subject);
+        let mapped_to = interest.end_of_detour(connection.reading.last_route, message.subject);
         self.notices.traces.current = Some(Box::new(Published {
             account: connection.account,
             at: self.clock.mono,
@@ -66,7 +66,7 @@ impl Shard {
     /// Counts a message that nobody gets.
     fn swallow(&mut self, index: u32, message: &Publish<'_>) -> Outcome {
         let connection = &mut self.connections[index];
-        connection.heartbeat.last_input = self.clock.mono;
+        connection.liveness.last_input = self.clock.mono;
         connection.traffic.count_in(message.size());
         Outcome::Done
     }

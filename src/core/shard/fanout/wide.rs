@@ -26,7 +26,8 @@ use crate::base::id::CoreId;
 use crate::base::limits::{DELIVERY_WORK_NS, TRACED_DELIVERY_WORK_NS};
 use crate::base::width;
 use crate::route::receivers::{Route, Target};
-use crate::session::connection::{Behind, Hold};
+use crate::session::input::Hold;
+use crate::session::stalling::Behind;
 
 impl Shard {
     /// Whether a message to so many receivers, weighed by its length, may go its
@@ -65,7 +66,7 @@ impl Shard {
         let from = match message.source {
             Source::Connection { slot, .. } => {
                 if !self.is_mutant(Mutant::OvertakeWide) {
-                    self.connections[slot].hold = Hold::FanOut;
+                    self.connections[slot].input.hold_for(Hold::FanOut);
                 }
                 From::Connection(self.connections.key(slot), published)
             }
@@ -109,6 +110,7 @@ impl Shard {
         let route = interest.take_route(place.at);
         let since = interest.gone_sequence();
         let receivers = route.receivers();
+        debug_assert!(receivers > 0, "an empty route is not worth a turn");
         let large = &self.scratch.large;
         let flight =
             self.connections
@@ -223,6 +225,10 @@ impl Shard {
             },
             From::Connection(..) | From::Server => None,
         };
+        debug_assert!(
+            wide.done >= plain_len,
+            "those without a group have had their turn"
+        );
         let interest = &self.interests[wide.place.account];
         let found = match &name {
             Some(name) => {
@@ -296,6 +302,7 @@ impl Shard {
     }
 
     fn finish_wide(&mut self, wide: WideFanOut) {
+        debug_assert!(self.backlog.wide.is_none(), "the next one may begin");
         let place = wide.place;
         let message = message_of(wide.source, &wide.line, wide.has_header, wide.size);
         let behind = wide.flight.behind();
@@ -346,13 +353,13 @@ impl Shard {
             self.tell_no_responders(index, subject, reply);
         }
         let connection = &mut self.connections[index];
-        if connection.hold != Hold::FanOut {
+        if connection.input.hold() != Hold::FanOut {
             return;
         }
-        connection.behind = behind;
-        connection.hold = Hold::None;
+        connection.stalling.behind = behind;
+        connection.input.end(Hold::FanOut);
         self.stall_if_ahead(index);
-        if self.connections[index].hold == Hold::None {
+        if self.connections[index].input.hold() == Hold::None {
             self.release(index);
         }
     }

@@ -2,9 +2,9 @@
 
 use crate::clock::Time;
 use crate::history::{Command, History, Tick};
+use crate::model::{Acceptance, Allowed, Executed, Leave, Seen};
 use crate::policy::mapping::destinations;
 use crate::policy::{Bound, Claim, Verdict};
-use crate::twin::{Acceptance, Allowed, Executed, Leave, Seen};
 
 impl History {
     /// Takes note of the commands up to a number of bytes. Those of a connection

@@ -1,9 +1,9 @@
 //! What a reload must do to the connections of a core.
 
 use crate::history::{History, Tick};
+use crate::model::commands::{ACCOUNT_FULL, violation};
+use crate::model::{Acceptance, Lasting, Seen};
 use crate::policy::{Bound, Claim, Verdict};
-use crate::twin::commands::{ACCOUNT_FULL, violation};
-use crate::twin::{Acceptance, Lasting, Seen};
 
 /// What becomes of a connection.
 enum Fate {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Time;
 use crate::history::{History, Tick};
+use crate::model::{Allowed, Leave};
 use crate::protocol::reaches;
-use crate::twin::{Allowed, Leave};
 
 /// A request that may be answered: its time, and answers to it.
 type Open = Option<(Time, u32)>;
