@@ -241,3 +241,27 @@ fn pong_comes_after_what_other_cores_have_put_off() {
         assert_eq!(shards.peer(receiver).output, b"MSG a 1 1\r\nx\r\n");
     }
 }
+
+#[test]
+fn very_many_are_told_of_new_info_once_and_in_pieces() {
+    let mut world = World::new(1);
+    let crowd: Vec<usize> = (0..20_000)
+        .map(|_| world.client(0, b"CONNECT {\"protocol\":1}\r\n"))
+        .collect();
+    for &client in &crowd {
+        // The first PONG comes with INFO.
+        world.shards.send(client, b"PING\r\n");
+        world.shards.forget_output(client);
+    }
+    let late = world.client(0, b"CONNECT {\"protocol\":1}\r\n");
+    world.shards.announce_info(0);
+    assert!(world.turns_until_rest() >= TURNS_MIN);
+    for &client in &crowd {
+        assert_eq!(count(&world.shards.peer(client).output, b"INFO {"), 1);
+    }
+    assert_eq!(
+        count(&world.shards.peer(late).output, b"INFO {"),
+        0,
+        "it waits for its first PONG"
+    );
+}

@@ -177,6 +177,11 @@ impl Shards {
         shard.on_hangup(peer.key, CloseReason::ClientClosed);
     }
 
+    /// A core tells its clients what INFO says now.
+    pub fn announce_info(&mut self, core: usize) {
+        self.cores[core].shard.announce_info();
+    }
+
     /// Every core takes a turn.
     pub fn take_turns(&mut self) {
         for core in 0..self.cores.len() {

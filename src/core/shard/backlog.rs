@@ -28,6 +28,8 @@ pub(super) struct Backlog {
     pub wide: Option<Box<WideFanOut>>,
     /// Subscriptions that are being ended.
     pub withdrawals: VecDeque<Withdrawal>,
+    /// The slot from which on connections are yet to be told of new INFO.
+    pub announcing: Option<u32>,
 }
 
 impl Backlog {
@@ -39,6 +41,7 @@ impl Backlog {
             || !self.paused.is_empty()
             || !self.wide_waiters.is_empty()
             || self.wide.is_some()
+            || self.announcing.is_some()
             || (!self.withdrawals.is_empty() && !links_are_full)
     }
 

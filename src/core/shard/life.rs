@@ -238,21 +238,6 @@ impl Shard {
         }
     }
 
-    /// Sends INFO to every client that wants to hear of changes (CONNECT's
-    /// `protocol` 1) and has had its first PONG.
-    pub fn announce_info(&mut self) {
-        let keys: Vec<ConnectionKey> = self.connections.keys().collect();
-        for key in keys {
-            let connection = &self.connections[key.index];
-            let hears = connection.options.protocol >= 1 && connection.liveness.first_pong_sent;
-            if hears && !connection.input.is_closing() {
-                let line = self.info_line(key.index, false);
-                self.log_out_line(key.index, &line);
-                self.connections.send_bulk(key.index, &line);
-            }
-        }
-    }
-
     /// Closes some connections because the server goes away; returns how many
     /// are left.
     pub fn close_some(&mut self, count: usize) -> usize {
@@ -355,7 +340,7 @@ impl Shard {
     }
 
     /// Logs a line that is sent, if lines are logged.
-    fn log_out_line(&self, index: u32, bytes: &[u8]) {
+    pub(super) fn log_out_line(&self, index: u32, bytes: &[u8]) {
         if self.config.trace {
             self.log_sent(index, bytes);
         }
@@ -376,7 +361,7 @@ impl Shard {
         self.send(index, &line);
     }
 
-    fn info_line(&self, index: u32, after_ping: bool) -> Vec<u8> {
+    pub(super) fn info_line(&self, index: u32, after_ping: bool) -> Vec<u8> {
         let connection = &self.connections[index];
         let client_ip = match connection.hides_address {
             true => String::new(),

@@ -33,6 +33,7 @@
 //! Reading order: `turn`, `input`, `commands`, `fanout`, `connections`, `mesh`.
 
 mod admit;
+mod announce;
 mod authenticate;
 mod backlog;
 mod commands;

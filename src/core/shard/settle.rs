@@ -60,6 +60,7 @@ impl Shard {
         self.serve(Hold::Over, |backlog| &mut backlog.released);
         self.work.grant(backlog_ns / 2);
         self.step_wide();
+        self.announce_some();
         self.step_withdrawals();
         self.work.grant(backlog_ns);
         self.serve(Hold::Paused, |backlog| &mut backlog.paused);
