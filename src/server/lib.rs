@@ -19,6 +19,7 @@ mod listeners;
 mod listening;
 mod logging;
 mod mailbox;
+mod memory;
 mod mesh;
 mod net;
 mod notify;
@@ -45,6 +46,7 @@ use trunkline_core::session::authority::Authority;
 /// Does what the command line says; returns when the process is to end. To be
 /// called before there is a second thread.
 pub fn run() -> ExitCode {
+    memory::join_what_is_freed();
     let notifier = Notifier::take_from_environment();
     let start = match cli::command(std::env::args_os().skip(1)) {
         Command::Exit(exit) => {

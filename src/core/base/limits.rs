@@ -75,6 +75,11 @@ pub const STALL_WAITERS_MAX: usize = 64;
 /// send there wait: their sockets are not read.
 pub const LINK_BYTES_MAX: usize = 1 << 20;
 
+/// Bytes of changes of interest on their way to one other core. Beyond, clients that
+/// change interest wait, and so do subscriptions that end: the other core applies all
+/// that it sees at once.
+pub const LINK_CONTROL_BYTES_MAX: usize = 16 << 10;
+
 /// Bytes of the names of queue groups in one message between cores; the others
 /// follow with another copy of it.
 pub const FRAME_QUEUES_BYTES_MAX: usize = 16 << 20;
@@ -111,6 +116,10 @@ pub const ROUTE_SWEEP_PLACES_PER_TURN: u32 = 256;
 
 /// The same of a core that has nothing else to do, before it sleeps.
 pub const ROUTE_TRIM_PLACES_MAX: u32 = 16 << 10;
+
+/// Subscriptions that have ended together from which on it is worth the time to give
+/// what they took back to the system.
+pub const ENDED_WORTH_GIVING_BACK: usize = 100_000;
 
 /// Free slots of each table that an idle core gives up before it sleeps.
 pub const TRIMMED_SLOTS_MAX: usize = 1 << 20;
@@ -229,7 +238,7 @@ pub const CLOSE_WORK_NS: u64 = 10_000;
 pub const SENT_BYTES_PER_NS: u64 = 4;
 
 /// Work of making or ending a subscription, on this core or on another one.
-pub const SUBSCRIPTION_WORK_NS: u64 = 500;
+pub const SUBSCRIPTION_WORK_NS: u64 = 1_000;
 
 /// Work of inflating a message, per byte that comes out.
 pub const INFLATED_BYTE_WORK_NS: u64 = 2;

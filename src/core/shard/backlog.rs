@@ -28,6 +28,8 @@ pub(super) struct Backlog {
     pub wide: Option<Box<WideFanOut>>,
     /// Subscriptions that are being ended.
     pub withdrawals: VecDeque<Withdrawal>,
+    /// Subscriptions that were ended since the core was idle.
+    pub ended: usize,
     /// The slot from which on connections are yet to be told of new INFO.
     pub announcing: Option<u32>,
 }

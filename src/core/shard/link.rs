@@ -10,7 +10,8 @@ use std::collections::VecDeque;
 
 use crate::base::id::ConnectionKey;
 use crate::base::limits::{
-    LINK_BATCHES_MAX, LINK_BYTES_MAX, LINK_SPARE_BATCHES_MAX, LINK_SPARE_BYTES_MAX,
+    LINK_BATCHES_MAX, LINK_BYTES_MAX, LINK_CONTROL_BYTES_MAX, LINK_SPARE_BATCHES_MAX,
+    LINK_SPARE_BYTES_MAX,
 };
 
 /// What one core sends to another.
@@ -28,6 +29,8 @@ pub struct MeshBatch {
     pub(super) delivered: usize,
     /// Bytes that the batch carried, still known when it returns empty.
     weight: usize,
+    /// Those of them that were changes of interest.
+    control_weight: usize,
 }
 
 impl MeshBatch {
@@ -68,6 +71,7 @@ pub(super) struct Link {
     /// Batches given to the shell and not returned.
     in_flight_batches: usize,
     in_flight_bytes: usize,
+    in_flight_control_bytes: usize,
     sent_sequence: u64,
     returned_sequence: u64,
     /// Somebody waits for returns that the peer has not been asked for.
@@ -100,9 +104,15 @@ impl Link {
         self.in_flight_batches < LINK_BATCHES_MAX - 1 && (!self.open.is_empty() || self.demand)
     }
 
-    /// Whether publishers and clients that change interest have to wait.
+    /// Whether publishers have to wait.
     pub fn is_full(&self) -> bool {
         self.bytes_under_way() >= LINK_BYTES_MAX || self.in_flight_batches >= LINK_BATCHES_MAX - 1
+    }
+
+    /// Whether clients that change interest have to wait.
+    pub fn is_full_of_changes(&self) -> bool {
+        let control_bytes = self.in_flight_control_bytes + self.open.control.len();
+        self.is_full() || control_bytes >= LINK_CONTROL_BYTES_MAX
     }
 
     /// Batches given to the shell and not returned.
@@ -155,6 +165,8 @@ impl Link {
         batch.wants_return = wants_return || is_last;
         batch.weight = batch.bytes();
         self.in_flight_bytes += batch.weight;
+        batch.control_weight = batch.control.len();
+        self.in_flight_control_bytes += batch.control_weight;
         batch
     }
 
@@ -171,6 +183,7 @@ impl Link {
         self.returned_sequence = batch.sequence;
         self.in_flight_batches -= 1;
         self.in_flight_bytes -= batch.weight;
+        self.in_flight_control_bytes -= batch.control_weight;
         if self.spare.len() < LINK_SPARE_BATCHES_MAX {
             batch.control.shrink_to(LINK_SPARE_BYTES_MAX);
             batch.data.shrink_to(LINK_SPARE_BYTES_MAX);

@@ -153,9 +153,9 @@ impl Mesh {
         })
     }
 
-    /// A core whose link has no room.
-    pub fn full_link(&self) -> Option<CoreId> {
-        let full = self.links.iter().position(Link::is_full)?;
+    /// A core whose link has no room for changes of interest.
+    pub fn link_full_of_changes(&self) -> Option<CoreId> {
+        let full = self.links.iter().position(Link::is_full_of_changes)?;
         u8::try_from(full).ok().map(CoreId)
     }
 

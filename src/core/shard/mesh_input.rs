@@ -153,7 +153,7 @@ impl Shard {
 
     /// Holds a connection that changes interest while any link is full.
     pub(super) fn wait_for_any_link(&mut self, index: u32) -> bool {
-        let full = self.mesh.full_link();
+        let full = self.mesh.link_full_of_changes();
         if let Some(core) = full {
             self.wait_for_link(index, core);
         }

@@ -87,7 +87,7 @@ use bytes::Bytes;
 use crate::base::budget::Budget;
 use crate::base::deadlines::Deadlines;
 use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
-use crate::base::limits::Limits;
+use crate::base::limits::{ENDED_WORTH_GIVING_BACK, Limits};
 use crate::base::moment::Moment;
 use crate::base::rng::Rng;
 use crate::session::authority::Authority;
@@ -254,7 +254,9 @@ impl Shard {
     pub fn has_work(&self) -> bool {
         self.connections.has_marked()
             || !self.connections.over.is_empty()
-            || self.backlog.has_work(self.mesh.full_link().is_some())
+            || self
+                .backlog
+                .has_work(self.mesh.link_full_of_changes().is_some())
             || self.is_revising()
             || self.mesh.has_work()
     }
@@ -296,11 +298,13 @@ impl Shard {
     }
 
     /// Frees memory that only a busy core needs; to be called before a longer
-    /// sleep.
-    pub fn trim(&mut self) {
+    /// sleep. True if so much was freed lately that the allocator should give it
+    /// back to the system.
+    pub fn trim(&mut self) -> bool {
         self.interests.trim();
         self.connections.pool.trim();
         self.mesh.trim();
+        std::mem::take(&mut self.backlog.ended) >= ENDED_WORTH_GIVING_BACK
     }
 
     /// When the shard wants to be called next, if nothing happens before.

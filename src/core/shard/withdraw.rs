@@ -46,7 +46,7 @@ impl Shard {
     /// allow; at least one step.
     pub(super) fn step_withdrawals(&mut self) {
         while let Some(mut withdrawal) = self.backlog.withdrawals.pop_front() {
-            if let Some(core) = self.mesh.full_link() {
+            if let Some(core) = self.mesh.link_full_of_changes() {
                 self.mesh.links[core.index()].demand_return();
                 self.backlog.withdrawals.push_front(withdrawal);
                 return;
@@ -84,6 +84,7 @@ impl Shard {
                 mesh.announce(withdrawal.account, announcement);
             });
             self.work.charge(SUBSCRIPTION_WORK_NS);
+            self.backlog.ended += 1;
         }
         withdrawal.is_over()
     }

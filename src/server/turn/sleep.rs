@@ -11,6 +11,7 @@ use rustix::time::Timespec;
 use super::Core;
 use super::pacing::NAP_NS;
 use crate::executor::Park;
+use crate::memory;
 
 /// How long a core sleeps in its poller before it sleeps in the executor.
 const SHALLOW_SLEEP_NS: u64 = 20_000_000;
@@ -74,7 +75,9 @@ impl Core {
         let first_ns = wait_ns.min(TRIM_AFTER_NS);
         let is_over = park.wait(Duration::from_nanos(first_ns)).await?;
         if !is_over && wait_ns > first_ns {
-            self.shard.trim();
+            if self.shard.trim() {
+                memory::give_back();
+            }
             park.wait(Duration::from_nanos(wait_ns - first_ns)).await?;
         }
         Ok(())
