@@ -287,15 +287,16 @@ impl History {
             let Some(max) = model.connections_max else {
                 continue;
             };
-            let is_here = |record: &&Conn| {
+            let is_here = |(_, record): &(usize, &Conn)| {
                 let bound = record.standing.bound.as_ref();
                 !record.is_doomed
                     && record.standing.checking.is_none()
                     && bound.is_some_and(|bound| bound.account == account)
             };
-            let count = self.conns.iter().filter(is_here).count();
-            if count > max as usize {
-                return Err(format!("{count} connections in account {account} of {max}"));
+            let here = self.conns.iter().enumerate().filter(is_here);
+            let here: Vec<usize> = here.map(|(number, _)| number).collect();
+            if here.len() > max as usize {
+                return Err(format!("connections {here:?} in account {account} of {max}"));
             }
         }
         Ok(())
