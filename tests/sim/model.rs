@@ -296,7 +296,9 @@ impl History {
             let here = self.conns.iter().enumerate().filter(is_here);
             let here: Vec<usize> = here.map(|(number, _)| number).collect();
             if here.len() > max as usize {
-                return Err(format!("connections {here:?} in account {account} of {max}"));
+                return Err(format!(
+                    "connections {here:?} in account {account} of {max}"
+                ));
             }
         }
         Ok(())
