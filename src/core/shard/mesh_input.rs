@@ -145,7 +145,10 @@ impl Shard {
     pub(super) fn wait_for_link(&mut self, index: u32, core: CoreId) {
         let key = self.connections.key(index);
         let link = &mut self.mesh.links[core.index()];
-        debug_assert!(link.is_full(), "who waits for nothing would wait for ever");
+        debug_assert!(
+            link.is_full_of_changes(),
+            "who waits for nothing would wait for ever"
+        );
         link.wait_for_room(key);
         let hold = Hold::LinkFull(core);
         self.connections[index].input.hold_for(hold);
