@@ -2,6 +2,8 @@
 //! server, so that none can spoil another.
 #![allow(clippy::unwrap_used, reason = "tests may unwrap")]
 
+#[path = "blackbox/admission.rs"]
+mod admission;
 #[path = "blackbox/bad_tls.rs"]
 mod bad_tls;
 #[path = "blackbox/bad_websocket.rs"]

@@ -37,7 +37,6 @@ const AT_RANDOM: &[&str] = &[
 /// (which the reference says when it binds; here it is started on another one).
 const STRICTER: &[&str] = &[
     "can not be negative",
-    "missing 'cert_file' in TLS configuration",
     "missing field dest for mapping destination",
     "authorization has a password but no user",
     "invalid port",

@@ -120,7 +120,7 @@ fn encoder(bench: &mut Bench) {
             client_id: 77,
             client_ip: "127.0.0.1",
             is_websocket: false,
-            max_payload: 1 << 20,
+            max_payload: Some(1 << 20),
             account: None,
         };
         info::encode(&server, black_box(&about), &mut line);

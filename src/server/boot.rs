@@ -127,6 +127,9 @@ fn announce_start(start: &Start, placing: &Placing, server: &ServerInfo) {
         info!("Using configuration file: {} ({digest})", file.display());
     }
     info!("  Cores:    {placing}");
+    for notice in &start.options.notices {
+        warn!("{notice}");
+    }
 }
 
 /// Who accepts connections, on the first core.
@@ -135,7 +138,7 @@ fn acceptors(
     client: TcpListener,
     websocket: Option<TcpListener>,
 ) -> std::io::Result<Vec<Acceptor>> {
-    let connections_max = options.max_connections.unwrap_or(usize::MAX);
+    let connections_max = options.connections_max();
     let client = (Door::Client, client);
     let websocket = websocket.map(|listener| (Door::Websocket, listener));
     let doors = std::iter::once(client).chain(websocket);

@@ -33,6 +33,7 @@ mod signal_loop;
 mod signals;
 mod topology;
 mod turn;
+mod unchangeable;
 mod work;
 
 use std::path::Path;

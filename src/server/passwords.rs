@@ -2,11 +2,12 @@
 //! takes tens to hundreds of milliseconds, which no core has.
 //!
 //! One thread also means that whoever guesses passwords keeps one CPU busy at
-//! most. What fitted lately is known by a keyed digest: a thousand clients of
-//! one user that come back cost one check, not a thousand.
+//! most. What fitted lately, and what did not, is known by a keyed digest: a
+//! thousand clients of one user that come back cost one check, not a thousand,
+//! and so do those that go on trying an old password.
 //!
-//! Bounds: the queue has its own; [`VERIFIED_MAX`] digests are kept, the oldest
-//! goes.
+//! Bounds: the queue has its own; [`KNOWN_MAX`] digests of each kind are kept,
+//! the oldest goes.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::Ordering;
@@ -18,10 +19,11 @@ use trunkline_core::base::id::CoreId;
 use trunkline_core::shard::login::PasswordCheck;
 
 use crate::cores::Cores;
-use crate::work::password_queue::PasswordQueue;
+use crate::work::password_queue::{PasswordQueue, Turns};
 
-/// Pairs of hash and password that are known to fit.
-const VERIFIED_MAX: usize = 1024;
+/// Pairs of hash and password that are known to fit, and others that are known
+/// not to: who guesses makes nobody forgotten who knows.
+const KNOWN_MAX: usize = 1024;
 
 /// Answers that go to the cores together.
 const ANSWERS_PER_LETTER: usize = 64;
@@ -32,18 +34,46 @@ const LETTER_PAUSE: Duration = Duration::from_millis(5);
 /// The checker, which can be told to forget.
 #[derive(Clone)]
 pub struct PasswordChecker {
-    verified: Arc<Mutex<Verified>>,
+    known: Arc<Mutex<Known>>,
 }
 
-/// Digests of the pairs that have fitted lately. The digest is keyed with random
+/// The answers of lately, by digests of the pairs. The digest is keyed with random
 /// bytes of this process, and never leaves it.
-struct Verified {
+struct Known {
     key: [u8; 32],
-    digests: HashSet<[u8; 32]>,
+    fitting: Digests,
+    wrong: Digests,
+}
+
+/// Some digests, the oldest first.
+#[derive(Default)]
+struct Digests {
+    all: HashSet<[u8; 32]>,
     order: VecDeque<[u8; 32]>,
 }
 
-impl Verified {
+impl Digests {
+    fn keep(&mut self, digest: [u8; 32]) {
+        if self.all.insert(digest) {
+            self.order.push_back(digest);
+        }
+        if self.order.len() > KNOWN_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.all.remove(&oldest);
+        }
+    }
+}
+
+impl Known {
+    fn new(key: [u8; 32]) -> Self {
+        Self {
+            key,
+            fitting: Digests::default(),
+            wrong: Digests::default(),
+        }
+    }
+
     fn digest(&self, check: &PasswordCheck) -> [u8; 32] {
         let mut digest = Sha256::new();
         digest.update(self.key);
@@ -54,19 +84,39 @@ impl Verified {
         digest.finalize().into()
     }
 
-    fn knows(&self, check: &PasswordCheck) -> bool {
-        self.digests.contains(&self.digest(check))
+    /// Whether a password belongs to its hash, if that is known.
+    fn fits(&self, check: &PasswordCheck) -> Option<bool> {
+        let digest = self.digest(check);
+        let fits = self.fitting.all.contains(&digest);
+        (fits || self.wrong.all.contains(&digest)).then_some(fits)
     }
 
-    fn keep(&mut self, check: &PasswordCheck) {
+    fn keep(&mut self, check: &PasswordCheck, fits: bool) {
         let digest = self.digest(check);
-        if self.digests.insert(digest) {
-            self.order.push_back(digest);
+        match fits {
+            true => self.fitting.keep(digest),
+            false => self.wrong.keep(digest),
         }
-        if self.order.len() > VERIFIED_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.digests.remove(&oldest);
+    }
+}
+
+/// Answers on their way to the cores that asked.
+#[derive(Default)]
+struct Answers(HashMap<CoreId, Vec<(PasswordCheck, bool)>>);
+
+impl Answers {
+    /// Adds one; what has become much is brought to its core.
+    fn add(&mut self, cores: &Cores, core: CoreId, check: PasswordCheck, fits: bool) {
+        let answers = self.0.entry(core).or_default();
+        answers.push((check, fits));
+        if answers.len() >= ANSWERS_PER_LETTER {
+            deliver(cores, core, std::mem::take(answers));
+        }
+    }
+
+    fn bring(&mut self, cores: &Cores) {
+        for (core, answers) in self.0.drain().filter(|(_, answers)| !answers.is_empty()) {
+            deliver(cores, core, answers);
         }
     }
 }
@@ -78,11 +128,7 @@ impl PasswordChecker {
         let mut key = [0; 32];
         rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())?;
         let checker = Self {
-            verified: Arc::new(Mutex::new(Verified {
-                key,
-                digests: HashSet::new(),
-                order: VecDeque::new(),
-            })),
+            known: Arc::new(Mutex::new(Known::new(key))),
         };
         let own = checker.clone();
         std::thread::Builder::new()
@@ -91,37 +137,35 @@ impl PasswordChecker {
         Ok(checker)
     }
 
-    /// Forgets what has fitted, as hashes may have changed.
+    /// Forgets all answers, as hashes may have changed.
     pub fn forget(&self) {
-        let mut verified = self.verified();
-        verified.digests.clear();
-        verified.order.clear();
+        let mut known = self.known();
+        *known = Known::new(known.key);
     }
 
-    fn verified(&self) -> MutexGuard<'_, Verified> {
-        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn run(&self, queue: &PasswordQueue, cores: &Cores) {
+        let mut turns = Turns::default();
+        let mut answers = Answers::default();
         loop {
-            let mut answers: HashMap<CoreId, Vec<(PasswordCheck, bool)>> = HashMap::new();
-            // Quick answers go together; a slow one is waited for alone.
-            for _ in 0..ANSWERS_PER_LETTER {
-                let Some((core, check)) = queue.take(answers.is_empty()) else {
-                    break;
-                };
-                let is_known = self.verified().knows(&check);
-                let fits = is_known || fits(&check);
-                if fits && !is_known {
-                    self.verified().keep(&check);
-                }
-                answers.entry(core).or_default().push((check, fits));
-                if !is_known {
-                    break;
+            // What is known goes first, then one check of the source whose turn it is.
+            for (core, check) in queue.take(turns.is_empty()) {
+                let known = self.known().fits(&check);
+                match known {
+                    Some(fits) => answers.add(cores, core, check, fits),
+                    None => turns.put(core, check),
                 }
             }
-            for (core, answers) in answers {
-                deliver(cores, core, answers);
+            answers.bring(cores);
+            if let Some((core, check)) = turns.take() {
+                let known = self.known().fits(&check);
+                let fits = known.unwrap_or_else(|| fits(&check));
+                self.known().keep(&check, fits);
+                answers.add(cores, core, check, fits);
+                answers.bring(cores);
             }
         }
     }
@@ -182,21 +226,23 @@ mod tests {
     }
 
     #[test]
-    fn what_has_fitted_is_known_for_a_while() {
-        let mut verified = Verified {
-            key: [7; 32],
-            digests: HashSet::new(),
-            order: VecDeque::new(),
-        };
+    fn answers_are_known_for_a_while() {
+        let mut known = Known::new([7; 32]);
         let first = check(1, "hash", "0");
-        verified.keep(&first);
-        verified.keep(&first);
-        assert!(verified.knows(&check(2, "hash", "0")));
-        assert!(!verified.knows(&check(1, "hash", "1")));
-        assert!(!verified.knows(&check(1, "has", "h0")));
-        for number in 1..=VERIFIED_MAX {
-            verified.keep(&check(1, "hash", &number.to_string()));
+        known.keep(&first, true);
+        known.keep(&first, true);
+        assert_eq!(known.fits(&check(2, "hash", "0")), Some(true));
+        assert_eq!(known.fits(&check(1, "hash", "1")), None);
+        assert_eq!(known.fits(&check(1, "has", "h0")), None);
+        for number in 1..=KNOWN_MAX {
+            known.keep(&check(1, "hash", &number.to_string()), false);
         }
-        assert!(!verified.knows(&first) && verified.digests.len() == VERIFIED_MAX);
+        assert_eq!(known.fits(&check(1, "hash", "1")), Some(false));
+        assert_eq!(known.fits(&first), Some(true), "guesses do not push it out");
+        for number in 1..=KNOWN_MAX {
+            known.keep(&check(1, "other", &number.to_string()), true);
+        }
+        assert_eq!(known.fits(&first), None);
+        assert_eq!(known.fitting.order.len(), KNOWN_MAX);
     }
 }

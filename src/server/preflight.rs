@@ -48,7 +48,7 @@ pub fn check(options: &Options, shards: usize) -> Result<Report, String> {
     );
     let mut warnings = Vec::from_iter(warning);
     let (connections_max, warning) =
-        judge_descriptors(raise(Resource::Nofile), shards, options.max_connections)?;
+        judge_descriptors(raise(Resource::Nofile), shards, options.connections_max())?;
     warnings.extend(warning);
     Ok(Report {
         warnings,
@@ -172,7 +172,7 @@ fn judge_memlock(
 fn judge_descriptors(
     soft: Option<u64>,
     shards: usize,
-    max_connections: Option<usize>,
+    max_connections: usize,
 ) -> Result<(usize, Option<String>), String> {
     let own = DESCRIPTORS_FIXED + DESCRIPTORS_PER_SHARD * shards as u64;
     let soft = soft.unwrap_or(u64::MAX);
@@ -183,9 +183,9 @@ fn judge_descriptors(
         ));
     }
     let room = usize::try_from(soft - own).unwrap_or(usize::MAX);
-    let warning = max_connections.filter(|limit| *limit > room).map(|limit| {
+    let warning = (max_connections > room).then(|| {
         format!(
-            "RLIMIT_NOFILE is {soft}: room for {room} connections, max_connections is {limit}; {advice}"
+            "RLIMIT_NOFILE is {soft}: room for {room} connections, max_connections is {max_connections}; {advice}"
         )
     });
     Ok((room, warning))
@@ -290,12 +290,12 @@ mod tests {
 
     #[test]
     fn descriptors_are_compared_with_max_connections() {
-        assert_eq!(judge_descriptors(None, 4, Some(65536)).unwrap().1, None);
-        assert_eq!(judge_descriptors(Some(20000), 4, None).unwrap().1, None);
-        let (room, warning) = judge_descriptors(Some(1024), 2, Some(65536)).unwrap();
+        assert_eq!(judge_descriptors(None, 4, 65536).unwrap().1, None);
+        assert_eq!(judge_descriptors(Some(20000), 4, 0).unwrap().1, None);
+        let (room, warning) = judge_descriptors(Some(1024), 2, 65536).unwrap();
         assert_eq!(room, 1024 - 64 - 32);
         assert!(warning.unwrap().contains("room for 928 connections"));
-        assert!(judge_descriptors(Some(80), 1, None).is_err());
+        assert!(judge_descriptors(Some(80), 1, 0).is_err());
     }
 
     #[test]

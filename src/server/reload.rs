@@ -13,7 +13,7 @@ use trunkline_core::base::id::AccountId;
 use trunkline_core::base::width::size;
 use trunkline_core::session::authority::Authority;
 use trunkline_core::session::certificate::TlsFacts;
-use trunkline_core::session::policy::{ConnectionType, Policy};
+use trunkline_core::session::policy::ConnectionType;
 use trunkline_core::shard::reload::Settings;
 use trunkline_core::wire::info::ServerInfo;
 
@@ -29,6 +29,7 @@ use crate::options::{Options, leaf};
 use crate::passwords::PasswordChecker;
 use crate::settings::{describe, limits};
 use crate::turn::Core;
+use crate::unchangeable::{refuse_changes, shown};
 
 /// Between two looks at whether all connections have been revised.
 const REVISION_POLL: Duration = Duration::from_millis(5);
@@ -179,7 +180,7 @@ impl Reloader {
             let surplus = size(count.saturating_sub(limit));
             self.close_some(Some(id), surplus);
         }
-        let limit = self.options.max_connections.unwrap_or(usize::MAX);
+        let limit = self.options.connections_max();
         let counts = self
             .cores
             .ask_all(|core, _| core.shard_mut().connection_count());
@@ -218,7 +219,7 @@ impl Reloader {
             authority: Arc::clone(&self.authority),
             trace: self.options.trace,
         };
-        let connections_max = self.options.max_connections.unwrap_or(usize::MAX);
+        let connections_max = self.options.connections_max();
         self.ask(move |core| {
             core.set_connections_max(connections_max);
             core.shard_mut().reconfigure(settings.clone());
@@ -286,72 +287,6 @@ impl Pins {
         let own = tls.and_then(|tls| tls.peers.first());
         pins.is_empty() || own.is_some_and(|own| pins.contains(&own.key_sha256))
     }
-}
-
-/// What cannot change without a restart.
-fn refuse_changes(old: &Options, new: &Options) -> Result<(), String> {
-    let system = |options: &Options| {
-        options
-            .policy
-            .accounts
-            .get(1)
-            .map(|account| account.name.clone())
-    };
-    let websocket = |options: &Options| {
-        // Certificates may change, whether there are any may not.
-        options.websocket.clone().map(|mut websocket| {
-            websocket.tls = websocket.tls.map(|_| TlsOptions::default());
-            websocket
-        })
-    };
-    let own_users = |policy: &Policy| {
-        let user = policy.websocket_no_auth_user;
-        let name = user.map(|user| policy.users[user].identity.name().to_owned());
-        (policy.websocket_override.clone(), name)
-    };
-    if own_users(&old.policy) != own_users(&new.policy) {
-        return Err("config reload not supported for Websocket: its users differ".to_owned());
-    }
-    let is_plain_allowed =
-        |options: &Options| options.tls.as_ref().is_some_and(|tls| tls.allow_plain);
-    macro_rules! check {
-        ($($name:literal: $of:expr),* $(,)?) => {[$((
-            $name,
-            shown(&($of)(old)),
-            shown(&($of)(new)),
-        )),*]};
-    }
-    let checks = check!(
-        "Host": |options: &Options| options.host.clone(),
-        "Port": |options: &Options| options.port,
-        "ServerName": |options: &Options| options.server_name.clone(),
-        "Cores": |options: &Options| options.cores.clone(),
-        "NoHeaderSupport": |options: &Options| options.no_header_support,
-        "AllowNonTLS": is_plain_allowed,
-        "ProxyProtocol": |options: &Options| options.proxy_protocol,
-        "SystemAccount": system,
-        "HTTP": |options: &Options| options.monitoring.clone(),
-        "Websocket": websocket,
-    );
-    match checks.iter().find(|(_, old, new)| old != new) {
-        Some((name, old, new)) => Err(format!(
-            "config reload not supported for {name}: old={old}, new={new}"
-        )),
-        None => Ok(()),
-    }
-}
-
-/// A value for people: without the marks of Rust.
-fn shown(value: &impl std::fmt::Debug) -> String {
-    let text = format!("{value:?}");
-    let inner = match text.as_str() {
-        "None" => "",
-        text => text
-            .strip_prefix("Some(")
-            .and_then(|text| text.strip_suffix(')'))
-            .unwrap_or(text),
-    };
-    inner.trim_matches('"').to_owned()
 }
 
 /// Says what has changed, without secrets.

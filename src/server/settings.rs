@@ -100,7 +100,8 @@ pub fn limits(options: &Options) -> Limits {
         max_subscriptions: options.max_subscriptions,
         max_subscription_tokens: u32::from(options.max_subscription_tokens),
         ping_interval_ns: options.ping_interval_ns,
-        ping_max: options.ping_max,
+        ping_max: u32::try_from(options.ping_max.max(0)).unwrap_or(u32::MAX),
+        has_no_payload_limit: options.has_no_payload_limit,
         write_deadline_ns: options.write_deadline_ns,
         auth_timeout_ns: options.auth_timeout_ns,
         websocket_ping_interval_ns: websocket

@@ -147,3 +147,70 @@ fn terminate_does_not_hurry_a_lame_duck() {
     client.drain_to_end();
     assert_eq!(server.wait_for_end().status.code(), Some(0));
 }
+
+#[test]
+fn a_reload_can_be_tried_beforehand() {
+    let link = Link::new("test-reload", "nats-server");
+    let write = |name: &str, text: &str| {
+        let path = link.directory.join(name).display().to_string();
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let old = write("old.conf", "port: 5000\n");
+    let moved = write("moved.conf", "port: 5001\n");
+    let good = write("good.conf", "port: 5000\ndebug: true\n");
+    let bad = write("bad.conf", "prt: 1\n");
+    let large = write("large.conf", "max_payload: 2MB\nmax_pending: 1MB\n");
+    for (words, status, text) in [
+        (
+            vec!["-t", "-c", &old, "--test_reload", &good],
+            0,
+            format!("configuration file {good} can be reloaded"),
+        ),
+        (
+            vec!["-t", "-c", &old, "--test_reload", &old],
+            0,
+            format!("configuration file {old} can be reloaded"),
+        ),
+        (
+            vec!["-t", "-c", &old, "--test_reload", &moved],
+            3,
+            "config reload not supported for Port: old=5000, new=5001".to_owned(),
+        ),
+        (
+            vec!["-t", "-p", "6000", "-c", &old, "--test_reload", &moved],
+            0,
+            "can be reloaded".to_owned(),
+        ),
+        (
+            vec!["-t", "-c", &old, "--test_reload", &bad],
+            1,
+            "unknown field \"prt\"".to_owned(),
+        ),
+        (
+            vec!["-t", "-c", &bad, "--test_reload", &old],
+            1,
+            "unknown field \"prt\"".to_owned(),
+        ),
+        (
+            vec!["-t", "-c", &large],
+            1,
+            "max_payload (2097152) cannot be higher than max_pending (1048576)".to_owned(),
+        ),
+        (
+            vec!["-c", &old, "--test_reload", &good],
+            1,
+            "--test_reload can only be used together with -t".to_owned(),
+        ),
+        (
+            vec!["-t", "--test_reload", &good],
+            1,
+            "must specify [-c, --config] option".to_owned(),
+        ),
+    ] {
+        let output = link.run(&words);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(status), "{words:?} {said}");
+        assert!(said.contains(&text), "{words:?} {said}");
+    }
+}

@@ -224,7 +224,6 @@ impl History {
         let model = &self.policies.models[self.policies.version(record.core)];
         record.standing.is_open = true;
         record.standing.has_nonce = model.signs();
-        record.standing.bound = model.nobody();
     }
 
     /// Notes what a step of a core has done to its connections.

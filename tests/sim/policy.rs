@@ -194,8 +194,17 @@ impl Model {
     }
 
     /// Who clients without credentials are.
-    pub fn nobody(&self) -> Option<Bound> {
+    fn nobody(&self) -> Option<Bound> {
         self.no_auth.map(|user| self.bound(&self.users[user]))
+    }
+
+    /// Whether there is a user of the name or key that somebody claims, if it claims any.
+    pub fn lists(&self, claim: &Claim) -> bool {
+        match claim {
+            Claim::Nothing => true,
+            Claim::Signature { key, .. } => self.user(keys::public(*key)).is_some(),
+            Claim::Password(name, _) => self.user(name).is_some(),
+        }
     }
 
     /// Judges a CONNECT of a connection that was given a nonce or not.

@@ -168,26 +168,29 @@ pub const REPORT_WORK_PER_CONNECTION: usize = 4;
 pub const CLOSED_SUBSCRIPTIONS_MAX: usize = 64;
 
 /// Passwords of one core's clients that wait for their check or are in it;
-/// further clients are refused.
+/// further clients ask again after [`PASSWORD_CHECK_RETRY_NS`].
 pub const PASSWORD_CHECKS_MAX: usize = 4096;
 
 /// The same for clients of one source, so that no source keeps out others.
 pub const PASSWORD_CHECKS_SOURCE_MAX: u32 = 1024;
 
+/// After how long a client asks again for whose password there was no room.
+pub const PASSWORD_CHECK_RETRY_NS: u64 = 500_000_000;
+
 /// Failed log-in tries of one source (an IPv4 address, or the upper 64 bits of
-/// an IPv6 address) on one core that have no consequence; beyond, its tries wait
-/// for their turn. Client libraries and their tests fail some tens of times
-/// within seconds.
+/// an IPv6 address) on one core that have no consequence; beyond, the answers to
+/// its failures wait for their turn. Client libraries and their tests fail some
+/// tens of times within seconds.
 pub const FAILED_TRIES_FREE: u32 = 100;
 
 /// A failed try is forgotten after this long, one after the other.
 pub const FAILED_TRY_FORGOTTEN_NS: u64 = 100_000_000;
 
-/// Between two tries of a source that has failed too often.
+/// Between two answers to failures of a source that has failed too often.
 pub const FAILED_TRY_PAUSE_NS: u64 = 100_000_000;
 
-/// Tries of one source that wait for their turn; further ones are refused
-/// unheard.
+/// Answers to failures of one source that stand in line; those beyond wait as
+/// long as the last one.
 pub const FAILED_TRIES_WAITING_MAX: u32 = 32;
 
 /// Sources with failed tries that a core remembers; beyond, the half that failed
@@ -197,15 +200,12 @@ pub const FAILED_TRY_SOURCES_MAX: usize = 16 << 10;
 /// Between two log lines about one source that fails too often.
 pub const FAILED_TRIES_LOG_NS: u64 = 60_000_000_000;
 
-/// Requests that one connection may still answer by `allow_responses`; further
-/// ones cannot be answered.
+/// Requests that one connection may still answer by `allow_responses`; beyond,
+/// the oldest ones cannot be answered any more.
 pub const RESPONSES_MAX: usize = 65_536;
 
-/// Requests after which those that cannot be answered any more are forgotten...
-pub const RESPONSES_PRUNE_AFTER: usize = 4096;
-
-/// ...or nanoseconds after which they are.
-pub const RESPONSES_PRUNE_NS: u64 = 1_000_000_000;
+/// Bytes of their reply subjects; beyond, the same.
+pub const RESPONSES_BYTES_MAX: usize = 16 << 20;
 
 /// Receivers of a traced message that one core writes down; further ones are left
 /// out of the account.
@@ -308,6 +308,8 @@ pub struct Limits {
     /// Header block plus body, in bytes; beyond: `Maximum Payload Violation`
     /// and close.
     pub max_payload: u32,
+    /// Clients are told that there is no such limit.
+    pub has_no_payload_limit: bool,
     /// Arguments of a control line, in bytes; beyond: `maximum control line
     /// exceeded` and close.
     pub max_control_line: u32,
@@ -362,6 +364,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_payload: 1 << 20,
+            has_no_payload_limit: false,
             max_control_line: 4096,
             max_pending_bytes: 64 << 20,
             max_subscriptions: 0,

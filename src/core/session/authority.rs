@@ -2,6 +2,7 @@
 //! shared by all cores and made once per configuration.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -126,12 +127,21 @@ impl Authority {
         }
         let mut authority = Self::default();
         let mut rights = RightsCollector::new(older);
+        // Users share the permissions of their account: those are compiled once.
+        let mut compiled: BTreeMap<*const Permissions, RightsId> = BTreeMap::new();
         for (number, user) in (0u32..).zip(&policy.users) {
             authority.enter(number, &user.identity)?;
-            let compiled = user.permissions.as_deref().map(compile).transpose()?;
-            let id = compiled.map(|compiled| rights.number_of(compiled));
-            let too_many = || BadPolicy("too many sets of permissions".to_owned());
-            let id = id.map(|id| id.ok_or_else(too_many)).transpose()?;
+            let id = match &user.permissions {
+                None => None,
+                Some(permissions) => Some(match compiled.entry(Arc::as_ptr(permissions)) {
+                    Entry::Occupied(known) => *known.get(),
+                    Entry::Vacant(new) => {
+                        let id = rights.number_of(compile(permissions)?);
+                        let too_many = || BadPolicy("too many sets of permissions".to_owned());
+                        *new.insert(id.ok_or_else(too_many)?)
+                    }
+                }),
+            };
             authority.rights_of_users.push(id);
         }
         let mappings = policy.accounts.iter().map(mappings_of);
@@ -156,6 +166,7 @@ impl Authority {
                     .ok_or_else(|| BadPolicy(format!("not a valid public nkey: {text:?}")))?;
                 self.keys.insert(text.clone(), (number, key));
             }
+            Identity::Anonymous => {}
         }
         Ok(())
     }
@@ -208,9 +219,7 @@ impl Authority {
     /// Whether a connection of this type has to present credentials.
     #[must_use]
     pub fn requires_credentials(&self, connection_type: ConnectionType) -> bool {
-        let is_overridden = connection_type == ConnectionType::Websocket
-            && self.policy.websocket_override.is_some();
-        is_overridden || self.policy.requires_credentials()
+        self.policy.requires_credentials_over(connection_type)
     }
 
     /// Finds out who a client is.
@@ -263,6 +272,9 @@ impl Authority {
             return Verdict::Accepted(Some(user));
         }
         if let Some(token) = &self.policy.token {
+            if self.policy.token_requires_proxy {
+                return Verdict::Refused;
+            }
             return compare(None, token, &options.token);
         }
         match self.names.get(&options.user) {
@@ -292,7 +304,7 @@ impl Authority {
         match &self.policy.users[user as usize].identity {
             Identity::Password { password, .. } => compare(Some(user), password, &options.password),
             // Only a certificate leads here.
-            Identity::Nkey(_) => Verdict::Refused,
+            Identity::Nkey(_) | Identity::Anonymous => Verdict::Refused,
         }
     }
 
@@ -315,13 +327,13 @@ impl Authority {
             .or_else(|| names.written.iter().find_map(by_name))
     }
 
-    /// Whether a user may connect in this way.
+    /// Whether a user may connect in this way. None is through a proxy that is trusted: those who
+    /// must come through one stay out, as in the reference server where none is named.
     #[must_use]
     pub fn admits_type(&self, user: u32, connection_type: ConnectionType) -> bool {
-        let types = &self.policy.users[user as usize].connection_types;
-        types
-            .as_ref()
-            .is_none_or(|types| types.contains(&connection_type))
+        let user = &self.policy.users[user as usize];
+        let types = user.connection_types.as_ref();
+        !user.proxy_required && types.is_none_or(|types| types.contains(&connection_type))
     }
 
     /// Whether a user of an older policy still exists, be it with other
@@ -331,6 +343,26 @@ impl Authority {
         match &older.policy.users[user as usize].identity {
             Identity::Password { user, .. } => self.names.contains_key(user),
             Identity::Nkey(key) => self.keys.contains_key(key),
+            Identity::Anonymous => self.anonymous().is_some(),
+        }
+    }
+
+    /// The user that presents nothing and has no name, if there is one.
+    fn anonymous(&self) -> Option<u32> {
+        let user = self.policy.no_auth_user?;
+        let is_anonymous = self.policy.users[user].identity == Identity::Anonymous;
+        u32::try_from(user).ok().filter(|_| is_anonymous)
+    }
+
+    /// Whether the name or key that a client presents is one of a list of users, or it presents
+    /// none. After a reload the reference server takes all others for users that are gone, also
+    /// the one of `authorization.user` with another password: they end without a word.
+    #[must_use]
+    pub fn lists(&self, options: &ConnectOptions) -> bool {
+        match (&*options.nkey, &*options.user) {
+            ("", "") => true,
+            ("", user) => !self.policy.has_single_user && self.names.contains_key(user),
+            (key, _) => self.keys.contains_key(key),
         }
     }
 
@@ -342,12 +374,15 @@ impl Authority {
         let now = match &before.identity {
             Identity::Password { user, .. } => self.names.get(user).copied(),
             Identity::Nkey(key) => self.keys.get(key).map(|entry| entry.0),
+            Identity::Anonymous => self.anonymous(),
         }?;
         (self.policy.users[now as usize].identity == before.identity).then_some(now)
     }
 }
 
 fn compile(permissions: &Permissions) -> Result<Rights, BadPolicy> {
+    #[cfg(test)]
+    tests::COMPILED.with(|count| count.set(count.get() + 1));
     let lists = |rights: &Option<super::policy::SubjectRights>| {
         let rights = rights.clone().unwrap_or_default();
         (rights.allow, rights.deny)
@@ -398,4 +433,47 @@ fn is_same(expected: &str, given: &str) -> bool {
         .zip(given.bytes())
         .fold(0u8, |sum, (a, b)| sum | (a ^ b));
     differing == 0 && expected.len() == given.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::base::id::AccountId;
+    use crate::session::policy::{SubjectRights, User};
+
+    thread_local! {
+        /// How often permissions were compiled on this thread.
+        pub(super) static COMPILED: Cell<usize> = const { Cell::new(0) };
+    }
+
+    #[test]
+    fn what_users_share_is_compiled_once() {
+        let allowing = |subject: &str| {
+            Arc::new(Permissions {
+                publish: Some(SubjectRights {
+                    allow: Some(vec![subject.to_owned()]),
+                    deny: Vec::new(),
+                }),
+                ..Permissions::default()
+            })
+        };
+        let (shared, own) = (allowing("shared"), allowing("own"));
+        let mut policy = Policy::open();
+        policy.users = (0..500)
+            .map(|number| User {
+                permissions: Some(match number {
+                    7 => Arc::clone(&own),
+                    _ => Arc::clone(&shared),
+                }),
+                ..User::new(&format!("u{number}"), "p", AccountId::GLOBAL)
+            })
+            .collect();
+        let before = COMPILED.with(Cell::get);
+        let authority = Authority::new(policy).expect("valid");
+        assert_eq!(COMPILED.with(Cell::get) - before, 2);
+        assert_eq!(authority.rights_of(Some(0)), authority.rights_of(Some(499)));
+        assert_ne!(authority.rights_of(Some(0)), authority.rights_of(Some(7)));
+    }
 }

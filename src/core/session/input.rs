@@ -46,9 +46,14 @@ pub enum Hold {
     FanOut,
     /// Its subscriptions of before are being ended.
     Withdrawing,
-    /// Its source has failed to log in too often: its credentials wait.
-    Throttled {
-        /// When they are looked at.
+    /// There was no room for the check of its password.
+    CheckFull {
+        /// When it asks again.
+        until: Nanos,
+    },
+    /// Its credentials are wrong, as are too many from where it comes.
+    Refused {
+        /// When it is told and closed.
         until: Nanos,
     },
     /// Its password is being checked.
@@ -148,14 +153,17 @@ impl Input {
     /// Whether its client waits for an answer to CONNECT.
     #[must_use]
     pub fn awaits_login(&self) -> bool {
-        matches!(self.hold(), Hold::Throttled { .. } | Hold::Password(_))
+        matches!(
+            self.hold(),
+            Hold::CheckFull { .. } | Hold::Refused { .. } | Hold::Password(_)
+        )
     }
 
     /// When it goes on in any case.
     #[must_use]
     pub fn deadline(&self) -> Nanos {
         match self.hold() {
-            Hold::Stalled { until } | Hold::Throttled { until } => until,
+            Hold::Stalled { until } | Hold::CheckFull { until } | Hold::Refused { until } => until,
             _ => Nanos::NEVER,
         }
     }
@@ -193,7 +201,9 @@ impl Input {
             Hold::Barrier { cores_left } => *cores_left == 0,
             // It is released already, or goes on in its row, or at once.
             Hold::Over | Hold::Paused | Hold::Wide => false,
-            Hold::FanOut | Hold::Throttled { .. } | Hold::Password(_) => false,
+            Hold::FanOut | Hold::CheckFull { .. } | Hold::Refused { .. } | Hold::Password(_) => {
+                false
+            }
         };
         assert!(ends_so, "released once, and not before its time");
         *hold = Hold::Over;
@@ -227,6 +237,15 @@ impl Input {
             }
             _ => None,
         }
+    }
+
+    /// Nothing is to come of its CONNECT; false if it does not wait for an answer.
+    pub fn forget_login(&mut self) -> bool {
+        let awaits = self.awaits_login();
+        if awaits {
+            self.end(self.hold());
+        }
+        awaits
     }
 
     /// A reload leaves this to be done; what an earlier one left is done by it.

@@ -1,11 +1,12 @@
 //! Log-in tries by where they come from: whoever fails too often has to wait,
 //! and nobody gets more than a share of the password checks.
 //!
-//! A source has [`FAILED_TRIES_FREE`] failures, forgotten one after the other.
-//! While they are used up its tries stand in line, one per
-//! [`FAILED_TRY_PAUSE_NS`]; a good one is let in when its turn comes, those that
-//! find the line full are refused unheard. Whatever a source does, others do not
-//! notice.
+//! Credentials are looked at whatever their source did before: many clients share
+//! an address, and those that know the password must get in beside those that
+//! still try an old one. What waits is the answer to a failure. A source has
+//! [`FAILED_TRIES_FREE`] failures, forgotten one after the other; while they are
+//! used up the answers to further ones stand in line, one per
+//! [`FAILED_TRY_PAUSE_NS`]. Whatever a source does, others do not notice.
 //!
 //! Bounds: [`FAILED_TRY_SOURCES_MAX`] sources; beyond, the half that failed
 //! longest ago is forgotten. Checks under way are bounded by their asker.
@@ -44,26 +45,18 @@ impl Source {
     }
 }
 
-/// What is to be done with a try.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Admission {
-    /// It is looked at.
-    Now,
-    /// It is looked at then.
-    At(Nanos),
-    /// It is refused unheard.
-    Refused,
-}
-
-/// What is to be said of a failure.
+/// What comes of a failure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Failure {
-    /// What is said of every failure.
+    /// It is said at once, to the client and in the log.
     Usual,
-    /// Nothing: there are too many.
-    Unsaid,
-    /// That there were as many since it was last said.
-    Frequent(u64),
+    /// There are too many.
+    TooMany {
+        /// When the client is told.
+        answer_at: Nanos,
+        /// How many there were since the log last said so; `None`: it is silent.
+        said: Option<u64>,
+    },
 }
 
 #[derive(Debug)]
@@ -71,7 +64,7 @@ struct Record {
     failures: u32,
     /// Until when failures are forgotten.
     forgotten: Nanos,
-    /// When the last one in line has its turn.
+    /// When the last one in line is answered.
     last_turn: Nanos,
     /// When it was last said how many have failed, and how many have since.
     said: Option<Nanos>,
@@ -108,23 +101,6 @@ impl LoginThrottle {
         }
     }
 
-    /// Whether a try may be looked at.
-    pub fn admit(&mut self, now: Nanos, source: Source) -> Admission {
-        let Some(record) = self.records.get_mut(&source) else {
-            return Admission::Now;
-        };
-        record.forget(now);
-        if record.failures < FAILED_TRIES_FREE && record.last_turn <= now {
-            return Admission::Now;
-        }
-        let turn = record.last_turn.max(now).after_ns(FAILED_TRY_PAUSE_NS);
-        if turn.since_ns(now) > FAILED_TRY_PAUSE_NS * u64::from(FAILED_TRIES_WAITING_MAX) {
-            return Admission::Refused;
-        }
-        record.last_turn = turn;
-        Admission::At(turn)
-    }
-
     /// Notes a try that has failed.
     pub fn fail(&mut self, now: Nanos, source: Source) -> Failure {
         if self.records.len() >= FAILED_TRY_SOURCES_MAX && !self.records.contains_key(&source) {
@@ -142,13 +118,17 @@ impl LoginThrottle {
         if record.failures < FAILED_TRIES_FREE {
             return Failure::Usual;
         }
+        let last = now.after_ns(FAILED_TRY_PAUSE_NS * u64::from(FAILED_TRIES_WAITING_MAX));
+        let answer_at = record.last_turn.max(now).after_ns(FAILED_TRY_PAUSE_NS);
+        let answer_at = answer_at.min(last);
+        record.last_turn = answer_at;
         record.unsaid += 1;
         let is_due = |said: Nanos| now.since_ns(said) >= FAILED_TRIES_LOG_NS;
-        if record.said.is_some_and(|said| !is_due(said)) {
-            return Failure::Unsaid;
-        }
-        record.said = Some(now);
-        Failure::Frequent(std::mem::take(&mut record.unsaid))
+        let said = record.said.is_none_or(is_due).then(|| {
+            record.said = Some(now);
+            std::mem::take(&mut record.unsaid)
+        });
+        Failure::TooMany { answer_at, said }
     }
 
     /// Notes that a password check begins; false if the source has too many.
@@ -196,10 +176,24 @@ mod tests {
     fn throttle_after(failures: u32, now: Nanos, from: Source) -> LoginThrottle {
         let mut throttle = LoginThrottle::new(1);
         for _ in 0..failures {
-            assert_eq!(throttle.admit(now, from), Admission::Now);
-            throttle.fail(now, from);
+            assert_eq!(throttle.fail(now, from), Failure::Usual);
         }
         throttle
+    }
+
+    /// When the next failure is answered; `None`: at once.
+    fn answer_at(throttle: &mut LoginThrottle, now: Nanos, from: Source) -> Option<Nanos> {
+        match throttle.fail(now, from) {
+            Failure::Usual => None,
+            Failure::TooMany { answer_at, .. } => Some(answer_at),
+        }
+    }
+
+    fn said(throttle: &mut LoginThrottle, now: Nanos, from: Source) -> Option<u64> {
+        match throttle.fail(now, from) {
+            Failure::Usual => None,
+            Failure::TooMany { said, .. } => said,
+        }
     }
 
     #[test]
@@ -213,33 +207,31 @@ mod tests {
     #[test]
     fn who_fails_too_often_waits_in_line() {
         let (now, bad, good) = (Nanos(5), source("10.0.0.1"), source("10.0.0.2"));
-        let mut throttle = throttle_after(FAILED_TRIES_FREE, now, bad);
-        for place in 1..=u64::from(FAILED_TRIES_WAITING_MAX) {
-            let turn = now.after_ns(FAILED_TRY_PAUSE_NS * place);
-            assert_eq!(throttle.admit(now, bad), Admission::At(turn));
+        let mut throttle = throttle_after(FAILED_TRIES_FREE - 1, now, bad);
+        let last = FAILED_TRIES_WAITING_MAX;
+        for place in (1..=last).chain([last; 5]) {
+            let turn = now.after_ns(FAILED_TRY_PAUSE_NS * u64::from(place));
+            assert_eq!(answer_at(&mut throttle, now, bad), Some(turn));
         }
-        assert_eq!(throttle.admit(now, bad), Admission::Refused);
-        assert_eq!(throttle.admit(now, good), Admission::Now);
-        // Nobody overtakes the line, even when enough is forgotten.
-        let later = now.after_ns(FAILED_TRY_PAUSE_NS * 2);
-        assert!(matches!(throttle.admit(later, bad), Admission::At(_)));
-        let much_later = now.after_ns(FAILED_TRY_FORGOTTEN_NS * u64::from(FAILED_TRIES_FREE));
-        assert_eq!(throttle.admit(much_later, bad), Admission::Now);
+        assert_eq!(answer_at(&mut throttle, now, good), None);
+        let forgotten = u64::from(FAILURES_MAX);
+        let much_later = now.after_ns(FAILED_TRY_FORGOTTEN_NS * forgotten);
+        assert_eq!(answer_at(&mut throttle, much_later, bad), None);
     }
 
     #[test]
     fn it_is_said_once_and_then_once_a_minute() {
         let (now, bad) = (Nanos(0), source("10.0.0.1"));
         let mut throttle = throttle_after(FAILED_TRIES_FREE - 1, now, bad);
-        assert_eq!(throttle.fail(now, bad), Failure::Frequent(1));
+        assert_eq!(said(&mut throttle, now, bad), Some(1));
         for _ in 0..5 {
-            assert_eq!(throttle.fail(now, bad), Failure::Unsaid);
+            assert_eq!(said(&mut throttle, now, bad), None);
         }
         let later = now.after_ns(FAILED_TRIES_LOG_NS);
         for _ in 1..FAILED_TRIES_FREE {
             assert_eq!(throttle.fail(later, bad), Failure::Usual);
         }
-        assert_eq!(throttle.fail(later, bad), Failure::Frequent(6));
+        assert_eq!(said(&mut throttle, later, bad), Some(6));
     }
 
     #[test]
@@ -247,7 +239,6 @@ mod tests {
         let (mut now, from) = (Nanos(0), source("::1"));
         let mut throttle = LoginThrottle::new(1);
         for _ in 0..1000 {
-            assert_eq!(throttle.admit(now, from), Admission::Now);
             assert_eq!(throttle.fail(now, from), Failure::Usual);
             now = now.after_ns(FAILED_TRY_FORGOTTEN_NS);
         }

@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicU64;
 use crate::base::id::AccountId;
 
 /// Everything that decides who may do what.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Policy {
     /// The accounts by the place of their [`AccountId`]: first `$G`, then the
     /// system account.
@@ -23,6 +23,10 @@ pub struct Policy {
     pub users: Vec<User>,
     /// The one token (`authorization.token`), plain or bcrypt.
     pub token: Option<Secret>,
+    /// Who knows the token may only come through a trusted proxy.
+    pub token_requires_proxy: bool,
+    /// The only user is that of `authorization.user`, not one of a list.
+    pub has_single_user: bool,
     /// The user of clients that bring no credentials, as index into `users`.
     pub no_auth_user: Option<usize>,
     /// The same for clients of the WebSocket listener.
@@ -140,6 +144,9 @@ pub enum Identity {
     },
     /// The public key (`U…`) whose owner signs the nonce.
     Nkey(String),
+    /// It presents nothing and has no name: whoever comes without credentials where only the
+    /// system account has users (NATS 2.15).
+    Anonymous,
 }
 
 impl Identity {
@@ -149,6 +156,7 @@ impl Identity {
         match self {
             Self::Password { user, .. } => user,
             Self::Nkey(key) => key,
+            Self::Anonymous => "",
         }
     }
 }
@@ -239,6 +247,61 @@ pub struct ResponseRights {
     pub expires_ns: Option<u64>,
 }
 
+/// Permissions that users share are compared once, however many users there are.
+impl PartialEq for Policy {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            accounts,
+            generation,
+            users,
+            token,
+            token_requires_proxy,
+            has_single_user,
+            no_auth_user,
+            websocket_no_auth_user,
+            websocket_override,
+            maps_certificates,
+            websocket_maps_certificates,
+        } = self;
+        *accounts == other.accounts
+            && *generation == other.generation
+            && *token == other.token
+            && *token_requires_proxy == other.token_requires_proxy
+            && *has_single_user == other.has_single_user
+            && *no_auth_user == other.no_auth_user
+            && *websocket_no_auth_user == other.websocket_no_auth_user
+            && *websocket_override == other.websocket_override
+            && *maps_certificates == other.maps_certificates
+            && *websocket_maps_certificates == other.websocket_maps_certificates
+            && are_same_users(users, &other.users)
+    }
+}
+
+impl Eq for Policy {}
+
+fn are_same_users(some: &[User], others: &[User]) -> bool {
+    // Those of one account follow each other.
+    let mut last_equal = None;
+    let mut are_same_permissions = |one: &Arc<Permissions>, other: &Arc<Permissions>| {
+        let pair = (Arc::as_ptr(one), Arc::as_ptr(other));
+        let is_same = last_equal == Some(pair) || one == other;
+        last_equal = is_same.then_some(pair);
+        is_same
+    };
+    let mut is_same = |one: &User, other: &User| {
+        one.identity == other.identity
+            && one.account == other.account
+            && one.connection_types == other.connection_types
+            && one.proxy_required == other.proxy_required
+            && match (&one.permissions, &other.permissions) {
+                (Some(one), Some(other)) => are_same_permissions(one, other),
+                (one, other) => one.is_none() == other.is_none(),
+            }
+    };
+    let mut pairs = some.iter().zip(others);
+    some.len() == others.len() && pairs.all(|(one, other)| is_same(one, other))
+}
+
 /// Two accounts are equal if they are configured alike, whatever is used of them.
 impl PartialEq for Account {
     fn eq(&self, other: &Self) -> bool {
@@ -278,6 +341,7 @@ impl Policy {
     pub fn of_user(user: &str, password: &str) -> Self {
         Self {
             users: vec![User::new(user, password, AccountId::GLOBAL)],
+            has_single_user: true,
             ..Self::open()
         }
     }
@@ -297,12 +361,30 @@ impl Policy {
         self.token.is_some() || !self.users.is_empty()
     }
 
+    /// Whether INFO greets clients with the demand for credentials. Where a configured user is that
+    /// of clients without any, it does not, except over WebSocket (NATS 2.15).
+    #[must_use]
+    pub fn greets_with_demand(&self, connection_type: ConnectionType) -> bool {
+        let is_websocket = connection_type == ConnectionType::Websocket;
+        let stands_in = |user: usize| self.users[user].identity != Identity::Anonymous;
+        let has_stand_in = !is_websocket && self.no_auth_user.is_some_and(stands_in);
+        self.requires_credentials_over(connection_type) && !has_stand_in
+    }
+
+    /// Whether a connection of this type has to present credentials.
+    #[must_use]
+    pub fn requires_credentials_over(&self, connection_type: ConnectionType) -> bool {
+        let is_overridden =
+            connection_type == ConnectionType::Websocket && self.websocket_override.is_some();
+        is_overridden || self.requires_credentials()
+    }
+
     /// Whether a user's password stands in the configuration as it is.
     #[must_use]
     pub fn has_plain_passwords(&self) -> bool {
         self.users.iter().any(|user| match &user.identity {
             Identity::Password { password, .. } => !password.0.is_empty() && !password.is_bcrypt(),
-            Identity::Nkey(_) => false,
+            Identity::Nkey(_) | Identity::Anonymous => false,
         })
     }
 

@@ -1,6 +1,7 @@
 //! INFO to every client, a few hundred per turn: there may be very many.
 
 use super::Shard;
+use super::life::Occasion;
 use crate::base::limits::{COMMAND_WORK_NS, SUBSCRIPTION_WORK_NS};
 
 impl Shard {
@@ -32,7 +33,7 @@ impl Shard {
         };
         let hears = connection.options.protocol >= 1 && connection.liveness.first_pong_sent;
         if hears && !connection.input.is_closing() {
-            let line = self.info_line(index, false);
+            let line = self.info_line(index, Occasion::Change);
             self.log_out_line(index, &line);
             self.connections.send_bulk(index, &line);
             self.work.charge(SUBSCRIPTION_WORK_NS);

@@ -3,7 +3,8 @@
 //! A password whose hash takes long to compute is checked by the shell, on
 //! another thread ([`super::Ask::Password`]); what the client sends
 //! meanwhile waits. The number of checks under way is bounded, in all and by
-//! source: who comes beyond is refused. Who has failed too often waits too.
+//! source: who comes beyond asks again a little later. Who fails too often waits
+//! for the answer.
 
 use std::sync::atomic::Ordering;
 
@@ -12,11 +13,12 @@ use tracing::warn;
 use super::Shard;
 use super::login::PasswordCheck;
 use super::mutants::Mutant;
-use crate::base::id::AccountId;
+use crate::base::id::{AccountId, Nanos};
+use crate::base::limits::PASSWORD_CHECK_RETRY_NS;
 use crate::session::authority::{Attempt, Candidate, Verdict};
 use crate::session::close_reason::CloseReason;
 use crate::session::input::Hold;
-use crate::session::login_throttle::{Admission, Failure, Source};
+use crate::session::login_throttle::{Failure, Source};
 use crate::session::policy::Identity;
 use crate::session::responses::Responses;
 use crate::wire::connect::ConnectOptions;
@@ -47,33 +49,31 @@ impl Shard {
         }
     }
 
-    /// Binds a connection to the user of those without credentials, until it
-    /// brings some; true if there is such a user.
-    pub(super) fn bind_without_credentials(&mut self, index: u32) -> bool {
+    /// Lets a connection in that begins with something else than CONNECT: as the user of those
+    /// without credentials, until it brings some. False if there is no such user for it.
+    pub(super) fn enter_without_credentials(&mut self, index: u32) -> bool {
         let connection_type = self.connections[index].connection_type;
-        let user = self.config.authority.no_auth_user(connection_type);
-        user.is_some() && self.register(index, user)
-    }
-
-    /// Looks at the credentials of CONNECT, now or when it is their turn.
-    pub(super) fn try_credentials(&mut self, index: u32) {
-        let source = Source::of(&self.connections[index].peer.address);
-        match self.login.throttle.admit(self.clock.mono, source) {
-            Admission::Now => self.authenticate(index),
-            Admission::At(until) => {
-                let hold = Hold::Throttled { until };
-                self.connections[index].input.hold_for(hold);
-                self.schedule(index);
-            }
-            Admission::Refused => self.fail_try(index),
+        let authority = &self.config.authority;
+        let admits = |user: &u32| authority.admits_type(*user, connection_type);
+        let user = authority.no_auth_user(connection_type).filter(admits);
+        if user.is_none() {
+            return false;
         }
+        let connection = &mut self.connections[index];
+        connection.login.deadline = Nanos::NEVER;
+        connection.login.awaiting_credentials = false;
+        match self.register(index, user) {
+            true => self.note_login(index),
+            false => self.refuse_full_account(index, user),
+        }
+        true
     }
 
-    /// It is the turn of credentials that had to wait.
-    pub(super) fn end_throttle(&mut self, index: u32) {
+    /// Asks again for a check that there was no room for.
+    pub(super) fn ask_for_check_again(&mut self, index: u32) {
         let input = &mut self.connections[index].input;
         let hold = input.hold();
-        assert!(matches!(hold, Hold::Throttled { .. }), "it waits for this");
+        assert!(matches!(hold, Hold::CheckFull { .. }), "it waits for this");
         input.end(hold);
         self.authenticate(index);
         if self.connections[index].input.reads() {
@@ -100,8 +100,10 @@ impl Shard {
             Verdict::Refused => self.fail_try(index),
             Verdict::IfPasswordFits { user, hash, given } => {
                 let Some(number) = self.login.begin_check(source) else {
-                    self.note_failed_try(index);
-                    return self.refuse_credentials(index);
+                    let until = self.clock.mono.after_ns(PASSWORD_CHECK_RETRY_NS);
+                    let hold = Hold::CheckFull { until };
+                    self.connections[index].input.hold_for(hold);
+                    return self.schedule(index);
                 };
                 let candidate = Candidate {
                     user,
@@ -173,6 +175,7 @@ impl Shard {
             None => presented_name(account, &connection.options),
             Some(Identity::Password { user, .. }) => format!("{account}/user:{user}").into(),
             Some(Identity::Nkey(key)) => format!("{account}/nkey:{key}").into(),
+            Some(Identity::Anonymous) => Box::default(),
         };
     }
 
@@ -218,14 +221,7 @@ impl Shard {
             "who ends is made nobody's user"
         );
         if !self.register(index, user) {
-            // It ends as one of the account that it could not enter.
-            self.withdraw(index);
-            self.connections[index].account = self.account_of(user);
-            self.connections[index].login.is_announced = true;
-            self.log_error(index, "maximum account active connections exceeded");
-            self.send_error(index, b"maximum account active connections exceeded");
-            self.close(index, CloseReason::MaxAccountConnectionsExceeded);
-            return;
+            return self.refuse_full_account(index, user);
         }
         self.note_login(index);
         if self.connections[index].options.names_account {
@@ -240,6 +236,16 @@ impl Shard {
         self.finish_connect(index);
     }
 
+    /// Ends a connection that has no room in its account, as one of that account.
+    fn refuse_full_account(&mut self, index: u32, user: Option<u32>) {
+        self.withdraw(index);
+        self.connections[index].account = self.account_of(user);
+        self.connections[index].login.is_announced = true;
+        self.log_error(index, "maximum account active connections exceeded");
+        self.send_error(index, b"maximum account active connections exceeded");
+        self.close(index, CloseReason::MaxAccountConnectionsExceeded);
+    }
+
     fn account_of(&self, user: Option<u32>) -> AccountId {
         let users = &self.config.authority.policy().users;
         user.map_or(AccountId::GLOBAL, |user| users[user as usize].account)
@@ -251,11 +257,16 @@ impl Shard {
         let peer = self.connections[index].peer.address;
         match self.login.throttle.fail(self.clock.mono, Source::of(&peer)) {
             Failure::Usual => self.refuse_credentials(index),
-            Failure::Unsaid => self.turn_away(index),
-            Failure::Frequent(count) => {
-                let source = peer.ip().to_canonical();
-                warn!("{source} - {count} more failed log-in tries, too many: further ones wait");
-                self.turn_away(index);
+            Failure::TooMany { answer_at, said } => {
+                if let Some(count) = said {
+                    let source = peer.ip().to_canonical();
+                    warn!(
+                        "{source} - {count} more failed log-in tries, too many: their answers wait"
+                    );
+                }
+                let hold = Hold::Refused { until: answer_at };
+                self.connections[index].input.hold_for(hold);
+                self.schedule(index);
             }
         }
     }
@@ -270,7 +281,8 @@ impl Shard {
         self.turn_away(index);
     }
 
-    fn turn_away(&mut self, index: u32) {
+    /// Ends a connection that may not be here.
+    pub(super) fn turn_away(&mut self, index: u32) {
         debug_assert!(
             !self.connections[index].input.is_closing(),
             "it is told once"

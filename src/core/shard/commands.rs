@@ -2,6 +2,7 @@
 
 use super::Shard;
 use super::input::Outcome;
+use super::life::Occasion;
 use super::mutants::Mutant;
 use super::protocol_log::log_end;
 use crate::base::id::{AccountId, Nanos};
@@ -9,8 +10,8 @@ use crate::base::limits::{FIRST_PING_NS, SEND_WORK_NS, SUBSCRIPTION_WORK_NS};
 use crate::session::close_reason::CloseReason;
 use crate::session::input::Hold;
 use crate::subject::pattern::{Pattern, tokens};
-use crate::wire::connect::fields;
 use crate::wire::encode;
+use crate::wire::json::fields;
 use crate::wire::parse::Command;
 
 /// The queue name that belongs to the server (NATS 2.14 `sysGroup`).
@@ -77,7 +78,7 @@ impl Shard {
         self.connections[index].liveness.next_ping = now.after_ns(first_ping_ns + spread_ns);
         self.schedule(index);
         self.log_out(index);
-        self.try_credentials(index);
+        self.authenticate(index);
         Outcome::Done
     }
 
@@ -130,7 +131,7 @@ impl Shard {
         if connection.login.connected && !connection.liveness.first_pong_sent {
             connection.liveness.first_pong_sent = true;
             if connection.options.protocol >= 1 {
-                self.send_info(index, true);
+                self.send_info(index, Occasion::FirstPing);
             }
         }
     }

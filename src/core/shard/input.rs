@@ -170,7 +170,7 @@ impl Shard {
                 }
                 continue;
             }
-            let input_before = rest;
+            let line = rest;
             // Matched in place: a message is too large to be moved for nothing.
             match &parse(rest, &grammar) {
                 Ok(Parsed::Command(command, taken)) => {
@@ -183,8 +183,7 @@ impl Shard {
                     }
                     match command {
                         Command::Publish(message) => {
-                            let reading = &mut self.connections[index].reading;
-                            reading.learn(input_before, message, *taken);
+                            self.connections[index].reading.learn(line, message, *taken);
                         }
                         Command::Connect(_) => grammar = self.grammar(index),
                         _ => {}
@@ -201,6 +200,7 @@ impl Shard {
                 // It is copied once more when the rest is there, which is cheaper
                 // than a buffer for it.
                 Ok(Parsed::PayloadPending { .. }) => break rest.len(),
+                Err(violation) if self.forgives(index, *violation) => grammar = self.grammar(index),
                 Err(violation) => {
                     self.violate(index, *violation);
                     break 0;
@@ -275,6 +275,11 @@ impl Shard {
             Ok(_) => unreachable!("a whole message is a command"),
             Err(violation) => self.violate(index, violation),
         }
+    }
+
+    /// Whether a connection goes on all the same: it may begin without CONNECT.
+    fn forgives(&mut self, index: u32, violation: Violation) -> bool {
+        violation == Violation::CredentialsNeeded && self.enter_without_credentials(index)
     }
 
     fn violate(&mut self, index: u32, violation: Violation) {

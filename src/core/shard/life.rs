@@ -71,6 +71,17 @@ impl Opening {
     }
 }
 
+/// Why a client is told INFO.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// It has just connected.
+    Greeting,
+    /// Its first PING: what is known since CONNECT is added.
+    FirstPing,
+    /// The server changes.
+    Change,
+}
+
 impl Shard {
     /// Takes over a connection and greets it with INFO.
     pub fn open(&mut self, opening: Opening) -> ConnectionKey {
@@ -98,7 +109,7 @@ impl Shard {
             connection.login.nonce = URL_SAFE_NO_PAD.encode(opening.nonce).into_bytes().into();
         }
         self.log_debug(index, "Client connection created");
-        self.send_info(index, false);
+        self.send_info(index, Occasion::Greeting);
         self.ledger.counts.websockets += usize::from(is_websocket);
         if opening.is_over_limit || opening.is_throttled {
             match opening.is_over_limit {
@@ -120,7 +131,7 @@ impl Shard {
             .config
             .authority
             .requires_credentials(opening.connection_type);
-        if required && !self.bind_without_credentials(index) {
+        if required {
             self.await_credentials(index);
         }
         self.schedule(index);
@@ -355,29 +366,37 @@ impl Shard {
         self.scratch.line = line;
     }
 
-    /// Queues INFO; `after_ping` adds what is known since CONNECT.
-    pub(super) fn send_info(&mut self, index: u32, after_ping: bool) {
-        let line = self.info_line(index, after_ping);
+    /// Queues INFO.
+    pub(super) fn send_info(&mut self, index: u32, occasion: Occasion) {
+        let line = self.info_line(index, occasion);
         self.send(index, &line);
     }
 
-    pub(super) fn info_line(&self, index: u32, after_ping: bool) -> Vec<u8> {
+    pub(super) fn info_line(&self, index: u32, occasion: Occasion) -> Vec<u8> {
         let connection = &self.connections[index];
         let client_ip = match connection.hides_address {
             true => String::new(),
             false => connection.peer.address.ip().to_canonical().to_string(),
         };
         let connection_type = connection.connection_type;
-        let authority = &self.config.authority;
+        let policy = self.config.authority.policy();
+        let limits = &self.config.limits;
+        let nonce = std::str::from_utf8(&connection.login.nonce).unwrap_or_default();
+        // Only the greeting is about how to come in (NATS 2.15).
+        let (auth_required, nonce) = match occasion {
+            Occasion::Greeting => (policy.greets_with_demand(connection_type), nonce),
+            _ => (policy.requires_credentials(), ""),
+        };
         let about = ConnectionInfo {
-            auth_required: authority.requires_credentials(connection_type)
-                && authority.no_auth_user(connection_type).is_none(),
-            nonce: std::str::from_utf8(&connection.login.nonce).unwrap_or_default(),
+            auth_required,
+            nonce,
             client_id: connection.client_id,
             client_ip: &client_ip,
             is_websocket: connection_type == ConnectionType::Websocket,
-            max_payload: connection.login.max_payload,
-            account: after_ping.then(|| self.account_name(connection.account)),
+            max_payload: Some(connection.login.max_payload)
+                .filter(|own| !limits.has_no_payload_limit || *own < limits.max_payload),
+            account: (occasion == Occasion::FirstPing)
+                .then(|| self.account_name(connection.account)),
             is_system: connection.account == AccountId::SYSTEM,
         };
         let mut line = Vec::with_capacity(512);

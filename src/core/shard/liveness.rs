@@ -77,7 +77,8 @@ impl Shard {
         }
         match self.connections[index].input.hold() {
             Hold::Stalled { until } if until <= now => self.release(index),
-            Hold::Throttled { until } if until <= now => self.end_throttle(index),
+            Hold::CheckFull { until } if until <= now => self.ask_for_check_again(index),
+            Hold::Refused { until } if until <= now => self.turn_away(index),
             _ => {}
         }
     }

@@ -8,8 +8,8 @@ use super::system_events::{Fact, SystemEvent};
 use super::{Opening, Shard, ShardConfig};
 use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
 use crate::base::limits::{
-    FAILED_TRIES_FREE, FAILED_TRY_PAUSE_NS, Limits, PASSWORD_CHECKS_SOURCE_MAX, SEND_BLOCKS_MAX,
-    SYSTEM_NOTES_MAX,
+    FAILED_TRIES_FREE, FAILED_TRIES_WAITING_MAX, FAILED_TRY_PAUSE_NS, Limits,
+    PASSWORD_CHECK_RETRY_NS, PASSWORD_CHECKS_SOURCE_MAX, SEND_BLOCKS_MAX, SYSTEM_NOTES_MAX,
 };
 use crate::base::moment::Moment;
 use crate::session::authority::Authority;
@@ -84,6 +84,22 @@ impl World {
         (key, said)
     }
 
+    /// Lets time go by.
+    fn pass(&mut self, duration_ns: u64) {
+        self.now = self.now.after_ns(duration_ns);
+        self.shard.begin_turn(Moment::undated(self.now));
+        self.shard.on_tick();
+    }
+
+    /// Has all checks that are asked for end well; returns how many those were.
+    fn finish_checks(&mut self) -> usize {
+        let checks: Vec<_> = std::iter::from_fn(|| self.shard.login.checks.pop_front()).collect();
+        for check in &checks {
+            self.shard.on_password_checked(check, true);
+        }
+        checks.len()
+    }
+
     fn events(&mut self) -> Vec<SystemEvent> {
         std::iter::from_fn(|| self.shard.notices.events.pop_front()).collect()
     }
@@ -137,41 +153,54 @@ fn events_of_one_turn_are_bounded_and_those_beyond_are_counted() {
 }
 
 #[test]
-fn whoever_fails_too_often_waits_for_its_turn() {
+fn failures_wait_for_their_answers_and_the_right_password_does_not() {
     let mut world = World::new();
-    for _ in 0..FAILED_TRIES_FREE {
+    for _ in 1..FAILED_TRIES_FREE {
         assert_eq!(world.log_in(HERE, "a", "no").1, REFUSED);
     }
-    let (good, said) = world.log_in(HERE, "a", "a");
-    let (bad, _) = world.log_in(HERE, "a", "no");
-    assert_eq!(said + &world.say(good, "PING\r\n"), "");
-    assert_eq!(world.log_in(THERE, "a", "a").1, "", "others do not wait");
-    world.now = world.now.after_ns(FAILED_TRY_PAUSE_NS);
-    world.shard.begin_turn(Moment::undated(world.now));
-    world.shard.on_tick();
-    assert_eq!(world.output(good), "PONG\r\n");
-    assert_eq!(world.output(bad), "");
-    world.now = world.now.after_ns(FAILED_TRY_PAUSE_NS);
-    world.shard.begin_turn(Moment::undated(world.now));
-    world.shard.on_tick();
+    let (bad, said) = world.log_in(HERE, "a", "no");
+    let (worse, more) = world.log_in(HERE, "a", "no");
+    assert_eq!(said + &more, "");
+    let (good, _) = world.log_in(HERE, "a", "a");
+    assert_eq!(
+        world.say(good, "PING\r\n"),
+        "PONG\r\n",
+        "of the same source"
+    );
+    world.pass(FAILED_TRY_PAUSE_NS);
     assert_eq!(world.output(bad), REFUSED);
+    assert_eq!(world.output(worse), "");
+    world.pass(FAILED_TRY_PAUSE_NS);
+    assert_eq!(world.output(worse), REFUSED);
+    // However many fail, they wait for a bounded time.
+    let many: Vec<_> = (0..3 * FAILED_TRIES_WAITING_MAX)
+        .map(|_| world.log_in(HERE, "a", "no").0)
+        .collect();
+    let (good, _) = world.log_in(HERE, "a", "a");
+    assert_eq!(world.say(good, "PING\r\n"), "PONG\r\n");
+    world.pass(FAILED_TRY_PAUSE_NS * u64::from(FAILED_TRIES_WAITING_MAX));
+    for key in many {
+        assert_eq!(world.output(key), REFUSED);
+    }
     world.shard.check_invariants();
 }
 
 #[test]
-fn password_checks_of_one_source_are_bounded() {
+fn password_checks_of_one_source_are_bounded_and_the_others_come_later() {
     let mut world = World::new();
     for _ in 0..PASSWORD_CHECKS_SOURCE_MAX {
         assert_eq!(world.log_in(HERE, "h", "U*U").1, "");
     }
-    assert_eq!(world.log_in(HERE, "h", "U*U").1, REFUSED);
+    let (later, said) = world.log_in(HERE, "h", "U*U");
+    assert_eq!(said, "");
     let (there, _) = world.log_in(THERE, "h", "U*U");
-    let checks: Vec<_> = std::iter::from_fn(|| world.shard.login.checks.pop_front()).collect();
-    assert_eq!(checks.len(), PASSWORD_CHECKS_SOURCE_MAX as usize + 1);
-    for check in &checks {
-        world.shard.on_password_checked(check, true);
-    }
+    assert_eq!(
+        world.finish_checks(),
+        PASSWORD_CHECKS_SOURCE_MAX as usize + 1
+    );
     assert_eq!(world.say(there, "PING\r\n"), "PONG\r\n");
-    assert_eq!(world.log_in(HERE, "h", "U*U").1, "");
-    assert!(world.shard.login.checks.pop_front().is_some());
+    world.pass(PASSWORD_CHECK_RETRY_NS);
+    assert_eq!(world.finish_checks(), 1);
+    assert_eq!(world.say(later, "PING\r\n"), "PONG\r\n");
+    world.shard.check_invariants();
 }

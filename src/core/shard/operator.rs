@@ -2,6 +2,7 @@
 //! `LDM` of the system account).
 
 use super::Shard;
+use super::life::Occasion;
 use crate::session::close_reason::CloseReason;
 
 impl Shard {
@@ -26,7 +27,7 @@ impl Shard {
             let mut config = (*self.config).clone();
             config.server.is_lame_duck = true;
             let own = std::mem::replace(&mut self.config, config.into());
-            self.send_info(index, false);
+            self.send_info(index, Occasion::Change);
             self.config = own;
         }
         Some(understands)

@@ -10,8 +10,8 @@ use tracing::trace;
 use crate::base::limits::Tracing;
 use crate::route::subscription::Subscription;
 use crate::session::connection::Connection;
-use crate::wire::connect::fields;
 use crate::wire::encode;
+use crate::wire::json::{Value, fields};
 use crate::wire::parse::Command;
 
 /// Logs a command as the reference server's `-V` does, without secrets.
@@ -153,19 +153,32 @@ fn quoted(bytes: &[u8]) -> String {
 
 /// The argument of CONNECT with its secrets replaced.
 fn without_secrets(json: &[u8]) -> String {
-    let Ok(mut fields) = fields(json) else {
+    let Ok(fields) = fields(json) else {
         return "(not JSON)".into();
     };
-    for (name, value) in &mut fields.0 {
-        let name = name.to_ascii_lowercase();
-        let is_secret = matches!(name.as_str(), "jwt" | "sig" | "proxy_sig" | "nkey")
-            || name.starts_with("pass")
-            || name.starts_with("auth_token");
-        if is_secret {
-            *value = "[REDACTED]".into();
-        }
-    }
-    serde_json::Value::Object(fields.0.into_iter().collect()).to_string()
+    let shown = fields.into_iter().map(|(name, value)| {
+        let lower = name.to_ascii_lowercase();
+        let is_secret = matches!(lower.as_str(), "jwt" | "sig" | "proxy_sig" | "nkey")
+            || lower.starts_with("pass")
+            || lower.starts_with("auth_token");
+        let value = match value {
+            _ if is_secret => json_text("[REDACTED]"),
+            Value::Null => "null".to_owned(),
+            Value::Bool(value) => value.to_string(),
+            Value::Number(written) | Value::Nested(written) => written,
+            Value::Text(text) => json_text(&text),
+        };
+        (name, value)
+    });
+    let shown: Vec<String> = shown
+        .map(|(name, value)| format!("{}:{value}", json_text(&name)))
+        .collect();
+    format!("{{{}}}", shown.join(","))
+}
+
+/// A string of JSON.
+fn json_text(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 #[cfg(test)]

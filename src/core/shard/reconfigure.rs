@@ -132,9 +132,9 @@ impl Shard {
         let index = key.index;
         let forgets_check = self.is_mutant(Mutant::ForgetCheck);
         let connection = &mut self.connections[index];
-        // A check under way was for a user of the older policy.
-        let candidate = connection.input.take_candidate(|_| true);
-        if candidate.is_some() && !forgets_check {
+        // The verdict was to be that of the older policy.
+        let awaited = connection.input.forget_login();
+        if awaited && !forgets_check {
             connection.login.user = None;
             connection.input.begin_revision(Revision::Connect);
             self.silence(index);
@@ -290,8 +290,13 @@ impl Shard {
             // Its old password is not that of the new hash for all that is
             // known; it may connect again and have it checked.
             Verdict::IfPasswordFits { .. } | Verdict::Refused => {
-                self.note_failed_try(index);
-                self.refuse_credentials(index);
+                match authority.lists(&connection.options) {
+                    true => {
+                        self.note_failed_try(index);
+                        self.refuse_credentials(index);
+                    }
+                    false => self.close(index, CloseReason::ClientClosed),
+                }
                 return;
             }
         };

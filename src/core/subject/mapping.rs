@@ -3,6 +3,7 @@
 
 use super::pattern::Pattern;
 use super::transform::{Transform, TransformError};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Weights are percentages.
@@ -55,11 +56,9 @@ impl SubjectMapping {
         let pattern = pattern.ok_or(MappingError::Transform(TransformError::BadSubject))?;
         let mut total = 0;
         let mut weighted = Vec::new();
-        for (at, &(destination, weight)) in destinations.iter().enumerate() {
-            if destinations[..at]
-                .iter()
-                .any(|other| other.0 == destination)
-            {
+        let mut seen = BTreeSet::new();
+        for &(destination, weight) in destinations {
+            if !seen.insert(destination) {
                 return Err(MappingError::Duplicate(destination.to_owned()));
             }
             if weight > WHOLE {
@@ -72,7 +71,7 @@ impl SubjectMapping {
             let transform = Transform::parse(source, destination);
             weighted.push((weight, transform.map_err(MappingError::Transform)?));
         }
-        let names_source = destinations.iter().any(|other| other.0 == source);
+        let names_source = seen.contains(source);
         if total < WHOLE && !names_source {
             weighted.push((WHOLE - total, Transform::identity(source)));
         }

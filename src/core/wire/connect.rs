@@ -2,10 +2,7 @@
 //! them: names in any case, unknown names ignored, `null` leaves a value as it
 //! is, absent values keep what an earlier CONNECT said.
 
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::Value;
+use super::json::{BadJson, Value, fields};
 
 /// What a client said in CONNECT. Absent booleans are true to please telnet.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -97,49 +94,6 @@ impl Default for ConnectOptions {
     }
 }
 
-/// The argument of CONNECT or INFO is not what it should be: the connection is
-/// closed without a word.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct BadJson;
-
-/// The fields of a JSON object in their order, those given twice included: the
-/// last one counts, and `null` does not undo an earlier one.
-pub struct Fields(pub Vec<(String, Value)>);
-
-impl<'de> Deserialize<'de> for Fields {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Fields;
-
-            fn expecting(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
-                text.write_str("an object or null")
-            }
-
-            fn visit_unit<E>(self) -> Result<Fields, E> {
-                Ok(Fields(Vec::new()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(Fields(fields))
-            }
-        }
-        json.deserialize_any(InOrder)
-    }
-}
-
-/// Reads the fields of a JSON object; `null` has none.
-///
-/// # Errors
-/// [`BadJson`] for anything else.
-pub fn fields(json: &[u8]) -> Result<Fields, BadJson> {
-    serde_json::from_str(&String::from_utf8_lossy(json)).map_err(|_| BadJson)
-}
-
 impl ConnectOptions {
     /// Applies the argument of a CONNECT.
     ///
@@ -148,7 +102,7 @@ impl ConnectOptions {
     pub fn apply(&mut self, json: &[u8]) -> Result<(), BadJson> {
         let mut new_account = false;
         let mut account = String::new();
-        for (name, value) in &fields(json)?.0 {
+        for (name, value) in &fields(json)? {
             match name.to_ascii_lowercase().as_str() {
                 "verbose" => boolean(value, &mut self.verbose)?,
                 "pedantic" => boolean(value, &mut self.pedantic)?,
@@ -189,7 +143,7 @@ fn boolean(value: &Value, into: &mut bool) -> Result<(), BadJson> {
 
 fn string(value: &Value, into: &mut String) -> Result<(), BadJson> {
     match value {
-        Value::String(given) => into.clone_from(given),
+        Value::Text(given) => into.clone_from(given),
         Value::Null => {}
         _ => return Err(BadJson),
     }
@@ -198,7 +152,7 @@ fn string(value: &Value, into: &mut String) -> Result<(), BadJson> {
 
 fn integer(value: &Value, into: &mut i64) -> Result<(), BadJson> {
     match value {
-        Value::Number(given) => *into = given.as_i64().ok_or(BadJson)?,
+        Value::Number(given) => *into = given.parse().map_err(|_| BadJson)?,
         Value::Null => {}
         _ => return Err(BadJson),
     }

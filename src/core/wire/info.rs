@@ -61,8 +61,8 @@ pub struct ConnectionInfo<'a> {
     pub client_ip: &'a str,
     /// It is connected to the WebSocket listener.
     pub is_websocket: bool,
-    /// Largest payload that it may send.
-    pub max_payload: u32,
+    /// Largest payload that it may send; `None`: it is told that there is no limit.
+    pub max_payload: Option<u32>,
     /// Name of its account, for the INFO after the first PING only.
     pub account: Option<&'a str>,
 }
@@ -87,7 +87,7 @@ struct Info<'a> {
     tls_verify: bool,
     #[serde(skip_serializing_if = "is_false")]
     tls_available: bool,
-    max_payload: u32,
+    max_payload: i64,
     client_id: u64,
     #[serde(skip_serializing_if = "str::is_empty")]
     client_ip: &'a str,
@@ -125,7 +125,7 @@ pub fn encode(server: &ServerInfo, connection: &ConnectionInfo<'_>, into: &mut V
         tls_required: server.tls_required,
         tls_verify: server.tls_verify,
         tls_available: server.tls_available,
-        max_payload: connection.max_payload,
+        max_payload: connection.max_payload.map_or(-1, i64::from),
         client_id: connection.client_id,
         client_ip: connection.client_ip,
         nonce: connection.nonce,
@@ -171,7 +171,7 @@ mod tests {
             is_system: false,
             client_ip: "127.0.0.1",
             is_websocket: false,
-            max_payload: 1024,
+            max_payload: Some(1024),
             account: None,
         };
         let mut line = Vec::new();

@@ -4,6 +4,7 @@ pub mod command;
 pub mod connect;
 pub mod encode;
 pub mod info;
+pub mod json;
 pub mod parse;
 pub mod proxy;
 mod publish;

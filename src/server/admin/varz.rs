@@ -53,18 +53,18 @@ struct Identity {
 /// What clients may do, and where else the server listens.
 #[derive(Serialize)]
 struct Bounds {
-    max_connections: usize,
+    max_connections: i64,
     #[serde(skip_serializing_if = "is_zero")]
     max_subscriptions: u32,
     ping_interval: u64,
-    ping_max: u32,
+    ping_max: i64,
     http_host: String,
     http_port: i64,
     http_base_path: String,
     https_port: i64,
     auth_timeout: f64,
     max_control_line: u32,
-    max_payload: u32,
+    max_payload: i64,
     max_pending: u64,
     cluster: Value,
     gateway: Value,
@@ -266,7 +266,7 @@ impl Admin {
         let monitoring = options.monitoring.as_ref();
         let tls = options.tls.as_ref();
         Bounds {
-            max_connections: options.max_connections.unwrap_or(0),
+            max_connections: options.max_connections,
             max_subscriptions: options.max_subscriptions,
             ping_interval: options.ping_interval_ns,
             ping_max: options.ping_max,
@@ -278,7 +278,10 @@ impl Admin {
             https_port: as_asked(monitoring.and_then(|m| m.https_port)),
             auth_timeout: options.auth_timeout_ns as f64 / 1e9,
             max_control_line: options.max_control_line,
-            max_payload: options.max_payload,
+            max_payload: match options.has_no_payload_limit {
+                true => -1,
+                false => options.max_payload.into(),
+            },
             max_pending: options.max_pending_bytes,
             cluster: json!({}),
             gateway: json!({}),

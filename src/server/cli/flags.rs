@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser};
 
 /// A server for NATS clients.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(
     name = "trunkline",
     about = "Trunkline: a messaging server for NATS clients",
@@ -64,6 +64,9 @@ pub(super) struct Flags {
     /// Check the configuration file and end
     #[arg(short = 't', help_heading = "Server")]
     pub(super) check: bool,
+    /// With -t: whether a server could change over to this file without a restart
+    #[arg(long = "test_reload", value_name = "FILE", help_heading = "Server")]
+    pub(super) test_reload: Option<PathBuf>,
     /// Send a signal to a running server: stop, quit, term, reopen, reload or ldm, perhaps
     /// followed by =PID or =FILE
     #[arg(long, value_name = "SIGNAL", help_heading = "Server")]

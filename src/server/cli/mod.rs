@@ -23,12 +23,16 @@ use trunkline_core::session::policy::Secret;
 use crate::listening::Listening;
 use crate::net::tls;
 use crate::options::tls::{CertificateFiles, TLS_TIMEOUT_NS, TlsOptions};
-use crate::options::{CoreChoice, Options, Refusal, Requested};
+use crate::options::{CoreChoice, Options, Refusal, Requested, leaf};
+use crate::unchangeable::refuse_changes;
 use crate::{config, program, signals};
 pub use exit::Exit;
 use exit::help;
 use flags::Flags;
 use spelling::rewrite;
+
+/// The exit status if a server would have to restart for a configuration (NATS 2.15.3).
+const NEEDS_RESTART: u8 = 3;
 
 /// What the process is to do.
 #[derive(Debug)]
@@ -66,41 +70,101 @@ fn try_command(arguments: impl IntoIterator<Item = OsString>) -> Result<Start, E
             Err(text) => Exit::refused(text),
         });
     }
-    if flags.check && flags.config.is_none() {
-        return Err(Exit::refused(
-            "must specify [-c, --config] option to check configuration file syntax",
-        ));
+    if flags.test_reload.is_some() && !flags.check {
+        let text = "--test_reload can only be used together with -t";
+        return Err(Exit::refused(text));
     }
-    let mut requested = Requested::default();
-    let mut warnings = Vec::new();
-    if let Some(file) = &flags.config {
-        warnings = load(file, &mut requested)?;
-        if flags.check && !warnings.is_empty() {
-            return Err(Exit::refused(format!("{}\n", warnings.join("\n"))));
-        }
+    if flags.check {
+        return Err(check(&flags)?);
     }
-    let config_file = flags.config.clone();
-    let checks = flags.check;
-    flags.put_into(&mut requested)?;
+    let (requested, warnings) = request(&flags, flags.config.as_deref())?;
     let options = requested.resolve().map_err(|refusal| match refusal {
-        Refusal::Setting(text) => Exit::refused(text),
+        Refusal::Setting(text) | Refusal::Start(text) => Exit::refused(text),
         Refusal::Listener(text) => Exit {
             fatal: Some(text),
             status: 1,
             ..Exit::default()
         },
     })?;
-    // Reported like everything else that is wrong with a configuration.
-    Authority::new(options.policy.clone()).map_err(|bad| Exit::refused(bad.0))?;
-    Listening::read(&options).map_err(Exit::refused)?;
-    if let Some(file) = config_file.as_ref().filter(|_| checks) {
-        return Err(checked(file, &options.config_digest));
-    }
+    judge(&options)?;
     Ok(Start {
         options,
-        config_file,
+        config_file: flags.config.clone(),
         warnings,
     })
+}
+
+/// What a file and then the flags ask for, with warnings about the file.
+fn request(flags: &Flags, file: Option<&Path>) -> Result<(Requested, Vec<String>), Exit> {
+    let mut requested = Requested::default();
+    let warnings = match file {
+        Some(file) => load(file, &mut requested)?,
+        None => Vec::new(),
+    };
+    flags.clone().put_into(&mut requested)?;
+    Ok((requested, warnings))
+}
+
+/// What is reported like everything else that is wrong with a configuration.
+fn judge(options: &Options) -> Result<(), Exit> {
+    Authority::new(options.policy.clone()).map_err(|bad| Exit::refused(bad.0))?;
+    Listening::read(options).map_err(Exit::refused)?;
+    Ok(())
+}
+
+/// Checks the file, and whether a server could change over from it to another.
+fn check(flags: &Flags) -> Result<Exit, Exit> {
+    let Some(file) = &flags.config else {
+        return Err(Exit::refused(
+            "must specify [-c, --config] option to check configuration file syntax",
+        ));
+    };
+    let (digest, old) = checked(flags, file)?;
+    let mut lines = vec![format!(
+        "configuration file {} is valid ({digest})",
+        file.display()
+    )];
+    if let Some(file) = &flags.test_reload {
+        let (_, new) = checked(flags, file)?;
+        if let (Some(old), Some(new)) = (old, new) {
+            let port = |options: &Options| options.leaf.as_ref().map(|leaf| leaf.port.to_bind());
+            refuse_changes(&old, &new)
+                .and_then(|()| leaf::refuse_move(old.leaf.as_ref(), new.leaf.as_ref(), port(&old)))
+                .map_err(|text| Exit {
+                    status: NEEDS_RESTART,
+                    ..Exit::refused(text)
+                })?;
+        }
+        lines.push(format!(
+            "configuration file {} can be reloaded",
+            file.display()
+        ));
+    }
+    let prefix = program::prefix();
+    Ok(Exit {
+        stderr: lines
+            .iter()
+            .map(|line| format!("{prefix}: {line}\n"))
+            .collect(),
+        ..Exit::default()
+    })
+}
+
+/// The digest of a file without mistakes, and what it leads to; `None`: a server would find out when
+/// it starts that it cannot.
+fn checked(flags: &Flags, file: &Path) -> Result<(String, Option<Options>), Exit> {
+    let (requested, warnings) = request(flags, Some(file))?;
+    if !warnings.is_empty() {
+        return Err(Exit::refused(format!("{}\n", warnings.join("\n"))));
+    }
+    let digest = requested.config_digest.clone();
+    let options = match requested.resolve() {
+        Ok(options) => options,
+        Err(Refusal::Start(_) | Refusal::Listener(_)) => return Ok((digest, None)),
+        Err(Refusal::Setting(text)) => return Err(Exit::refused(text)),
+    };
+    judge(&options)?;
+    Ok((digest, Some(options)))
 }
 
 fn load(file: &Path, requested: &mut Requested) -> Result<Vec<String>, Exit> {
@@ -125,18 +189,6 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Flags, Exit> {
             flags.words[0]
         ))),
         None => Ok(flags),
-    }
-}
-
-/// What `-t` says of a file without mistakes.
-fn checked(file: &Path, digest: &str) -> Exit {
-    let file = file.display();
-    Exit {
-        stderr: format!(
-            "{}: configuration file {file} is valid ({digest})\n",
-            program::prefix()
-        ),
-        ..Exit::default()
     }
 }
 

@@ -89,6 +89,7 @@ const SPELLINGS: &[Spelling] = &[
     valued("tlskey", &["tlskey"]),
     valued("tlscacert", &["tlscacert"]),
     switch("t", &["check"]),
+    valued("test_reload", &["test_reload"]),
     switch("T", &["logtime"]),
     switch("logtime", &["logtime"]),
     switch("logtime_utc", &["logtime_utc"]),

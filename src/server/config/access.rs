@@ -11,6 +11,7 @@ use trunkline_core::subject::mapping::SubjectMapping;
 use trunkline_core::subject::pattern::Pattern;
 
 use super::Findings;
+use super::elsewhere::message_trace;
 use super::keys;
 use super::names::Names;
 use super::permissions::permissions;
@@ -28,6 +29,7 @@ pub(super) fn authorization(
     let Value::Map(map) = &item.value else {
         return Err(wrong_type("authorization", item, "a map"));
     };
+    requested.access.has_authorization = true;
     let mut has_users = false;
     for entry in map.entries() {
         has_users |= entry.key.eq_ignore_ascii_case("users");
@@ -70,6 +72,7 @@ fn authorization_entry(
             requested.auth_timeout_ns = seconds_ns("authorization", &entry.key, item, findings)?
         }
         "users" => access.users = users(item, findings)?,
+        "proxy_required" => access.proxy_required = boolean(&key, item)?,
         "default_permission" | "default_permissions" | "permissions" => {
             access.default_permissions = Some(permissions(&key, item, findings)?);
         }
@@ -121,13 +124,9 @@ fn user(item: &Item, findings: &mut Findings) -> Result<RequestedUser, ConfigErr
             "permission" | "permissions" | "authorization" => permissions(&key, item, findings)
                 .map(|permissions| user.permissions = Some(permissions)),
             "allowed_connection_types" | "connection_types" | "clients" => {
-                connection_types(item).map(|types| user.connection_types = Some(types))
+                connection_types(item).map(|types| user.connection_types = types)
             }
-            "proxy_required" => match boolean(&key, item) {
-                Ok(false) => Ok(()),
-                Ok(true) => Err(unsupported(&key, entry)),
-                Err(error) => Err(error),
-            },
+            "proxy_required" => boolean(&key, item).map(|is| user.proxy_required = is),
             _ if entry.used_as_variable => Ok(()),
             _ => Err(unknown(entry)),
         };
@@ -153,7 +152,7 @@ fn user(item: &Item, findings: &mut Findings) -> Result<RequestedUser, ConfigErr
     Err(ConfigError::at(at, problem))
 }
 
-fn connection_types(item: &Item) -> Result<Vec<ConnectionType>, ConfigError> {
+fn connection_types(item: &Item) -> Result<Option<Vec<ConnectionType>>, ConfigError> {
     let items = match &item.value {
         Value::Array(items) => &items[..],
         _ => std::slice::from_ref(item),
@@ -175,15 +174,18 @@ fn connection_types(item: &Item) -> Result<Vec<ConnectionType>, ConfigError> {
             }
         })
     };
-    items.iter().map(read).collect()
+    let types: Vec<ConnectionType> = items.iter().map(read).collect::<Result<_, _>>()?;
+    // An empty list is no list (NATS 2.15).
+    Ok(Some(types).filter(|types| !types.is_empty()))
 }
 
 /// Reads `accounts`.
 pub(super) fn accounts(
     item: &Item,
-    access: &mut Access,
+    requested: &mut Requested,
     findings: &mut Findings,
 ) -> Result<(), ConfigError> {
+    let access = &mut requested.access;
     let Value::Map(map) = &item.value else {
         return names_of_accounts(item, access);
     };
@@ -196,6 +198,12 @@ pub(super) fn accounts(
         match account(entry, findings) {
             Ok(account) => {
                 names.add(&account.users);
+                if account.asks_for_traces {
+                    requested.notices.push(format!(
+                        "account {:?}: messages are traced if they ask for it, not by msg_trace yet",
+                        account.name
+                    ));
+                }
                 access.accounts.push(account);
                 names.check(users_item(&entry.item))?;
             }
@@ -283,9 +291,11 @@ fn account(entry: &Entry, findings: &mut Findings) -> Result<RequestedAccount, C
             }
             // It names the account and nothing else (NATS 2.15).
             "nkey" => account_key(item),
-            "imports" | "exports" | "jetstream" | "msg_trace" | "trace_dest" => {
-                Err(unsupported(&key, entry))
+            "msg_trace" | "trace_dest" => {
+                account.asks_for_traces = true;
+                message_trace(&key, item, findings)
             }
+            "imports" | "exports" | "jetstream" => Err(unsupported(&key, entry)),
             _ if entry.used_as_variable => Ok(()),
             _ => Err(unknown(entry)),
         };
@@ -324,8 +334,9 @@ fn limits(item: &Item, findings: &mut Findings) -> Result<AccountLimits, ConfigE
             }
         };
         match integer(&key, &entry.item) {
-            // Negative numbers mean no limit.
-            Ok(number) => *to = u32::try_from(number).ok(),
+            // Minus one means no limit; less than that is less than nothing (NATS 2.15).
+            Ok(-1) => *to = None,
+            Ok(number) => *to = Some(u32::try_from(number.max(0)).unwrap_or(u32::MAX)),
             Err(error) => findings.errors.push(error),
         }
     }

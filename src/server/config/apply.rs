@@ -8,6 +8,7 @@
 
 use super::Findings;
 use super::access;
+use super::elsewhere::elsewhere;
 use super::keys;
 use super::leaf;
 use super::read::{
@@ -50,6 +51,7 @@ fn top_level(
     let is_taken = listeners(&key, item, requested, findings)?
         || log(&key, item, requested)?
         || limits(&key, item, requested, findings)?
+        || elsewhere(&key, item, &mut requested.notices, findings)?
         || clients(&key, item, requested, findings)?;
     match key.as_str() {
         _ if is_taken => {}
@@ -60,8 +62,7 @@ fn top_level(
         "pid_file" | "pidfile" => requested.pid_file = Some(text(&key, item)?.into()),
         "ports_file_dir" => requested.ports_file_dir = Some(text(&key, item)?.into()),
         "store_dir" | "storedir" => requested.store_dir = Some(text(&key, item)?.into()),
-        "jetstream" | "ocsp" | "ocsp_cache" | "no_system_account" | "no_system" | "no_sys_acc"
-            if item.value == Value::Bool(false) => {}
+        "jetstream" | "ocsp" | "ocsp_cache" if item.value == Value::Bool(false) => {}
         "server_tags" => requested.tags = texts(&key, item)?,
         "server_metadata" => {
             requested.metadata = named(item, "metadata", |entry| {
@@ -145,10 +146,16 @@ fn limits(
 ) -> Result<bool, ConfigError> {
     match key {
         "no_header_support" => requested.no_header_support = boolean(key, item)?,
-        "max_payload" => requested.max_payload = size(key, item)?,
+        "max_payload" => {
+            // Minus one lets through what can wait for a connection.
+            requested.has_no_payload_limit = item.value == Value::Integer(-1);
+            if !requested.has_no_payload_limit {
+                requested.max_payload = size(key, item)?;
+            }
+        }
         "max_control_line" => requested.max_control_line = size(key, item)?,
         "max_pending" => requested.max_pending_bytes = integer(key, item)?,
-        // Zero means the default in a Requested, and "no limit" in the file.
+        // Zero means the default in a Requested, and that nobody may connect in the file.
         "max_connections" | "max_conn" => {
             requested.max_connections = match integer(key, item)? {
                 0 => -1,
@@ -165,7 +172,7 @@ fn limits(
             requested.max_subscription_tokens = subscription_tokens(key, item)?;
         }
         "ping_interval" => requested.ping_interval_ns = duration_ns(key, item, findings)?,
-        "ping_max" => requested.ping_max = bounded(key, item, integer(key, item)?)?,
+        "ping_max" => requested.ping_max = integer(key, item)?,
         "write_deadline" => requested.write_deadline_ns = duration_ns(key, item, findings)?,
         "write_timeout" => requested.write_timeout = write_timeout(key, item)?,
         "no_fast_producer_stall" => requested.no_fast_producer_stall = boolean(key, item)?,
@@ -190,7 +197,7 @@ fn clients(
 ) -> Result<bool, ConfigError> {
     match key {
         "authorization" => access::authorization(item, requested, findings)?,
-        "accounts" => access::accounts(item, &mut requested.access, findings)?,
+        "accounts" => access::accounts(item, requested, findings)?,
         "mappings" | "maps" => {
             requested.access.mappings = access::mappings(key, item, findings)?;
         }

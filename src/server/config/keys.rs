@@ -8,22 +8,15 @@
 const TOP: &[&str] = &[
     "account_resolver",
     "accounts_resolver",
-    "cluster",
     "default_js_domain",
     "default_sentinel",
     "gateway",
     "jetstream",
     "mqtt",
-    "no_sys_acc",
-    "no_system",
-    "no_system_account",
     "ocsp",
     "ocsp_cache",
     "operator",
     "operators",
-    "prof_block_rate",
-    "prof_port",
-    "proxies",
     "resolver",
     "resolver_pinned_accounts",
     "resolver_preload",
@@ -37,7 +30,7 @@ const TOP: &[&str] = &[
 ];
 
 /// Keys of the `authorization` block.
-const AUTHORIZATION: &[&str] = &["auth_callout", "auth_hook", "proxy_required"];
+const AUTHORIZATION: &[&str] = &["auth_callout", "auth_hook"];
 
 /// Keys of the `leafnodes` block.
 const LEAF: &[&str] = &[

@@ -11,6 +11,7 @@ mod access;
 mod apply;
 mod digest;
 mod duration;
+mod elsewhere;
 mod findings;
 mod keys;
 mod leaf;

@@ -43,11 +43,9 @@ pub(super) fn permissions(
         findings.errors.extend(outcome.err());
     }
     // Who may answer may not publish otherwise, unless that is said.
-    if permissions.responses.is_some() && permissions.publish.is_none() {
-        permissions.publish = Some(SubjectRights {
-            allow: Some(Vec::new()),
-            deny: Vec::new(),
-        });
+    if permissions.responses.is_some() {
+        let publish = permissions.publish.get_or_insert_default();
+        publish.allow.get_or_insert_default();
     }
     Ok(permissions)
 }
@@ -58,16 +56,18 @@ fn rights(
     with_queues: bool,
     findings: &mut Findings,
 ) -> Result<SubjectRights, ConfigError> {
+    // An empty list allows everything (NATS 2.15).
+    let allowed = |list: Vec<String>| Some(list).filter(|list| !list.is_empty());
     let Value::Map(map) = &item.value else {
         return Ok(SubjectRights {
-            allow: Some(subjects(item, with_queues)?),
+            allow: allowed(subjects(item, with_queues)?),
             deny: Vec::new(),
         });
     };
     let mut rights = SubjectRights::default();
     for entry in map.entries() {
         let outcome = match entry.key.to_lowercase().as_str() {
-            "allow" => subjects(&entry.item, with_queues).map(|list| rights.allow = Some(list)),
+            "allow" => subjects(&entry.item, with_queues).map(|list| rights.allow = allowed(list)),
             "deny" => subjects(&entry.item, with_queues).map(|list| rights.deny = list),
             _ if entry.used_as_variable => Ok(()),
             _ => Err(unknown_with(
@@ -80,8 +80,6 @@ fn rights(
         };
         findings.errors.extend(outcome.err());
     }
-    // An empty list allows everything (NATS 2.15).
-    rights.allow = rights.allow.filter(|list| !list.is_empty());
     Ok(rights)
 }
 

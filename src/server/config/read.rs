@@ -193,10 +193,6 @@ pub(super) fn seconds_ns(
             return Err(ConfigError::at(&item.at, message));
         }
     };
-    if seconds < 0.0 {
-        let message = format!("{block} timeout can not be negative");
-        return Err(ConfigError::at(&item.at, message));
-    }
     if seconds > AUTH_TIMEOUT_WARN_SECONDS && block == "authorization" {
         let message = format!(
             "invalid use of field {key:?}: timeout of {seconds} seconds is high, consider keeping it \
@@ -204,6 +200,8 @@ pub(super) fn seconds_ns(
         );
         findings.warnings.push(ConfigError::at(&item.at, message));
     }
-    // A float to integer cast saturates, and a negative one was refused above.
-    Ok((seconds * SECOND_NS) as u64)
+    // Negative: no time at all (NATS 2.15), where nothing would mean the default.
+    let least_ns = u64::from(seconds < 0.0);
+    // A float to integer cast saturates.
+    Ok(((seconds * SECOND_NS) as u64).max(least_ns))
 }

@@ -29,12 +29,14 @@ pub(super) fn tls(item: &Item, findings: &mut Findings) -> Result<TlsOptions, Co
     tls.certificates.extend(single.clone());
     let is_missing = |of: fn(&CertificateFiles) -> &PathBuf| {
         let mut files = tls.certificates.iter().map(of);
-        tls.certificates.is_empty() || files.any(|file| file.as_os_str().is_empty())
+        files.any(|file| file.as_os_str().is_empty())
     };
+    // Without any certificate no handshake succeeds, as in nats-server.
+    let has_any = !tls.certificates.is_empty();
     let problem = match () {
         () if is_missing(|files| &files.cert_file) => "missing 'cert_file' in TLS configuration",
         () if is_missing(|files| &files.key_file) => "missing 'key_file' in TLS configuration",
-        () if tls.verify && tls.ca_file.is_none() => {
+        () if has_any && tls.verify && tls.ca_file.is_none() => {
             "missing 'ca_file' in TLS configuration: client certificates cannot be verified without it"
         }
         () if single.is_some() && tls.certificates.len() > 1 => {
@@ -45,6 +47,7 @@ pub(super) fn tls(item: &Item, findings: &mut Findings) -> Result<TlsOptions, Co
     if !problem.is_empty() {
         return Err(ConfigError::at(&item.at, problem));
     }
+    check_insecure(&tls, item)?;
     TlsSetup::read(&tls).map_err(|problem| ConfigError::at(&item.at, problem))?;
     Ok(tls)
 }
@@ -88,9 +91,11 @@ fn tls_entry(
         }
         "handshake_first" | "first" | "immediate" => tls.handshake = handshake(item)?,
         "pinned_certs" => tls.pinned_certs = pinned(item)?.into_iter().collect(),
+        // Suites that are not safe are never spoken, whoever allows them.
+        "allow_insecure_cipher_suites" => tls.allows_insecure_ciphers = boolean(&key, item)?,
+        "ocsp_peer" if item.value == Value::Bool(false) => {}
         "insecure"
         | "verify_cert_and_check_known_urls"
-        | "allow_insecure_cipher_suites"
         | "ocsp_peer"
         | "cert_store"
         | "cert_match_by"
@@ -194,16 +199,54 @@ fn names(
     items.iter().map(read).collect()
 }
 
+/// What Go has besides, and this server never speaks (CBC, RC4, keys without forward secrecy): `true`
+/// if it has to be allowed by `allow_insecure_cipher_suites`.
+const UNSPOKEN: [(&str, bool); 16] = [
+    ("TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA", false),
+    ("TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA", false),
+    ("TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", false),
+    ("TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA", false),
+    ("TLS_RSA_WITH_RC4_128_SHA", true),
+    ("TLS_RSA_WITH_3DES_EDE_CBC_SHA", true),
+    ("TLS_RSA_WITH_AES_128_CBC_SHA", true),
+    ("TLS_RSA_WITH_AES_256_CBC_SHA", true),
+    ("TLS_RSA_WITH_AES_128_CBC_SHA256", true),
+    ("TLS_RSA_WITH_AES_128_GCM_SHA256", true),
+    ("TLS_RSA_WITH_AES_256_GCM_SHA384", true),
+    ("TLS_ECDHE_ECDSA_WITH_RC4_128_SHA", true),
+    ("TLS_ECDHE_RSA_WITH_RC4_128_SHA", true),
+    ("TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA", true),
+    ("TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256", true),
+    ("TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256", true),
+];
+
 fn judge_cipher(name: &str) -> Result<(), String> {
-    // What Go knows and a library that only does what is safe never will.
-    let is_obsolete =
-        name.starts_with("TLS_RSA_WITH_") || name.contains("_CBC_") || name.contains("_RC4_");
-    match () {
-        () if crate::net::tls::knows_cipher(name) => Ok(()),
-        () if is_obsolete => Err(format!(
-            "cipher suite {name} is not safe and not supported by trunkline: use suites with ECDHE and GCM or ChaCha20"
-        )),
-        () => Err(format!("unrecognized cipher {name}")),
+    let is_known =
+        crate::net::tls::knows_cipher(name) || UNSPOKEN.iter().any(|(own, _)| *own == name);
+    match is_known {
+        true => Ok(()),
+        false => Err(format!("unrecognized cipher {name}")),
+    }
+}
+
+/// Suites that nobody has allowed.
+fn check_insecure(tls: &TlsOptions, item: &Item) -> Result<(), ConfigError> {
+    let is_insecure = |name: &&String| UNSPOKEN.contains(&(name.as_str(), true));
+    let names: Vec<&str> = tls
+        .cipher_suites
+        .iter()
+        .filter(is_insecure)
+        .map(String::as_str)
+        .collect();
+    match names.is_empty() || tls.allows_insecure_ciphers {
+        true => Ok(()),
+        false => {
+            let message = format!(
+                "insecure cipher suites configured without 'allow_insecure_cipher_suites' option set: {}",
+                names.join(", ")
+            );
+            Err(ConfigError::at(&item.at, message))
+        }
     }
 }
 

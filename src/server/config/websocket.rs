@@ -3,6 +3,7 @@
 use trunkline_core::session::policy::Secret;
 
 use super::Findings;
+use super::duration;
 use super::read::{boolean, duration_ns, integer, listen, seconds_ns, text, texts, unknown};
 use super::tls;
 use super::value::{ConfigError, Entry, Item, Value};
@@ -57,11 +58,18 @@ fn websocket_entry(
         "allowed_origins" | "allowed_origin" | "allow_origins" | "allow_origin" | "origins"
         | "origin" => websocket.allowed_origins = texts(&key, item)?,
         "handshake_timeout" => {
-            websocket.handshake_timeout_ns = match item.value {
+            // Negative: nats-server waits without end; the default here.
+            websocket.handshake_timeout_ns = match &item.value {
                 // Seconds are no mistake here.
-                Value::Integer(seconds) => u64::try_from(seconds)
+                Value::Integer(seconds) => u64::try_from(*seconds)
                     .unwrap_or(0)
                     .saturating_mul(1_000_000_000),
+                Value::Text(text) if text.starts_with('-') => {
+                    let read = duration::parse_ns(text).map_err(|reason| {
+                        ConfigError::at(&item.at, format!("error parsing {key}: {reason}"))
+                    });
+                    read.map(|_| 0)?
+                }
                 _ => duration_ns(&key, item, findings)?,
             }
         }

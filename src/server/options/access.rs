@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::address::Refusal;
+
 use trunkline_core::base::id::AccountId;
 use trunkline_core::session::policy::{
     Account, AccountLimits, ConnectionType, Identity, Mapping, Permissions, Policy, Secret, User,
@@ -27,6 +29,10 @@ pub struct Access {
     pub users: Vec<RequestedUser>,
     /// `authorization.default_permissions`.
     pub default_permissions: Option<Permissions>,
+    /// Those of `authorization.user` and `authorization.token` have to come through a proxy.
+    pub proxy_required: bool,
+    /// There is an `authorization` block, be it empty.
+    pub has_authorization: bool,
     /// `accounts`.
     pub accounts: Vec<RequestedAccount>,
     /// Mappings of `$G`.
@@ -63,6 +69,8 @@ pub struct RequestedAccount {
     pub mappings: Vec<Mapping>,
     /// Limits.
     pub limits: AccountLimits,
+    /// Messages are to be traced that do not ask for it.
+    pub asks_for_traces: bool,
 }
 
 impl RequestedUser {
@@ -85,32 +93,38 @@ impl RequestedUser {
 
 impl Access {
     /// The policy: first `$G`, then the system account, then the others.
-    pub fn policy(&self) -> Result<Policy, String> {
+    ///
+    /// # Errors
+    /// Names the setting that cannot be.
+    pub fn policy(&self) -> Result<Policy, Refusal> {
         let system = match self.system_account.as_str() {
             "" => SYSTEM,
             name => name,
         };
-        let is_known = |name: &str| self.accounts.iter().any(|account| account.name == name);
-        if system != SYSTEM && !is_known(system) {
-            return Err(format!("system account {system:?} is not an account"));
+        let is_known = self.accounts.iter().any(|account| account.name == system);
+        if !self.system_account.is_empty() && !is_known {
+            let text = "error resolving system account: account missing";
+            return Err(Refusal::Start(text.to_owned()));
         }
         let mut global = Account::new(GLOBAL);
         global.mappings.clone_from(&self.mappings);
         let mut policy = Policy {
             accounts: vec![global, Account::new(system)],
             token: (!self.token.0.is_empty()).then(|| self.token.clone()),
+            token_requires_proxy: self.proxy_required,
             ..Policy::default()
         };
         if !self.user.is_empty() {
-            policy
-                .users
-                .push(User::new(&self.user, &self.password.0, AccountId::GLOBAL));
+            policy.users.push(User {
+                proxy_required: self.proxy_required,
+                ..User::new(&self.user, &self.password.0, AccountId::GLOBAL)
+            });
         }
         let mut known = BTreeMap::from([(GLOBAL, AccountId::GLOBAL), (system, AccountId::SYSTEM)]);
         for requested in &self.accounts {
             let id = match known.get(&*requested.name) {
                 Some(&id) => id,
-                None => add_account(&mut policy, &requested.name)?,
+                None => add_account(&mut policy, &requested.name).map_err(Refusal::Setting)?,
             };
             known.insert(&requested.name, id);
             configure(&mut policy, id, requested);
@@ -119,10 +133,29 @@ impl Access {
         let users = self.users.iter();
         let users = users.map(|user| user.resolve(AccountId::GLOBAL, default.as_ref()));
         policy.users.extend(users);
+        policy.has_single_user = !self.user.is_empty() && policy.users.len() == 1;
         if !self.no_auth_user.is_empty() {
-            policy.no_auth_user = Some(find_no_auth_user(&policy, &self.no_auth_user)?);
+            let user = find_no_auth_user(&policy, &self.no_auth_user);
+            policy.no_auth_user = Some(user.map_err(Refusal::Setting)?);
+        } else if self.admits_anyone(system) {
+            policy.no_auth_user = Some(policy.users.len());
+            policy.users.push(User {
+                identity: Identity::Anonymous,
+                ..User::new("", "", AccountId::GLOBAL)
+            });
         }
         Ok(policy)
+    }
+
+    /// Whether clients without credentials are let into `$G`: a file that only gives the system
+    /// account its users closes the door to nobody else (NATS 2.15).
+    fn admits_anyone(&self, system: &str) -> bool {
+        let mut accounts = self.accounts.iter();
+        let has_single = !self.user.is_empty() || !self.token.0.is_empty();
+        !self.accounts.is_empty()
+            && accounts.all(|account| account.name == system)
+            && !self.has_authorization
+            && !has_single
     }
 }
 
@@ -147,8 +180,10 @@ fn configure(policy: &mut Policy, id: AccountId, requested: &RequestedAccount) {
 /// The user of clients without credentials, by its name or key.
 pub(super) fn find_no_auth_user(policy: &Policy, name: &str) -> Result<usize, String> {
     let mut users = policy.users.iter();
-    let at = users.position(|user| user.identity.name() == name);
-    at.ok_or_else(|| match policy.users.is_empty() {
+    // That of `authorization.user` is none of those that count here (NATS 2.15).
+    let is_listed = !policy.has_single_user;
+    let at = users.position(|user| is_listed && user.identity.name() == name);
+    at.ok_or_else(|| match policy.users.is_empty() || !is_listed {
         true => format!("no_auth_user: {name:?} present, but users/nkeys are not defined"),
         false => format!(
             "no_auth_user: {name:?} not present as user or nkey in authorization block or account configuration"
@@ -219,7 +254,7 @@ mod tests {
             system_account: "X".into(),
             ..Access::default()
         };
-        assert!(access.policy().unwrap_err().contains("\"X\""));
+        assert!(matches!(access.policy(), Err(Refusal::Start(_))));
         let access = Access {
             no_auth_user: "nobody".into(),
             ..Access::default()
@@ -228,6 +263,7 @@ mod tests {
             access
                 .policy()
                 .unwrap_err()
+                .to_string()
                 .contains("users/nkeys are not defined")
         );
     }

@@ -41,14 +41,19 @@ impl fmt::Display for PortChoice {
 pub enum Refusal {
     /// Said by the program before it logs: `trunkline: …`.
     Setting(String),
-    /// Said as a fatal log line, as nats-server does for the listener.
+    /// The same, but only by a server that starts: a check of the file lets it pass.
+    Start(String),
+    /// Said as a fatal log line, as nats-server does for the listener; a check of the file lets it
+    /// pass.
     Listener(String),
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::Setting(text) | Refusal::Listener(text) => formatter.write_str(text),
+            Refusal::Setting(text) | Refusal::Start(text) | Refusal::Listener(text) => {
+                formatter.write_str(text)
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ mod tests;
 pub mod tls;
 pub mod websocket;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -34,9 +34,9 @@ use websocket::{RequestedWebsocket, WebsocketOptions};
 const MAX_PAYLOAD_BYTES: u32 = 1024 * 1024;
 const MAX_CONTROL_LINE_BYTES: u32 = 4096;
 const MAX_PENDING_BYTES: u64 = 64 * 1024 * 1024;
-const MAX_CONNECTIONS: usize = 64 * 1024;
+const MAX_CONNECTIONS: i64 = 64 * 1024;
 const PING_INTERVAL_NS: u64 = 120_000_000_000;
-const PING_MAX: u32 = 2;
+const PING_MAX: i64 = 2;
 const WRITE_DEADLINE_NS: u64 = 10_000_000_000;
 const MAX_CLOSED_CONNECTIONS: i64 = 10_000;
 const LAME_DUCK_DURATION_NS: u64 = 120_000_000_000;
@@ -64,20 +64,22 @@ pub struct Options {
     pub max_route_cache_bytes: usize,
     /// Largest payload, headers included, in bytes.
     pub max_payload: u32,
+    /// Clients are told that there is no limit for it.
+    pub has_no_payload_limit: bool,
     /// Longest control line in bytes.
     pub max_control_line: u32,
     /// Bytes that may wait for one connection before it is a slow consumer.
     pub max_pending_bytes: u64,
-    /// `None`: no limit but the file descriptors.
-    pub max_connections: Option<usize>,
+    /// Negative: nobody may connect.
+    pub max_connections: i64,
     /// Subscriptions of one connection; 0: no limit.
     pub max_subscriptions: u32,
     /// Tokens of one subscription's subject; 0: no limit.
     pub max_subscription_tokens: u8,
     /// Silence after which the server sends a PING.
     pub ping_interval_ns: u64,
-    /// Unanswered PINGs before a connection is stale.
-    pub ping_max: u32,
+    /// Unanswered PINGs before a connection is stale; negative: it is without any.
+    pub ping_max: i64,
     /// How long one write may take before the connection is a slow consumer.
     pub write_deadline_ns: u64,
     /// Headers are not offered to clients.
@@ -124,6 +126,8 @@ pub struct Options {
     pub leaf: Option<LeafOptions>,
     /// Clients may come through a proxy that says so.
     pub proxy_protocol: bool,
+    /// What the log says at the start about settings that nothing comes of.
+    pub notices: Vec<String>,
     /// Digest of the configuration file; empty: there is none.
     pub config_digest: String,
 }
@@ -179,11 +183,13 @@ pub struct Requested {
     pub max_route_cache_bytes: Option<usize>,
     /// Bytes.
     pub max_payload: u32,
+    /// Payloads may be as large as what may wait for a connection.
+    pub has_no_payload_limit: bool,
     /// Bytes.
     pub max_control_line: u32,
     /// Bytes.
     pub max_pending_bytes: i64,
-    /// Negative: no limit.
+    /// Negative: nobody may connect.
     pub max_connections: i64,
     /// 0: no limit, which is the default.
     pub max_subscriptions: u32,
@@ -191,8 +197,8 @@ pub struct Requested {
     pub max_subscription_tokens: u8,
     /// Silence before a PING.
     pub ping_interval_ns: u64,
-    /// Unanswered PINGs.
-    pub ping_max: u32,
+    /// Unanswered PINGs; negative: none at all.
+    pub ping_max: i64,
     /// Limit of one write.
     pub write_deadline_ns: u64,
     /// No headers.
@@ -259,6 +265,8 @@ pub struct Requested {
     pub leaf: RequestedLeaf,
     /// Headers of proxies are understood.
     pub proxy_protocol: bool,
+    /// Settings that nothing comes of, for the log.
+    pub notices: Vec<String>,
     /// Digest of the file.
     pub config_digest: String,
 }
@@ -275,7 +283,7 @@ impl Requested {
         let client_advertise = self.advertised()?;
         let host = or(self.host, HOST.to_owned());
         let port = port_choice(&host, self.port)?;
-        let mut policy = self.access.policy().map_err(Refusal::Setting)?;
+        let mut policy = self.access.policy()?;
         let tls = self.tls.map(|tls| TlsOptions {
             allow_plain: self.allow_non_tls,
             ..tls
@@ -299,11 +307,12 @@ impl Requested {
             max_payload,
             max_control_line: or(self.max_control_line, MAX_CONTROL_LINE_BYTES),
             max_pending_bytes: max_pending_bytes.unsigned_abs(),
-            max_connections: connections_max(self.max_connections),
+            max_connections: or(self.max_connections, MAX_CONNECTIONS),
             max_subscriptions: self.max_subscriptions,
             max_subscription_tokens: self.max_subscription_tokens,
             ping_interval_ns: or(self.ping_interval_ns, PING_INTERVAL_NS),
             ping_max: or(self.ping_max, PING_MAX),
+            has_no_payload_limit: self.has_no_payload_limit,
             write_deadline_ns: or(self.write_deadline_ns, WRITE_DEADLINE_NS),
             no_header_support: self.no_header_support,
             policy,
@@ -322,13 +331,14 @@ impl Requested {
             lame_duck_grace_period_ns,
             lame_duck_duration_ns,
             monitoring,
-            tags: self.tags,
+            tags: plain_tags(&self.tags),
             metadata: self.metadata,
             feature_flags: self.feature_flags,
             tls,
             websocket,
             leaf: self.leaf.resolve()?,
             proxy_protocol: self.proxy_protocol,
+            notices: self.notices,
             config_digest: self.config_digest,
             max_closed_connections: count(or(self.max_closed_connections, MAX_CLOSED_CONNECTIONS)),
         })
@@ -344,8 +354,13 @@ impl Requested {
 
     /// The largest payload, and the bytes that may wait for a connection.
     fn message_bounds(&self) -> Result<(u32, i64), Refusal> {
-        let max_payload = or(self.max_payload, MAX_PAYLOAD_BYTES);
         let max_pending_bytes = or(self.max_pending_bytes, MAX_PENDING_BYTES.cast_signed());
+        // What is larger would reach nobody.
+        let most = i32::try_from(max_pending_bytes).unwrap_or(i32::MAX);
+        let max_payload = match self.has_no_payload_limit {
+            true => u32::try_from(most).unwrap_or(MAX_PAYLOAD_BYTES),
+            false => or(self.max_payload, MAX_PAYLOAD_BYTES),
+        };
         if i64::from(max_payload) > max_pending_bytes {
             return Err(Refusal::Setting(format!(
                 "max_payload ({max_payload}) cannot be higher than max_pending ({max_pending_bytes})"
@@ -355,18 +370,29 @@ impl Requested {
     }
 }
 
+impl Options {
+    /// How many connections there may be.
+    pub fn connections_max(&self) -> usize {
+        count(self.max_connections)
+    }
+}
+
+/// Tags as nats-server keeps them: in lower case, without blanks around them, each once.
+fn plain_tags(tags: &[String]) -> Vec<String> {
+    let mut plain: Vec<String> = Vec::new();
+    let mut seen = HashSet::new();
+    for tag in tags.iter().map(|tag| tag.trim().to_lowercase()) {
+        if !tag.is_empty() && seen.insert(tag.clone()) {
+            plain.push(tag);
+        }
+    }
+    plain
+}
+
 /// How long credentials may take; with TLS, the handshake and they together
 /// (NATS 2.15).
 fn auth_timeout_ns(tls: Option<&TlsOptions>) -> u64 {
     tls.map_or(AUTH_TIMEOUT_NS, |tls| tls.timeout_ns + 1_000_000_000)
-}
-
-/// `None`: no limit but the file descriptors.
-fn connections_max(requested: i64) -> Option<usize> {
-    match requested {
-        0 => Some(MAX_CONNECTIONS),
-        limit => usize::try_from(limit).ok(),
-    }
 }
 
 /// Duration and grace period of lame duck mode.

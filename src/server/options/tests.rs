@@ -14,7 +14,7 @@ fn defaults_are_those_of_nats_server() {
     assert_eq!(options.max_payload, 1 << 20);
     assert_eq!(options.max_control_line, 4096);
     assert_eq!(options.max_pending_bytes, 64 << 20);
-    assert_eq!(options.max_connections, Some(65536));
+    assert_eq!(options.max_connections, 65536);
     assert_eq!(options.max_subscriptions, 0);
     assert_eq!(options.max_subscription_tokens, 0);
     assert_eq!(options.ping_interval_ns, 120_000_000_000);
@@ -64,7 +64,7 @@ fn refuses_with_the_texts_of_nats_server() {
 }
 
 #[test]
-fn random_port_and_unlimited_connections() {
+fn random_port_and_no_connections() {
     let options = Requested {
         port: -1,
         max_connections: -1,
@@ -74,7 +74,7 @@ fn random_port_and_unlimited_connections() {
     .unwrap();
     assert_eq!(options.port, PortChoice::Random);
     assert_eq!(options.port.to_bind(), 0);
-    assert_eq!(options.max_connections, None);
+    assert_eq!(options.connections_max(), 0);
 }
 
 #[test]

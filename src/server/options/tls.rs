@@ -29,6 +29,8 @@ pub struct TlsOptions {
     /// Names of cipher suites of TLS 1.2, as Go has them; empty: all. Those of
     /// TLS 1.3 cannot be chosen (NATS 2.15).
     pub cipher_suites: Vec<String>,
+    /// Those may be named that are not safe; none of them is spoken.
+    pub allows_insecure_ciphers: bool,
     /// Names of key exchange groups, as Go has them; empty: all.
     pub curve_preferences: Vec<String>,
     /// Handshakes per second; `None`: any number.

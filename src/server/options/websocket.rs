@@ -110,7 +110,7 @@ impl RequestedWebsocket {
                 self.jwt_cookie
             ));
         }
-        if !policy.users.is_empty() {
+        if !policy.users.is_empty() && !policy.has_single_user {
             let name = match (&*self.user, &*self.token.0) {
                 ("", "") => None,
                 ("", _) => Some("token"),

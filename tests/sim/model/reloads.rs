@@ -83,6 +83,7 @@ impl History {
         match new.judge(claim, standing.has_nonce) {
             Verdict::Accepted(now) if now.account == bound.account => Fate::Judged(now),
             Verdict::Accepted(_) => Fate::Closed,
+            Verdict::Refused if !new.lists(claim) => Fate::Closed,
             Verdict::Refused | Verdict::Checked(..) => Fate::Refused,
         }
     }

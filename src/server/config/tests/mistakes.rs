@@ -93,7 +93,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ),
     // nats-server accepts these and then misbehaves.
     (
-        "max_payload: -1",
+        "max_payload: -2",
         "main.conf:1:0: max_payload value can not be negative",
     ),
     (
