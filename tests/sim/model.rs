@@ -276,6 +276,11 @@ impl History {
         Ok(())
     }
 
+    /// Whether a connection is known to be ending.
+    pub fn is_doomed(&self, conn: usize) -> bool {
+        self.conns[conn].is_doomed
+    }
+
     /// No account has more connections than it may; to be asked while no reload
     /// is under way. Who says CONNECT once more is nobody until its password is
     /// checked.

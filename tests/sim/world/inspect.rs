@@ -22,11 +22,16 @@ impl World {
         step: Step,
         done: &Consequences,
     ) -> Result<(), String> {
-        let is_quiet = step == Step::Output && !done.is_first && done.sent.is_empty();
+        let core = &self.cores[number];
+        // Whoever is cut as a slow consumer leaves room in its account at once.
+        let is_news = |(wire, key)| core.shard.is_closing(key) && !self.history.is_doomed(wire);
+        let is_quiet = step == Step::Output
+            && !done.is_first
+            && done.sent.is_empty()
+            && !core.open_sockets().any(is_news);
         if is_quiet || step == Step::Bells {
             return Ok(());
         }
-        let core = &self.cores[number];
         let see = |(wire, key)| Seen {
             conn: wire,
             is_closing: core.shard.is_closing(key),
