@@ -390,6 +390,9 @@ fn name_changes(old: &Options, new: &Options) {
         tracing,
         ports_file_dir
     );
+    if old.max_route_cache_bytes != new.max_route_cache_bytes {
+        info!("Reloaded: max_route_cache = {}", new.max_route_cache_bytes);
+    }
     if old.policy.accounts != new.policy.accounts {
         info!("Reloaded: accounts");
     }

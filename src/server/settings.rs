@@ -114,7 +114,7 @@ pub fn limits(options: &Options) -> Limits {
         stalls_publishers: !options.no_fast_producer_stall,
         tracing: options.tracing,
         work: WorkLimits::default(),
-        route_cache_bytes_max: Limits::default().route_cache_bytes_max,
+        route_cache_bytes_max: options.max_route_cache_bytes,
     }
 }
 

@@ -2,6 +2,7 @@
 //! did. The reference server has no such page.
 
 use crate::monitoring::{monitoring, request};
+use crate::reloads::Reloadable;
 use crate::support::wait_until;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -224,4 +225,41 @@ fn waiting_bytes_are_seen() {
         heard += deaf.messages_until_barrier();
     }
     assert_eq!(sum(&page(address), "trunkline_core_outbox_bytes"), 0.0);
+}
+
+/// What remembered routes may take is configured, shown and reloaded, and is kept to.
+#[test]
+fn the_memory_of_remembered_routes_is_bounded_as_configured() {
+    if !ServerUnderTest::builder().is_ours() {
+        return;
+    }
+    let config = |size: &str| {
+        let listen = "listen: 127.0.0.1:-1\nhttp: 127.0.0.1:-1\ncores: 1";
+        format!("{listen}\nmax_route_cache: {size}\n")
+    };
+    let server = Reloadable::start("routes", &config("8MB"));
+    let address = monitoring(server.server());
+    let used = "trunkline_core_route_cache_bytes";
+    let bound = "trunkline_core_route_cache_bytes_max";
+    assert_eq!(sum(&page(address), bound), f64::from(8 << 20));
+    let mut client = server.client("");
+    client.send("SUB subject.> 1\r\n");
+    for some in 0..40 {
+        let lines = (0..500).map(|subject| format!("PUB subject.{some}.{subject} 0\r\n\r\n"));
+        // A subject is remembered at its second sight.
+        client.send(lines.collect::<String>().repeat(2));
+        client.messages_until_barrier();
+    }
+    let before = sum(&page(address), used);
+    assert!(before > 1e6 && before <= f64::from(8 << 20), "{before}");
+    let log = server.done(&config("1MB"));
+    assert!(log.contains("Reloaded: max_route_cache = 1048576"), "{log}");
+    assert_eq!(sum(&page(address), bound), f64::from(1 << 20));
+    wait_until("room made by the core", || {
+        client.messages_until_barrier();
+        match sum(&page(address), used) {
+            bytes if bytes <= f64::from(1 << 20) => Ok(()),
+            bytes => Err(bytes.to_string()),
+        }
+    });
 }

@@ -30,6 +30,10 @@ impl Reloadable {
         }
     }
 
+    pub fn server(&self) -> &RunningServer {
+        &self.server
+    }
+
     /// Has another configuration read; returns what was logged of it.
     #[track_caller]
     fn reload(&self, config: &str, expected: &str) -> String {

@@ -95,6 +95,12 @@ pub const LINK_SPARE_BYTES_MAX: usize = 256 << 10;
 /// for some hundred thousand subjects with few receivers each.
 pub const ROUTE_CACHE_BYTES: usize = 32 << 20;
 
+/// Least that can be configured for them...
+pub const ROUTE_CACHE_BYTES_MIN: usize = 1 << 20;
+
+/// ...and most.
+pub const ROUTE_CACHE_BYTES_MAX: usize = 64 << 30;
+
 /// Subjects that a core has seen once and would know again; beyond, they replace
 /// each other. Two bytes each.
 pub const ROUTE_SIGHTS_MAX: usize = 128 << 10;
@@ -368,6 +374,8 @@ impl Default for Limits {
 }
 
 const _: () = {
+    assert!(ROUTE_CACHE_BYTES_MIN <= ROUTE_CACHE_BYTES);
+    assert!(ROUTE_CACHE_BYTES <= ROUTE_CACHE_BYTES_MAX);
     assert!(OUTBOX_SMALL_BLOCK_BYTES < OUTBOX_BLOCK_BYTES);
     assert!(OUTBOX_BLOCK_BYTES < OUTBOX_LARGE_BLOCK_BYTES);
     assert!(OUTBOX_POOL_IDLE_BYTES < OUTBOX_POOL_BYTES);

@@ -62,6 +62,12 @@ impl RouteBudget {
         self.bytes.get()
     }
 
+    /// The bound.
+    #[must_use]
+    pub fn bytes_max(&self) -> usize {
+        self.bytes_max.get()
+    }
+
     /// Changes the bound.
     pub fn set_bytes_max(&self, bytes_max: usize) {
         self.bytes_max.set(bytes_max);

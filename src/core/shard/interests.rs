@@ -47,6 +47,11 @@ impl Interests {
         self.budget.set_bytes_max(route_bytes_max);
     }
 
+    /// Memory of the routes of all accounts, and its bound.
+    pub fn route_bytes(&self) -> (usize, usize) {
+        (self.budget.bytes(), self.budget.bytes_max())
+    }
+
     /// Makes room for routes if there is little; once per turn.
     pub fn sweep(&mut self) {
         self.sweep.turn(&mut self.accounts, &self.budget);

@@ -80,6 +80,10 @@ pub struct ShardReport {
     pub counts: Counts,
     /// What is under way to other cores.
     pub links: LinksReport,
+    /// Memory of remembered routes,
+    pub route_cache_bytes: usize,
+    /// and what it may be.
+    pub route_cache_bytes_max: usize,
 }
 
 impl ShardReport {

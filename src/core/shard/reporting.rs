@@ -30,6 +30,7 @@ impl Shard {
             links.batches_max = links.batches_max.max(link.batches_under_way());
             links.bytes += link.bytes_under_way();
         }
+        let (route_cache_bytes, route_cache_bytes_max) = self.interests.route_bytes();
         ShardReport {
             connections: self.connections.len(),
             subscriptions: self.subscription_count(),
@@ -41,6 +42,8 @@ impl Shard {
                 ..self.ledger.counts.clone()
             },
             links,
+            route_cache_bytes,
+            route_cache_bytes_max,
         }
     }
 

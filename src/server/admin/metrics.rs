@@ -81,6 +81,18 @@ const CORE_METRICS: &[CoreMetric] = &[
         |core| core.shard.subscriptions as f64,
     ),
     (
+        "trunkline_core_route_cache_bytes",
+        "gauge",
+        "Memory of remembered routes.",
+        |core| core.shard.route_cache_bytes as f64,
+    ),
+    (
+        "trunkline_core_route_cache_bytes_max",
+        "gauge",
+        "What it may be; at it, routes that were not looked up lately go.",
+        |core| core.shard.route_cache_bytes_max as f64,
+    ),
+    (
         "trunkline_core_outbox_bytes",
         "gauge",
         "Bytes that wait for sockets.",

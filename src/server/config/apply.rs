@@ -18,6 +18,7 @@ use super::tls;
 use super::value::{ConfigError, Document, Entry, Item, Value};
 use super::websocket;
 use crate::options::{CoreChoice, Requested, WriteTimeout};
+use trunkline_core::base::limits::{ROUTE_CACHE_BYTES_MAX, ROUTE_CACHE_BYTES_MIN};
 
 const LAME_DUCK_DURATION_MIN_NS: u64 = 30_000_000_000;
 
@@ -73,6 +74,7 @@ fn top_level(
             })?;
         }
         "cores" => requested.cores = cores(item)?,
+        "max_route_cache" => requested.max_route_cache_bytes = Some(route_cache(&key, item)?),
         _ if keys::known_at_top(&key) => return Err(unsupported(&key, entry)),
         // An unknown key that a variable refers to is a definition, not a mistake.
         _ if entry.used_as_variable => {}
@@ -226,6 +228,20 @@ fn cores(item: &Item) -> Result<CoreChoice, ConfigError> {
         _ => return Err(wrong_type("cores", item, "a count, a list or \"auto\"")),
     };
     choice.map_err(|message| ConfigError::at(&item.at, message))
+}
+
+fn route_cache(key: &str, item: &Item) -> Result<usize, ConfigError> {
+    let bytes = usize::try_from(integer(key, item)?).ok();
+    let bytes =
+        bytes.filter(|bytes| (ROUTE_CACHE_BYTES_MIN..=ROUTE_CACHE_BYTES_MAX).contains(bytes));
+    bytes.ok_or_else(|| {
+        let message = format!(
+            "{key} is between {} MiB and {} GiB per core",
+            ROUTE_CACHE_BYTES_MIN >> 20,
+            ROUTE_CACHE_BYTES_MAX >> 30
+        );
+        ConfigError::at(&item.at, message)
+    })
 }
 
 fn write_timeout(key: &str, item: &Item) -> Result<WriteTimeout, ConfigError> {

@@ -27,7 +27,7 @@ use advertise::Advertise;
 pub use cores::{CoreChoice, SHARDS_MAX};
 use leaf::{LeafOptions, RequestedLeaf};
 use tls::TlsOptions;
-use trunkline_core::base::limits::Tracing;
+use trunkline_core::base::limits::{ROUTE_CACHE_BYTES, Tracing};
 use trunkline_core::session::policy::Policy;
 use websocket::{RequestedWebsocket, WebsocketOptions};
 
@@ -60,6 +60,8 @@ pub struct Options {
     pub log_time: bool,
     /// How many shards, and where.
     pub cores: CoreChoice,
+    /// Memory of the routes that one core remembers, in bytes.
+    pub max_route_cache_bytes: usize,
     /// Largest payload, headers included, in bytes.
     pub max_payload: u32,
     /// Longest control line in bytes.
@@ -173,6 +175,8 @@ pub struct Requested {
     pub log_time: Option<bool>,
     /// Shards.
     pub cores: CoreChoice,
+    /// Bytes per core; `None`: the default.
+    pub max_route_cache_bytes: Option<usize>,
     /// Bytes.
     pub max_payload: u32,
     /// Bytes.
@@ -291,6 +295,7 @@ impl Requested {
             trace: self.trace,
             log_time: self.log_time.unwrap_or(true),
             cores: self.cores,
+            max_route_cache_bytes: self.max_route_cache_bytes.unwrap_or(ROUTE_CACHE_BYTES),
             max_payload,
             max_control_line: or(self.max_control_line, MAX_CONTROL_LINE_BYTES),
             max_pending_bytes: max_pending_bytes.unsigned_abs(),

@@ -44,6 +44,14 @@ const SETTINGS: &[(&str, &str)] = &[
         "main.conf:1:0: server name cannot contain spaces",
     ),
     (
+        "max_route_cache: 1000",
+        "main.conf:1:0: max_route_cache is between 1 MiB and 64 GiB per core",
+    ),
+    (
+        "max_route_cache: 65GB",
+        "main.conf:1:0: max_route_cache is between 1 MiB and 64 GiB per core",
+    ),
+    (
         "max_payload: 99GB",
         "main.conf:1:0: max_payload value is too big",
     ),
