@@ -18,10 +18,15 @@ pub mod message_trace;
 mod metrics;
 mod pages;
 mod parameters;
+mod places;
 pub mod reloads;
+mod reply;
+mod request;
 mod server_messages;
 pub mod system;
 pub mod system_events;
+mod talk;
+mod target;
 mod varz;
 
 use std::collections::BTreeMap;
