@@ -20,6 +20,7 @@ mod listening;
 mod logging;
 mod mailbox;
 mod mesh;
+mod nearest;
 mod net;
 mod notify;
 mod options;
@@ -28,6 +29,7 @@ mod preflight;
 mod program;
 mod reload;
 mod settings;
+mod shortage;
 mod signal_loop;
 mod signals;
 mod topology;
@@ -60,7 +62,13 @@ pub fn run() -> ExitCode {
     end_process_on_panic();
     match serve(&start, notifier) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => logging::fatal(failure),
+        Err(failure) => {
+            let text = failure.to_string();
+            match shortage::advice(&text) {
+                Some(advice) => logging::fatal(format!("{text}: {advice}")),
+                None => logging::fatal(text),
+            }
+        }
     }
 }
 
@@ -94,7 +102,7 @@ fn serve(
     );
     logging::install(style, options.log_to.clone())?;
     let placing = topology::Topology::of_this_machine()?.place(&options.cores)?;
-    let report = preflight::check(options, placing.cpus.len())?;
+    let report = preflight::check(options, &placing)?;
     for warning in report.warnings {
         tracing::warn!("{warning}");
     }
@@ -108,7 +116,12 @@ fn end_process_on_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         report(panic);
-        logging::write_fatal("A bug: the server cannot go on. Please report the lines above.");
+        match shortage::advice(&panic.to_string()) {
+            Some(advice) => logging::write_fatal(format!("The server cannot go on: {advice}")),
+            None => logging::write_fatal(
+                "A bug: the server cannot go on. Please report the lines above.",
+            ),
+        }
         std::process::abort();
     }));
 }

@@ -13,7 +13,7 @@ use trunkline_core::base::id::AccountId;
 use trunkline_core::base::width::size;
 use trunkline_core::session::authority::Authority;
 use trunkline_core::session::certificate::TlsFacts;
-use trunkline_core::session::policy::{ConnectionType, Policy};
+use trunkline_core::session::policy::ConnectionType;
 use trunkline_core::shard::reload::Settings;
 use trunkline_core::wire::info::ServerInfo;
 
@@ -25,7 +25,7 @@ use crate::listening::Listening;
 use crate::logging::{self, LogStyle};
 use crate::notify::Notifier;
 use crate::options::tls::TlsOptions;
-use crate::options::{Options, leaf};
+use crate::options::{Options, changes, leaf};
 use crate::passwords::PasswordChecker;
 use crate::settings::{describe, limits};
 use crate::turn::Core;
@@ -100,7 +100,7 @@ impl Reloader {
 
     fn try_reload(&mut self) -> Result<(), String> {
         let new = read()?.options;
-        refuse_changes(&self.options, &new)?;
+        changes::refuse(&self.options, &new)?;
         let (old_leaf, new_leaf) = (self.options.leaf.as_ref(), new.leaf.as_ref());
         leaf::refuse_move(old_leaf, new_leaf, self.admin.bound.leaf_port)?;
         // The files are read again even if their names are the same.
@@ -133,11 +133,8 @@ impl Reloader {
             self.ports_file = file;
         }
         describe(&mut self.server, &new, self.admin.bound.client);
-        name_changes(&self.options, &new);
-        match (&self.options.tls, &new.tls) {
-            (_, Some(_)) => info!("Reloaded: tls = enabled"),
-            (Some(_), None) => info!("Reloaded: tls = disabled"),
-            (None, None) => {}
+        for line in changes::lines(&self.options, &new) {
+            info!("{line}");
         }
         self.cores.shared.set_listening(listening);
         self.authority = authority;
@@ -285,118 +282,5 @@ impl Pins {
         };
         let own = tls.and_then(|tls| tls.peers.first());
         pins.is_empty() || own.is_some_and(|own| pins.contains(&own.key_sha256))
-    }
-}
-
-/// What cannot change without a restart.
-fn refuse_changes(old: &Options, new: &Options) -> Result<(), String> {
-    let system = |options: &Options| {
-        options
-            .policy
-            .accounts
-            .get(1)
-            .map(|account| account.name.clone())
-    };
-    let websocket = |options: &Options| {
-        // Certificates may change, whether there are any may not.
-        options.websocket.clone().map(|mut websocket| {
-            websocket.tls = websocket.tls.map(|_| TlsOptions::default());
-            websocket
-        })
-    };
-    let own_users = |policy: &Policy| {
-        let user = policy.websocket_no_auth_user;
-        let name = user.map(|user| policy.users[user].identity.name().to_owned());
-        (policy.websocket_override.clone(), name)
-    };
-    if own_users(&old.policy) != own_users(&new.policy) {
-        return Err("config reload not supported for Websocket: its users differ".to_owned());
-    }
-    let is_plain_allowed =
-        |options: &Options| options.tls.as_ref().is_some_and(|tls| tls.allow_plain);
-    macro_rules! check {
-        ($($name:literal: $of:expr),* $(,)?) => {[$((
-            $name,
-            shown(&($of)(old)),
-            shown(&($of)(new)),
-        )),*]};
-    }
-    let checks = check!(
-        "Host": |options: &Options| options.host.clone(),
-        "Port": |options: &Options| options.port,
-        "ServerName": |options: &Options| options.server_name.clone(),
-        "Cores": |options: &Options| options.cores.clone(),
-        "NoHeaderSupport": |options: &Options| options.no_header_support,
-        "AllowNonTLS": is_plain_allowed,
-        "ProxyProtocol": |options: &Options| options.proxy_protocol,
-        "SystemAccount": system,
-        "HTTP": |options: &Options| options.monitoring.clone(),
-        "Websocket": websocket,
-    );
-    match checks.iter().find(|(_, old, new)| old != new) {
-        Some((name, old, new)) => Err(format!(
-            "config reload not supported for {name}: old={old}, new={new}"
-        )),
-        None => Ok(()),
-    }
-}
-
-/// A value for people: without the marks of Rust.
-fn shown(value: &impl std::fmt::Debug) -> String {
-    let text = format!("{value:?}");
-    let inner = match text.as_str() {
-        "None" => "",
-        text => text
-            .strip_prefix("Some(")
-            .and_then(|text| text.strip_suffix(')'))
-            .unwrap_or(text),
-    };
-    inner.trim_matches('"').to_owned()
-}
-
-/// Says what has changed, without secrets.
-fn name_changes(old: &Options, new: &Options) {
-    macro_rules! name {
-        ($($field:ident),*) => {$(
-            if old.$field != new.$field {
-                info!("Reloaded: {} = {}", stringify!($field), shown(&new.$field));
-            }
-        )*};
-    }
-    name!(
-        debug,
-        trace,
-        log_time,
-        log_to,
-        max_payload,
-        max_control_line,
-        max_connections,
-        pid_file
-    );
-    name!(
-        max_pending_bytes,
-        max_subscriptions,
-        ping_interval_ns,
-        ping_max,
-        write_deadline_ns
-    );
-    name!(
-        auth_timeout_ns,
-        client_advertise,
-        tags,
-        metadata,
-        write_timeout,
-        no_fast_producer_stall,
-        tracing,
-        ports_file_dir
-    );
-    if old.max_route_cache_bytes != new.max_route_cache_bytes {
-        info!("Reloaded: max_route_cache = {}", new.max_route_cache_bytes);
-    }
-    if old.policy.accounts != new.policy.accounts {
-        info!("Reloaded: accounts");
-    }
-    if old.policy != new.policy {
-        info!("Reloaded: authorization users");
     }
 }

@@ -81,6 +81,9 @@ fn under_its_name_it_speaks_as_nats_server() {
         "-t",
         "-t -DV",
         "-c /none.conf",
+        "--test_reload x",
+        "-t --test_reload x",
+        "-t --test_reload",
         "-sl reload=abc",
         "-sl reload=/none",
         "-sl reload=2147483647",
@@ -146,4 +149,45 @@ fn terminate_does_not_hurry_a_lame_duck() {
     server.signal(Signal::INT);
     client.drain_to_end();
     assert_eq!(server.wait_for_end().status.code(), Some(0));
+}
+
+/// Whether a file could be reloaded is told before a running server is asked to.
+#[test]
+fn a_reload_can_be_tried() {
+    let server = binary_under_test();
+    let program = server
+        .path
+        .file_name()
+        .unwrap()
+        .to_string_lossy()
+        .into_owned();
+    let directory = std::env::temp_dir().join(format!("test-reload-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let old = file("old.conf", "port: 4222\n");
+    let can_be = |file: &str| format!("{program}: configuration file {file} can be reloaded\n");
+    let free = file("free.conf", "port: 4222\nmax_payload: 2MB\n");
+    let fixed = file("fixed.conf", "port: 4223\n");
+    let refused = "config reload not supported for Port: old=4222, new=4223";
+    let wrong = file("wrong.conf", "nonsense: 1\n");
+    for (new, status, said) in [
+        (&free, 0, can_be(&free)),
+        (&fixed, 3, format!("{program}: {refused}\n")),
+        (&wrong, 1, "unknown field \"nonsense\"".to_owned()),
+    ] {
+        let words = ["-t", "-c", &old, "--test_reload", new];
+        let output = run(&server.path, &words);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(status), "{stderr}");
+        assert!(stderr.contains(&said), "{stderr}");
+        assert_eq!(stderr.contains("is valid"), status == 0, "{stderr}");
+    }
+    // Flags stand above both files.
+    let words = ["-p", "5", "-t", "-c", &old, "--test_reload", &fixed];
+    assert_eq!(run(&server.path, &words).status.code(), Some(0));
+    std::fs::remove_dir_all(&directory).unwrap();
 }

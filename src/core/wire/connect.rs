@@ -2,6 +2,7 @@
 //! them: names in any case, unknown names ignored, `null` leaves a value as it
 //! is, absent values keep what an earlier CONNECT said.
 
+use crate::base::shown::quoted;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -49,8 +50,8 @@ impl ConnectOptions {
         match (self.nkey.as_str(), self.user.as_str()) {
             ("", "") if self.token.is_empty() => None,
             ("", "") => Some("Token \"[REDACTED]\"".to_owned()),
-            ("", user) => Some(format!("User {user:?}")),
-            _ => Some(format!("Nkey {:?}", self.shown_nkey())),
+            ("", user) => Some(format!("User {}", quoted(user))),
+            _ => Some(format!("Nkey {}", quoted(&self.shown_nkey()))),
         }
     }
 

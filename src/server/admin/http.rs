@@ -8,6 +8,7 @@ use super::Admin;
 use super::parameters::{Parameters, Refused};
 use super::reply::Reply;
 use super::request::Request;
+use trunkline_core::base::shown::quoted;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
@@ -111,7 +112,7 @@ fn health(admin: &Admin, parameters: &Parameters) -> Reply {
         Err(Refused(text)) => Reply::new(400, PLAIN, text),
         Ok(health) => {
             if let Some(failure) = health.failure() {
-                warn!("Healthcheck failed: {failure:?}");
+                warn!("Healthcheck failed: {}", quoted(failure));
             }
             open_to_all(Reply::new(health.code, JSON, health.json().to_string()))
         }

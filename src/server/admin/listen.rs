@@ -17,6 +17,7 @@ use super::Admin;
 use super::places::{Place, Places};
 use super::talk::{HEADER_TIMEOUT, talk};
 use crate::background;
+use crate::net::tls_failure;
 
 /// How long a client may leave an answer in the kernel's hands.
 const SEND_TIMEOUT_MS: u32 = 10_000;
@@ -80,7 +81,10 @@ async fn welcome(admin: &Admin, stream: TcpStream, peer: SocketAddr, place: &Pla
     let handshake = tokio::time::timeout(HEADER_TIMEOUT, secure(stream, &tls.config));
     match handshake.await {
         Ok(Ok(stream)) => talk(admin, stream, place).await,
-        Ok(Err(failure)) => error!("monitoring: TLS handshake error from {peer}: {failure}"),
+        Ok(Err(failure)) => {
+            let reason = tls_failure::describe_io(&failure);
+            error!("monitoring: TLS handshake error from {peer}: {reason}");
+        }
         Err(_) => error!("monitoring: TLS handshake error from {peer}: timeout"),
     }
 }

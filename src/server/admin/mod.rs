@@ -19,6 +19,7 @@ mod metrics;
 mod pages;
 mod parameters;
 mod places;
+pub mod processor;
 pub mod reloads;
 mod reply;
 mod request;
@@ -44,6 +45,7 @@ use crate::options::Options;
 pub use listen::start;
 
 use message_numbers::MessageNumbers;
+use processor::Processor;
 use reloads::Reloads;
 
 /// What monitoring knows of the server.
@@ -66,8 +68,8 @@ pub struct Admin {
     pub numbers: MessageNumbers,
     /// Reloads that were asked for over the system account.
     pub reloads: Reloads,
-    /// Processor time and moment of the last look.
-    pub processor: Mutex<Option<(Instant, f64)>>,
+    /// How busy the process is.
+    pub processor: Processor,
 }
 
 /// What a reload may change.

@@ -6,6 +6,7 @@ use std::num::IntErrorKind;
 use serde_json::Value;
 
 use super::target;
+use trunkline_core::base::shown::quoted;
 
 /// A question that cannot be answered as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +84,8 @@ impl Parameters {
             "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
             "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
             other => Err(Refused(format!(
-                "Error decoding boolean for '{name}': strconv.ParseBool: parsing {other:?}: invalid syntax"
+                "Error decoding boolean for '{name}': strconv.ParseBool: parsing {other}: invalid syntax",
+                other = quoted(&other)
             ))),
         }
     }
@@ -94,8 +96,9 @@ impl Parameters {
             "" => Ok(0),
             text => text.parse().map_err(|error| {
                 Refused(format!(
-                    "Error decoding int for '{name}': strconv.Atoi: parsing {text:?}: {}",
-                    reason(&error)
+                    "Error decoding int for '{name}': strconv.Atoi: parsing {text}: {}",
+                    reason(&error),
+                    text = quoted(&text)
                 ))
             }),
         }
@@ -112,12 +115,14 @@ impl Parameters {
         match self.text(name) {
             "" => Ok(0),
             text if text.starts_with(['+', '-']) => Err(Refused(format!(
-                "Error decoding uint64 for '{name}': strconv.ParseUint: parsing {text:?}: invalid syntax"
+                "Error decoding uint64 for '{name}': strconv.ParseUint: parsing {text}: invalid syntax",
+                text = quoted(&text)
             ))),
             text => text.parse().map_err(|error| {
                 Refused(format!(
-                    "Error decoding uint64 for '{name}': strconv.ParseUint: parsing {text:?}: {}",
-                    reason(&error)
+                    "Error decoding uint64 for '{name}': strconv.ParseUint: parsing {text}: {}",
+                    reason(&error),
+                    text = quoted(&text)
                 ))
             }),
         }

@@ -17,18 +17,22 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use trunkline_core::base::shown::quoted;
 use trunkline_core::session::authority::Authority;
 use trunkline_core::session::policy::Secret;
 
 use crate::listening::Listening;
 use crate::net::tls;
 use crate::options::tls::{CertificateFiles, TLS_TIMEOUT_NS, TlsOptions};
-use crate::options::{CoreChoice, Options, Refusal, Requested};
+use crate::options::{CoreChoice, Options, PortChoice, Refusal, Requested, changes, leaf};
 use crate::{config, program, signals};
 pub use exit::Exit;
 use exit::help;
 use flags::Flags;
 use spelling::rewrite;
+
+/// Exit status if another file cannot be reloaded without a restart.
+const NEEDS_RESTART: u8 = 3;
 
 /// What the process is to do.
 #[derive(Debug)]
@@ -66,22 +70,62 @@ fn try_command(arguments: impl IntoIterator<Item = OsString>) -> Result<Start, E
             Err(text) => Exit::refused(text),
         });
     }
+    if flags.test_reload.is_some() && !flags.check {
+        return Err(Exit::refused(
+            "--test_reload can only be used together with -t",
+        ));
+    }
     if flags.check && flags.config.is_none() {
         return Err(Exit::refused(
             "must specify [-c, --config] option to check configuration file syntax",
         ));
     }
-    let mut requested = Requested::default();
-    let mut warnings = Vec::new();
-    if let Some(file) = &flags.config {
-        warnings = load(file, &mut requested)?;
-        if flags.check && !warnings.is_empty() {
-            return Err(Exit::refused(format!("{}\n", warnings.join("\n"))));
-        }
+    let (options, warnings) = settings(flags.config.as_deref(), &flags)?;
+    let warned = flags.check && !warnings.is_empty();
+    if warned {
+        return Err(Exit::refused(format!("{}\n", warnings.join("\n"))));
     }
-    let config_file = flags.config.clone();
-    let checks = flags.check;
-    flags.put_into(&mut requested)?;
+    if let Some(file) = flags.config.as_ref().filter(|_| flags.check) {
+        let mut exit = checked(file, &options.config_digest);
+        if let Some(other) = &flags.test_reload {
+            exit.stderr.push_str(&reloadable(&options, other, &flags)?);
+        }
+        return Err(exit);
+    }
+    Ok(Start {
+        options,
+        config_file: flags.config,
+        warnings,
+    })
+}
+
+/// Whether a server with these options could reload a file; then what is said of it.
+fn reloadable(options: &Options, file: &Path, flags: &Flags) -> Result<String, Exit> {
+    let (new, _) = settings(Some(file), flags)?;
+    let bound_port = options.leaf.as_ref().and_then(|leaf| match leaf.port {
+        PortChoice::Fixed(port) => Some(port),
+        PortChoice::Random => None,
+    });
+    changes::refuse(options, &new)
+        .and_then(|()| leaf::refuse_move(options.leaf.as_ref(), new.leaf.as_ref(), bound_port))
+        .map_err(|text| Exit {
+            status: NEEDS_RESTART,
+            ..Exit::refused(text)
+        })?;
+    let (prefix, file) = (program::prefix(), file.display());
+    Ok(format!(
+        "{prefix}: configuration file {file} can be reloaded\n"
+    ))
+}
+
+/// What a file and then the flags say, and the warnings about the file.
+fn settings(file: Option<&Path>, flags: &Flags) -> Result<(Options, Vec<String>), Exit> {
+    let mut requested = Requested::default();
+    let warnings = match file {
+        Some(file) => load(file, &mut requested)?,
+        None => Vec::new(),
+    };
+    flags.clone().put_into(&mut requested)?;
     let options = requested.resolve().map_err(|refusal| match refusal {
         Refusal::Setting(text) => Exit::refused(text),
         Refusal::Listener(text) => Exit {
@@ -93,14 +137,7 @@ fn try_command(arguments: impl IntoIterator<Item = OsString>) -> Result<Start, E
     // Reported like everything else that is wrong with a configuration.
     Authority::new(options.policy.clone()).map_err(|bad| Exit::refused(bad.0))?;
     Listening::read(&options).map_err(Exit::refused)?;
-    if let Some(file) = config_file.as_ref().filter(|_| checks) {
-        return Err(checked(file, &options.config_digest));
-    }
-    Ok(Start {
-        options,
-        config_file,
-        warnings,
-    })
+    Ok((options, warnings))
 }
 
 fn load(file: &Path, requested: &mut Requested) -> Result<Vec<String>, Exit> {
@@ -121,8 +158,8 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Flags, Exit> {
         Some("version") => Err(print(program::version())),
         Some("help") => Err(print(help())),
         Some(_) => Err(Exit::refused(format!(
-            "unrecognized command: {:?}",
-            flags.words[0]
+            "unrecognized command: {}",
+            quoted(&flags.words[0])
         ))),
         None => Ok(flags),
     }

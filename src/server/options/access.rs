@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use trunkline_core::base::id::AccountId;
+use trunkline_core::base::shown::quoted;
 use trunkline_core::session::policy::{
     Account, AccountLimits, ConnectionType, Identity, Mapping, Permissions, Policy, Secret, User,
 };
@@ -92,7 +93,10 @@ impl Access {
         };
         let is_known = |name: &str| self.accounts.iter().any(|account| account.name == name);
         if system != SYSTEM && !is_known(system) {
-            return Err(format!("system account {system:?} is not an account"));
+            return Err(format!(
+                "system account {system} is not an account",
+                system = quoted(&system)
+            ));
         }
         let mut global = Account::new(GLOBAL);
         global.mappings.clone_from(&self.mappings);
@@ -149,10 +153,9 @@ pub(super) fn find_no_auth_user(policy: &Policy, name: &str) -> Result<usize, St
     let mut users = policy.users.iter();
     let at = users.position(|user| user.identity.name() == name);
     at.ok_or_else(|| match policy.users.is_empty() {
-        true => format!("no_auth_user: {name:?} present, but users/nkeys are not defined"),
+        true => format!("no_auth_user: {name} present, but users/nkeys are not defined", name = quoted(&name)),
         false => format!(
-            "no_auth_user: {name:?} not present as user or nkey in authorization block or account configuration"
-        ),
+            "no_auth_user: {name} not present as user or nkey in authorization block or account configuration", name = quoted(&name)),
     })
 }
 
