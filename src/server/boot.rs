@@ -30,7 +30,7 @@ use crate::reload::Reloader;
 use crate::topology::{CpuId, Placing};
 use crate::turn::{Core, Outside};
 use crate::work::{Receivers, Senders};
-use crate::{logging, program, settings, signal_loop, work};
+use crate::{logging, program, settings, shortage, signal_loop, work};
 
 /// How long a shutdown may take that does not wait for clients.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
@@ -204,8 +204,13 @@ impl Launch<'_> {
             };
             threads.push(spawn(starting, started.clone())?);
         }
+        drop(started);
         for _ in cpus {
-            starts.recv()?;
+            // Who ends before its core begins says nothing.
+            starts.recv().map_err(|_| {
+                let advice = shortage::advise();
+                format!("a core's executor has ended at its start, probably since {advice}")
+            })?;
         }
         Ok(threads)
     }
@@ -263,6 +268,7 @@ fn spawn(starting: Starting, started: mpsc::Sender<()>) -> Result<Running, Failu
         let core = core.and_then(|core| Ok((core.park(executor)?, core)));
         // Nobody is left to be told if the start was given up meanwhile.
         let _ = started.send(());
+        drop(started);
         let result = match core {
             Ok((park, core)) => core.run(park).await,
             Err(failure) => Err(failure),

@@ -17,10 +17,15 @@ const SIGNS: [&str; 6] = [
 /// What to do about a failure, if it is for want of room.
 pub fn advice(failure: &str) -> Option<String> {
     let is_shortage = SIGNS.iter().any(|sign| failure.contains(sign));
-    is_shortage.then(|| advise(getrlimit(Resource::As).current))
+    is_shortage.then(advise)
 }
 
-fn advise(address_space_max: Option<u64>) -> String {
+/// What to do when there is no room.
+pub fn advise() -> String {
+    worded(getrlimit(Resource::As).current)
+}
+
+fn worded(address_space_max: Option<u64>) -> String {
     let address_space = address_space_max.map_or_else(
         || "not limited".to_owned(),
         |bytes| format!("{} MiB", bytes >> 20),
@@ -40,7 +45,7 @@ mod tests {
     fn want_of_room_is_told_from_other_failures() {
         assert!(advice("Resource temporarily unavailable (os error 11)").is_some());
         assert_eq!(advice("Permission denied (os error 13)"), None);
-        assert!(advise(Some(150 << 20)).contains("the address space is 150 MiB (ulimit -v"));
-        assert!(advise(None).contains("not limited"));
+        assert!(worded(Some(150 << 20)).contains("the address space is 150 MiB (ulimit -v"));
+        assert!(worded(None).contains("not limited"));
     }
 }

@@ -97,87 +97,89 @@ fn arguments(verb: &[u8], words: &[&[u8]]) -> &'static str {
 mod tests {
     use super::*;
 
+    const CASES: &[(Violation, &str, &str)] = &[
+        (
+            Violation::UnknownOperation,
+            "nonsense\r\n",
+            "Client parser ERROR: proto='\"nonsense\\r\"...'",
+        ),
+        (
+            Violation::UnknownOperation,
+            "nonsense here is long long long long long\r\n",
+            "Client parser ERROR: proto='\"nonsense here is long long long \"...'",
+        ),
+        (
+            Violation::UnknownOperation,
+            "PUB\r\n",
+            "Client parser ERROR: proto='\"\\r\"...'",
+        ),
+        (
+            Violation::UnknownOperation,
+            "PUB a 3\r\nhello\r\n",
+            "Client parser ERROR: proto='\"lo\\r\"...'",
+        ),
+        (
+            Violation::UnknownOperation,
+            "",
+            "Client parser ERROR: proto='\"\"...'",
+        ),
+        (
+            Violation::BadArguments,
+            "PUB a b c d\r\n",
+            "processPub Parse Error: \"a b c d\"",
+        ),
+        (
+            Violation::BadArguments,
+            "pub a -1\r\n",
+            "processPub Bad or Missing Size: \"a -1\"",
+        ),
+        (
+            Violation::BadArguments,
+            "SUB a b c d\r\n",
+            "processSub Parse Error: \"a b c d\"",
+        ),
+        (
+            Violation::BadArguments,
+            "UNSUB 1 x 2\r\n",
+            "processUnsub Parse Error: \"1 x 2\"",
+        ),
+        (
+            Violation::BadArguments,
+            "HPUB a 5 2\r\n",
+            "processHeaderPub Header Size larger then TotalSize: \"a 5 2\"",
+        ),
+        (
+            Violation::BadArguments,
+            "HPUB a x 2\r\n",
+            "processHeaderPub Bad or Missing Header Size: \"a x 2\"",
+        ),
+        (
+            Violation::PayloadExceeded,
+            "PUB a 99999999\r\n",
+            "maximum payload exceeded: 99999999 vs 1048576",
+        ),
+        (
+            Violation::ControlLineExceeded,
+            "SUB aaa",
+            "maximum control line exceeded",
+        ),
+        (
+            Violation::HeadersNotSupported,
+            "HPUB a 1 2\r\n",
+            "message headers not supported",
+        ),
+    ];
+
     #[test]
     fn complaints_name_the_bytes() {
-        use Violation::{
-            BadArguments, ControlLineExceeded, HeadersNotSupported, PayloadExceeded,
-            UnknownOperation,
-        };
         let grammar = Grammar {
             max_control_line: 4096,
             max_payload: 1_048_576,
             headers: true,
             awaiting_credentials: false,
         };
-        for (violation, input, text) in [
-            (
-                UnknownOperation,
-                "nonsense\r\n",
-                "Client parser ERROR: proto='\"nonsense\\r\"...'",
-            ),
-            (
-                UnknownOperation,
-                "nonsense here is long long long long long\r\n",
-                "Client parser ERROR: proto='\"nonsense here is long long long \"...'",
-            ),
-            (
-                UnknownOperation,
-                "PUB\r\n",
-                "Client parser ERROR: proto='\"\\r\"...'",
-            ),
-            (
-                UnknownOperation,
-                "PUB a 3\r\nhello\r\n",
-                "Client parser ERROR: proto='\"lo\\r\"...'",
-            ),
-            (UnknownOperation, "", "Client parser ERROR: proto='\"\"...'"),
-            (
-                BadArguments,
-                "PUB a b c d\r\n",
-                "processPub Parse Error: \"a b c d\"",
-            ),
-            (
-                BadArguments,
-                "pub a -1\r\n",
-                "processPub Bad or Missing Size: \"a -1\"",
-            ),
-            (
-                BadArguments,
-                "SUB a b c d\r\n",
-                "processSub Parse Error: \"a b c d\"",
-            ),
-            (
-                BadArguments,
-                "UNSUB 1 x 2\r\n",
-                "processUnsub Parse Error: \"1 x 2\"",
-            ),
-            (
-                BadArguments,
-                "HPUB a 5 2\r\n",
-                "processHeaderPub Header Size larger then TotalSize: \"a 5 2\"",
-            ),
-            (
-                BadArguments,
-                "HPUB a x 2\r\n",
-                "processHeaderPub Bad or Missing Header Size: \"a x 2\"",
-            ),
-            (
-                PayloadExceeded,
-                "PUB a 99999999\r\n",
-                "maximum payload exceeded: 99999999 vs 1048576",
-            ),
-            (
-                ControlLineExceeded,
-                "SUB aaa",
-                "maximum control line exceeded",
-            ),
-            (
-                HeadersNotSupported,
-                "HPUB a 1 2\r\n",
-                "message headers not supported",
-            ),
-        ] {
-            assert_eq!(complaint(violation, input.as_bytes(), &grammar), text);
+        for (violation, input, text) in CASES {
+            assert_eq!(complaint(*violation, input.as_bytes(), &grammar), *text);
         }
     }
 }
