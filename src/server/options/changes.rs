@@ -34,10 +34,6 @@ const FIXED: &[Setting<Options>] = &[
         let system = options.policy.accounts.get(1);
         system.map_or_else(String::new, |account| account.name.to_string())
     }),
-    ("HTTPHost", |options| {
-        let monitoring = options.monitoring.as_ref();
-        monitoring.map_or_else(String::new, |monitoring| monitoring.host.clone())
-    }),
     ("HTTPPort", |options| {
         let monitoring = options.monitoring.as_ref();
         port(monitoring.and_then(|monitoring| monitoring.http_port))
@@ -45,6 +41,10 @@ const FIXED: &[Setting<Options>] = &[
     ("HTTPSPort", |options| {
         let monitoring = options.monitoring.as_ref();
         port(monitoring.and_then(|monitoring| monitoring.https_port))
+    }),
+    ("HTTPHost", |options| {
+        let monitoring = options.monitoring.as_ref();
+        monitoring.map_or_else(String::new, |monitoring| monitoring.host.clone())
     }),
     ("HTTPBasePath", |options| {
         let monitoring = options.monitoring.as_ref();
