@@ -4,6 +4,8 @@
 mod circles;
 #[path = "architecture/functions.rs"]
 mod functions;
+#[path = "architecture/marks.rs"]
+mod marks;
 #[path = "architecture/rules.rs"]
 mod rules;
 #[path = "architecture/source.rs"]
@@ -13,6 +15,7 @@ use std::path::Path;
 
 use circles::no_circles;
 use functions::short_functions;
+use marks::no_marks;
 use rules::{Tree, core_is_pure, import_direction, loadgen_is_independent, read_tree, small_rooms};
 
 fn house() -> Tree {
@@ -67,6 +70,22 @@ fn files_of_a_crate_form_no_circles() {
 #[test]
 fn functions_are_short() {
     assert_kept(&short_functions(&house()));
+}
+
+#[test]
+fn nobody_reads_the_marks_of_rust() {
+    assert_kept(&no_marks(&house()));
+}
+
+#[test]
+fn a_mark_of_rust_is_found() {
+    let file = "src/server/log.rs";
+    let text = "//! Log.\nfn log() {\n    assert!(x, \"{x:?}\");\n    warn!(\"{x:?}\");\n}\n#[cfg(test)]\nmod tests { fn f() { format!(\"{:?}\", 1); } }\n";
+    let broken = no_marks(&small_house(&[(file, text)]));
+    assert_eq!(
+        broken,
+        ["src/server/log.rs:4: shows a value as Rust writes it"]
+    );
 }
 
 const LIB: &str = "//! Core.\n//!\n//! | layer | module | may import |\n//! |---|---|---|\n\

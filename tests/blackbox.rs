@@ -18,6 +18,8 @@ mod crowds;
 mod delivery;
 #[path = "blackbox/guessing.rs"]
 mod guessing;
+#[path = "blackbox/http_requests.rs"]
+mod http_requests;
 #[path = "blackbox/https.rs"]
 mod https;
 #[path = "blackbox/leaf_nodes.rs"]

@@ -13,7 +13,7 @@ use hosts::{Host, bad_host, container, good_host, running_server};
 fn a_bad_host_is_told_what_to_do() {
     let report = bad_host().inspect(&["--nic", "eth0", "--cores", "8-15"]);
     assert_eq!(report.status, 1, "{}", report.text);
-    report.has("must", "kernel", &["5.4.0-bad", "better 5.12"]);
+    report.has("must", "kernel", &["5.4.0-bad", "better 5.8"]);
     report.has(
         "advise",
         "io_uring",

@@ -20,6 +20,7 @@ mod pin;
 mod plans;
 mod procstat;
 mod progress;
+mod quoted;
 mod random;
 mod report;
 mod stamp;

@@ -120,7 +120,7 @@ fn poll(
 /// What a server tells of the length of its turns, over all cores.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Turns {
-    /// The longest: since the last reading if the server keeps that, else since it started.
+    /// The longest: of the last minute if the server keeps that, else since it started.
     pub longest_seconds: Option<f64>,
     /// Turns above 5 ms since it started.
     pub long: Option<f64>,

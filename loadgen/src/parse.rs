@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::quoted::quoted;
 use crate::random::Random;
 use crate::wire::scan::PAYLOAD_BYTES_MAX;
 
@@ -92,7 +93,8 @@ pub fn size_spec(text: &str) -> Result<SizeSpec, String> {
             .collect::<Result<_, _>>()
             .map(SizeSpec::Choice),
         Some((other, _)) => Err(format!(
-            "unknown distribution {other:?}; there are uniform, zipf and choice"
+            "unknown distribution {other}; there are uniform, zipf and choice",
+            other = quoted(&other)
         )),
     }
 }
@@ -105,12 +107,17 @@ pub fn bytes(text: &str) -> Result<usize, String> {
         .unwrap_or(text.len());
     let number: usize = text[..split]
         .parse()
-        .map_err(|_| format!("{text:?} is not a size"))?;
+        .map_err(|_| format!("{text} is not a size", text = quoted(&text)))?;
     let factor = match text[split..].trim().to_ascii_lowercase().as_str() {
         "" | "b" => 1,
         "k" | "kb" | "kib" => 1024,
         "m" | "mb" | "mib" => 1024 * 1024,
-        other => return Err(format!("{other:?} is not a unit of size; use KiB or MiB")),
+        other => {
+            return Err(format!(
+                "{other} is not a unit of size; use KiB or MiB",
+                other = quoted(&other)
+            ));
+        }
     };
     match number.checked_mul(factor) {
         Some(size) if size <= PAYLOAD_BYTES_MAX => Ok(size),
@@ -134,7 +141,12 @@ pub fn amount(text: &str) -> Result<Amount, String> {
     count(text)
         .map(Amount::Count)
         .or_else(|_| duration(text).map(Amount::Time))
-        .map_err(|_| format!("{text:?} is neither a count (100000, 5M) nor a duration (5s, 200ms)"))
+        .map_err(|_| {
+            format!(
+                "{text} is neither a count (100000, 5M) nor a duration (5s, 200ms)",
+                text = quoted(&text)
+            )
+        })
 }
 
 /// Parses `1000`, `250k`, `5M`.
@@ -148,7 +160,7 @@ pub fn count(text: &str) -> Result<u64, String> {
     let number: u64 = digits
         .replace('_', "")
         .parse()
-        .map_err(|_| format!("{text:?} is not a count"))?;
+        .map_err(|_| format!("{text} is not a count", text = quoted(&text)))?;
     number
         .checked_mul(factor)
         .filter(|number| *number < 1 << 44)
@@ -160,7 +172,12 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     let split = text
         .find(|character: char| character.is_ascii_alphabetic())
         .unwrap_or(text.len());
-    let wrong = || format!("{text:?} is not a duration; write 5s, 200ms or 2m");
+    let wrong = || {
+        format!(
+            "{text} is not a duration; write 5s, 200ms or 2m",
+            text = quoted(&text)
+        )
+    };
     let number: f64 = text[..split].parse().map_err(|_| wrong())?;
     let seconds = match &text[split..] {
         "us" => number / 1e6,

@@ -1,12 +1,18 @@
 //! CPU lists, and threads bound to them.
 
+use crate::quoted::quoted;
 use std::io;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// Parses `1`, `1,3-5`. Every CPU must be one this process may run on.
 pub fn cpu_list(text: &str) -> Result<CpuList, String> {
-    let wrong = |part: &str| format!("{part:?} is not a CPU or a range of CPUs (write 1 or 1,3-5)");
+    let wrong = |part: &str| {
+        format!(
+            "{part} is not a CPU or a range of CPUs (write 1 or 1,3-5)",
+            part = quoted(&part)
+        )
+    };
     let mut cpus = Vec::new();
     for part in text.split(',') {
         let (low, high) = part.split_once('-').unwrap_or((part, part));

@@ -1,7 +1,7 @@
 //! From options to a running server: cores, the threads beside them, what is said of it all; and the
 //! wait for the signal that ends it.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
@@ -16,9 +16,9 @@ use crate::admin::{self, Admin, CurrentSettings};
 use crate::cli::Start;
 use crate::cores::Cores;
 use crate::executor::{Executor, Running};
-use crate::files::{self, PortsFile};
+use crate::files::{self, Ports, PortsFile};
 use crate::leaf_refusal::LeafRefusal;
-use crate::listeners::{Bound, Listeners, open_monitoring};
+use crate::listeners::{Bound, Listeners};
 use crate::listening::Listening;
 use crate::mesh::{self, CoreRings, Shared};
 use crate::net::accept::Acceptor;
@@ -30,7 +30,7 @@ use crate::reload::Reloader;
 use crate::topology::{CpuId, Placing};
 use crate::turn::{Core, Outside};
 use crate::work::{Receivers, Senders};
-use crate::{logging, program, settings, signal_loop, work};
+use crate::{logging, program, settings, shortage, signal_loop, work};
 
 /// How long a shutdown may take that does not wait for clients.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
@@ -67,17 +67,18 @@ pub fn run(
         started: Timestamp::now(),
         cores: &cores,
     };
+    let ports = bound.ports(options);
+    let ports_file = write_files(options, &ports)?;
     let threads = launch.start_cores(placing, rings, acceptors, &senders)?;
     let admin = launch.start_admin(receivers)?;
-    let monitoring = start_monitoring(options, &admin)?;
-    announce_listeners(options, &bound, listeners.leaf)?;
-    if let Some(path) = &options.pid_file {
-        files::write_pid(path)?;
+    if let (Some(monitoring), Some((listener, scheme))) =
+        (&options.monitoring, listeners.monitoring)
+    {
+        let address = join_host_port(&monitoring.host, listener.local_addr()?.port());
+        admin::start(Arc::clone(&admin), listener)?;
+        info!("Starting {scheme} monitor on {address}");
     }
-    let ports = bound.ports(options, monitoring);
-    let ports_file = options.ports_file_dir.as_deref();
-    let ports_file = ports_file.map(|directory| PortsFile::write(directory, &ports));
-    let ports_file = ports_file.transpose()?;
+    announce_listeners(options, &bound, listeners.leaf)?;
     info!("Server is ready");
     let notifier = Arc::new(notifier);
     let address = join_host_port(&options.host, bound.client.port());
@@ -130,6 +131,16 @@ fn announce_start(start: &Start, placing: &Placing, server: &ServerInfo) {
     for notice in &start.options.notices {
         warn!("{notice}");
     }
+}
+
+/// Writes the files by which others find the server.
+fn write_files(options: &Options, ports: &Ports) -> Result<Option<PortsFile>, String> {
+    if let Some(path) = &options.pid_file {
+        files::write_pid(path)?;
+    }
+    let directory = options.ports_file_dir.as_deref();
+    let file = directory.map(|directory| PortsFile::write(directory, ports));
+    file.transpose()
 }
 
 /// Who accepts connections, on the first core.
@@ -196,8 +207,13 @@ impl Launch<'_> {
             };
             threads.push(spawn(starting, started.clone())?);
         }
+        drop(started);
         for _ in cpus {
-            starts.recv()?;
+            // Who ends before its core begins says nothing.
+            starts.recv().map_err(|_| {
+                let advice = shortage::advise();
+                format!("a core's executor has ended at its start, probably since {advice}")
+            })?;
         }
         Ok(threads)
     }
@@ -218,7 +234,7 @@ impl Launch<'_> {
             requests: Mutex::default(),
             numbers: admin::message_numbers::MessageNumbers::default(),
             reloads: admin::reloads::Reloads::default(),
-            processor: Mutex::default(),
+            processor: admin::processor::Processor::start()?,
         });
         admin::system::start(Arc::clone(&admin), receivers.requests)?;
         admin::system_events::start(Arc::clone(&admin), receivers.system_events)?;
@@ -255,6 +271,7 @@ fn spawn(starting: Starting, started: mpsc::Sender<()>) -> Result<Running, Failu
         let core = core.and_then(|core| Ok((core.park(executor)?, core)));
         // Nobody is left to be told if the start was given up meanwhile.
         let _ = started.send(());
+        drop(started);
         let result = match core {
             Ok((park, core)) => core.run(park).await,
             Err(failure) => Err(failure),
@@ -266,23 +283,6 @@ fn spawn(starting: Starting, started: mpsc::Sender<()>) -> Result<Running, Failu
     executor
         .spawn(&format!("core-{}", id.0), cpu, work)
         .map_err(|failure| format!("cannot start {id}: {failure}").into())
-}
-
-/// Starts monitoring if it was asked for; returns how and where it listens.
-fn start_monitoring(
-    options: &Options,
-    admin: &Arc<Admin>,
-) -> Result<Option<(&'static str, SocketAddr)>, Failure> {
-    let Some(monitoring) = &options.monitoring else {
-        return Ok(None);
-    };
-    let (listener, scheme) = open_monitoring(options, monitoring)
-        .map_err(|reason| format!("Can't start monitoring: {reason}"))?;
-    let bound = listener.local_addr()?;
-    admin::start(Arc::clone(admin), listener)?;
-    let address = join_host_port(&monitoring.host, bound.port());
-    info!("Starting {scheme} monitor on {address}");
-    Ok(Some((scheme, bound)))
 }
 
 /// Says where clients are served, and turns leaf nodes away from here on.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::options::join_host_port;
-use crate::program;
+use crate::{io_failure, program};
 
 /// What the ports file says (NATS 2.15 `Ports`).
 #[derive(Clone, Debug, Default, Serialize)]
@@ -25,8 +25,10 @@ pub struct Ports {
 /// Writes the number of this process, without a newline; the file stays when
 /// the server ends, as that of the reference server does.
 pub fn write_pid(path: &Path) -> Result<(), String> {
-    std::fs::write(path, std::process::id().to_string())
-        .map_err(|failure| format!("could not write pidfile: {}: {failure}", path.display()))
+    std::fs::write(path, std::process::id().to_string()).map_err(|failure| {
+        let reason = io_failure::describe(&failure);
+        format!("Could not write pidfile: open {}: {reason}", path.display())
+    })
 }
 
 /// The ports file, which is removed when the server ends.

@@ -21,6 +21,7 @@ mod logging;
 mod mailbox;
 mod memory;
 mod mesh;
+mod nearest;
 mod net;
 mod notify;
 mod options;
@@ -29,11 +30,11 @@ mod preflight;
 mod program;
 mod reload;
 mod settings;
+mod shortage;
 mod signal_loop;
 mod signals;
 mod topology;
 mod turn;
-mod unchangeable;
 mod work;
 
 use std::path::Path;
@@ -63,7 +64,13 @@ pub fn run() -> ExitCode {
     end_process_on_panic();
     match serve(&start, notifier) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => logging::fatal(failure),
+        Err(failure) => {
+            let text = failure.to_string();
+            match shortage::advice(&text) {
+                Some(advice) => logging::fatal(format!("{text}: {advice}")),
+                None => logging::fatal(text),
+            }
+        }
     }
 }
 
@@ -97,7 +104,7 @@ fn serve(
     );
     logging::install(style, options.log_to.clone())?;
     let placing = topology::Topology::of_this_machine()?.place(&options.cores)?;
-    let report = preflight::check(options, placing.cpus.len())?;
+    let report = preflight::check(options, &placing)?;
     for warning in report.warnings {
         tracing::warn!("{warning}");
     }
@@ -111,7 +118,12 @@ fn end_process_on_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         report(panic);
-        logging::write_fatal("A bug: the server cannot go on. Please report the lines above.");
+        match shortage::advice(&panic.to_string()) {
+            Some(advice) => logging::write_fatal(format!("The server cannot go on: {advice}")),
+            None => logging::write_fatal(
+                "A bug: the server cannot go on. Please report the lines above.",
+            ),
+        }
         std::process::abort();
     }));
 }

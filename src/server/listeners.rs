@@ -1,5 +1,7 @@
 //! The listening sockets: opened before anything else starts, since a port that is taken ends the start;
 //! and the addresses by which others find them.
+//!
+//! The one for clients is opened last: whoever has waited for it finds the others open.
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -10,6 +12,8 @@ use crate::preflight;
 
 /// Those that are opened first.
 pub struct Listeners {
+    /// For monitoring, and the scheme that is spoken there.
+    pub monitoring: Option<(TcpListener, &'static str)>,
     /// For clients.
     pub client: TcpListener,
     /// For clients over WebSocket.
@@ -30,10 +34,15 @@ impl Listeners {
                 format!("Unable to listen for websocket connections: {reason}")
             })
         });
+        let monitoring = options.monitoring.as_ref().map(|monitoring| {
+            open_monitoring(options, monitoring)
+                .map_err(|reason| format!("Can't start monitoring: {reason}"))
+        });
         Ok(Self {
-            client: preflight::listen(&options.host, options.port)?,
+            monitoring: monitoring.transpose()?,
             websocket: websocket.transpose()?,
             leaf: options.leaf.as_ref().map(LeafRefusal::open).transpose()?,
+            client: preflight::listen(&options.host, options.port)?,
         })
     }
 
@@ -43,7 +52,12 @@ impl Listeners {
     /// The kernel does not say.
     pub fn bound(&self) -> std::io::Result<Bound> {
         let websocket = self.websocket.as_ref().map(TcpListener::local_addr);
+        let monitoring = self.monitoring.as_ref().map(|(listener, scheme)| {
+            let bound = listener.local_addr()?;
+            Ok::<_, std::io::Error>((*scheme, bound))
+        });
         Ok(Bound {
+            monitoring: monitoring.transpose()?,
             client: self.client.local_addr()?,
             websocket: websocket.transpose()?,
             leaf_port: self.leaf.as_ref().map(LeafRefusal::port),
@@ -54,6 +68,8 @@ impl Listeners {
 /// Where the server listens.
 #[derive(Clone, Copy)]
 pub struct Bound {
+    /// For monitoring, and the scheme that is spoken there.
+    pub monitoring: Option<(&'static str, SocketAddr)>,
     /// For clients.
     pub client: SocketAddr,
     /// For clients over WebSocket.
@@ -63,12 +79,13 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// What the ports file says; of monitoring the scheme and the address.
-    pub fn ports(&self, options: &Options, monitoring: Option<(&str, SocketAddr)>) -> Ports {
+    /// What the ports file says.
+    pub fn ports(&self, options: &Options) -> Ports {
         let scheme = if options.tls.is_some() { "tls" } else { "nats" };
         Ports {
             nats: with_scheme(scheme, self.client),
-            monitoring: monitoring
+            monitoring: self
+                .monitoring
                 .map_or_else(Vec::new, |(scheme, bound)| with_scheme(scheme, bound)),
             websocket: match (&options.websocket, self.websocket) {
                 (Some(websocket), Some(bound)) => with_scheme(websocket.scheme(), bound),
@@ -82,7 +99,7 @@ impl Bound {
 ///
 /// # Errors
 /// The texts of nats-server.
-pub fn open_monitoring(
+fn open_monitoring(
     options: &Options,
     monitoring: &MonitoringOptions,
 ) -> Result<(TcpListener, &'static str), String> {

@@ -16,7 +16,11 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::executor::Executor;
 use crate::options::{Options, PortChoice, join_host_port};
+use crate::topology::Placing;
+use trunkline_core::base::shown::quoted;
 
+/// Since then io_uring has what glommio 0.12 probes for; `README.md` says it too.
+const KERNEL_MIN: (u32, u32) = (5, 8);
 /// What glommio 0.12 asks for.
 const MEMLOCK_PER_EXECUTOR_BYTES: u64 = 512 * 1024;
 /// Rings are counted against RLIMIT_MEMLOCK before this kernel.
@@ -25,6 +29,8 @@ const MEMLOCK_FREE_RINGS: (u32, u32) = (5, 12);
 /// (three rings, event descriptors, a listener, timers).
 const DESCRIPTORS_FIXED: u64 = 64;
 const DESCRIPTORS_PER_SHARD: u64 = 16;
+/// More shards on one CPU are a mistake; some are good for tests.
+const SHARDS_PER_CPU_MAX: usize = 8;
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
 
@@ -40,13 +46,15 @@ pub struct Report {
 }
 
 /// Raises the limits as far as allowed and checks that `shards` cores can run.
-pub fn check(options: &Options, shards: usize) -> Result<Report, String> {
+pub fn check(options: &Options, placing: &Placing) -> Result<Report, String> {
+    let shards = placing.cpus.len();
     let memlock = raise(Resource::Memlock);
     let (executor, warning) = choose_executor(
         judge_io_uring(try_io_uring(), read_io_uring_disabled())
             .and_then(|()| judge_memlock(memlock, shards, kernel_version())),
     );
     let mut warnings = Vec::from_iter(warning);
+    warnings.extend(judge_shards(placing)?);
     let (connections_max, warning) =
         judge_descriptors(raise(Resource::Nofile), shards, options.connections_max())?;
     warnings.extend(warning);
@@ -55,6 +63,22 @@ pub fn check(options: &Options, shards: usize) -> Result<Report, String> {
         executor,
         connections_max,
     })
+}
+
+/// Returns a warning if shards share CPUs, of which each can bear some.
+fn judge_shards(placing: &Placing) -> Result<Option<String>, String> {
+    let (shards, cpus) = (placing.cpus.len(), placing.usable_cpus);
+    if shards > cpus * SHARDS_PER_CPU_MAX {
+        let most = cpus * SHARDS_PER_CPU_MAX;
+        return Err(format!(
+            "cores: {shards} shards are too many for {cpus} usable CPUs, at most {most} can be started; take {cpus}"
+        ));
+    }
+    Ok((shards > cpus).then(|| {
+        format!(
+            "cores: {shards} shards share {cpus} usable CPUs and wait for each other; take at most {cpus}"
+        )
+    }))
 }
 
 /// Returns a warning, if any.
@@ -89,9 +113,11 @@ fn judge_io_uring(outcome: io::Result<()>, disabled: Option<u32>) -> Result<(), 
     let errno = error.raw_os_error().map(Errno::from_raw_os_error);
     Err(match (errno, disabled) {
         (Some(Errno::NOSYS), _) => {
-            "io_uring is not available: this kernel lacks it (Linux 5.8 or later is needed) \
-             or a sandbox hides it (gVisor, a seccomp filter)"
-                .to_owned()
+            let (major, minor) = KERNEL_MIN;
+            format!(
+                "io_uring is not available: this kernel lacks it (Linux {major}.{minor} or later is needed) \
+                 or a sandbox hides it (gVisor, a seccomp filter)"
+            )
         }
         (Some(Errno::PERM), Some(1)) => {
             "io_uring is reserved for a group: kernel.io_uring_disabled is 1; \
@@ -199,8 +225,8 @@ pub fn listen(host: &str, port: PortChoice) -> Result<TcpListener, String> {
     let failed = |reason: String| {
         let address = join_host_port(host, port.to_bind());
         format!(
-            "Error listening on port: {address}, {:?}",
-            format!("listen tcp{reason}")
+            "Error listening on port: {address}, {}",
+            quoted(&format!("listen tcp{reason}"))
         )
     };
     let candidates = (host, port.to_bind())
@@ -246,6 +272,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 mod tests {
     use super::*;
     use crate::options::Requested;
+    use crate::topology::CpuId;
 
     fn refusal(errno: Errno, disabled: Option<u32>) -> String {
         let error = io::Error::from_raw_os_error(errno.raw_os_error());
@@ -274,6 +301,14 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_names_the_same_kernel() {
+        let readme = include_str!("../../README.md");
+        let (major, minor) = KERNEL_MIN;
+        let text = format!("You need Linux {major}.{minor} or later");
+        assert!(readme.contains(&text));
+    }
+
+    #[test]
     fn memlock_is_an_error_only_where_executors_cannot_start() {
         const KIB: u64 = 1024;
         let judge = |kib: u64, shards, kernel| judge_memlock(Some(kib * KIB), shards, kernel);
@@ -286,6 +321,25 @@ mod tests {
             "{warning}"
         );
         assert!(judge(511, 1, (6, 1)).is_err());
+    }
+
+    #[test]
+    fn many_shards_on_few_cpus_are_told_of_and_very_many_refused() {
+        let judge = |shards| {
+            judge_shards(&Placing {
+                cpus: vec![CpuId(0); shards],
+                is_pinned: false,
+                usable_cpus: 2,
+            })
+        };
+        assert_eq!(judge(2), Ok(None));
+        assert!(judge(3).unwrap().unwrap().contains("take at most 2"));
+        assert!(judge(16).is_ok());
+        let refusal = judge(99).unwrap_err();
+        assert!(
+            refusal.contains("99 shards are too many for 2 usable CPUs"),
+            "{refusal}"
+        );
     }
 
     #[test]
@@ -313,9 +367,14 @@ mod tests {
     #[test]
     fn this_machine_passes() {
         let options = Requested::default().resolve().unwrap();
-        let report = check(&options, 2).unwrap();
+        let placing = Placing {
+            cpus: vec![CpuId(0), CpuId(0)],
+            is_pinned: false,
+            usable_cpus: 2,
+        };
+        let report = check(&options, &placing).unwrap();
         assert!(report.connections_max > 0);
-        assert!(kernel_version() >= (5, 8));
+        assert!(kernel_version() >= KERNEL_MIN);
     }
 
     #[test]

@@ -25,11 +25,10 @@ use crate::listening::Listening;
 use crate::logging::{self, LogStyle};
 use crate::notify::Notifier;
 use crate::options::tls::TlsOptions;
-use crate::options::{Options, leaf};
+use crate::options::{Options, changes, leaf};
 use crate::passwords::PasswordChecker;
 use crate::settings::{describe, limits};
 use crate::turn::Core;
-use crate::unchangeable::{refuse_changes, shown};
 
 /// Between two looks at whether all connections have been revised.
 const REVISION_POLL: Duration = Duration::from_millis(5);
@@ -101,7 +100,7 @@ impl Reloader {
 
     fn try_reload(&mut self) -> Result<(), String> {
         let new = read()?.options;
-        refuse_changes(&self.options, &new)?;
+        changes::refuse(&self.options, &new)?;
         let (old_leaf, new_leaf) = (self.options.leaf.as_ref(), new.leaf.as_ref());
         leaf::refuse_move(old_leaf, new_leaf, self.admin.bound.leaf_port)?;
         // The files are read again even if their names are the same.
@@ -134,11 +133,8 @@ impl Reloader {
             self.ports_file = file;
         }
         describe(&mut self.server, &new, self.admin.bound.client);
-        name_changes(&self.options, &new);
-        match (&self.options.tls, &new.tls) {
-            (_, Some(_)) => info!("Reloaded: tls = enabled"),
-            (Some(_), None) => info!("Reloaded: tls = disabled"),
-            (None, None) => {}
+        for line in changes::lines(&self.options, &new) {
+            info!("{line}");
         }
         self.cores.shared.set_listening(listening);
         self.authority = authority;
@@ -286,52 +282,5 @@ impl Pins {
         };
         let own = tls.and_then(|tls| tls.peers.first());
         pins.is_empty() || own.is_some_and(|own| pins.contains(&own.key_sha256))
-    }
-}
-
-/// Says what has changed, without secrets.
-fn name_changes(old: &Options, new: &Options) {
-    macro_rules! name {
-        ($($field:ident),*) => {$(
-            if old.$field != new.$field {
-                info!("Reloaded: {} = {}", stringify!($field), shown(&new.$field));
-            }
-        )*};
-    }
-    name!(
-        debug,
-        trace,
-        log_time,
-        log_to,
-        max_payload,
-        max_control_line,
-        max_connections,
-        pid_file
-    );
-    name!(
-        max_pending_bytes,
-        max_subscriptions,
-        ping_interval_ns,
-        ping_max,
-        write_deadline_ns
-    );
-    name!(
-        auth_timeout_ns,
-        client_advertise,
-        tags,
-        metadata,
-        write_timeout,
-        no_fast_producer_stall,
-        tracing,
-        ports_file_dir
-    );
-    if old.max_route_cache_bytes != new.max_route_cache_bytes {
-        info!("Reloaded: max_route_cache = {}", new.max_route_cache_bytes);
-    }
-    if old.policy.accounts != new.policy.accounts {
-        info!("Reloaded: accounts");
-    }
-    if old.policy != new.policy {
-        info!("Reloaded: authorization users");
     }
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{io_failure, program};
+use trunkline_core::base::shown::quoted;
 
 /// Sends what `command` says: `reload`, `reload=PID`, `reload=FILE` with the pid
 /// in it, or `reload=12*` for all servers whose pids begin so.
@@ -44,14 +45,18 @@ pub fn send(command: &str) -> Result<(), String> {
     if pids.is_empty() {
         return Err(format!("no {program} processes running"));
     }
-    let signal = signal(name).ok_or_else(|| format!("unknown signal {name:?}"))?;
+    let signal =
+        signal(name).ok_or_else(|| format!("unknown signal {name}", name = quoted(&name)))?;
     let failures: String = pids
         .into_iter()
         .filter(|pid| pid.to_string().starts_with(prefix))
         .filter_map(|pid| {
             let failure = kill_process(pid, signal).err()?;
             let reason = io_failure::describe(&failure.into());
-            Some(format!("\nsignal {name:?} {pid}: {reason}"))
+            Some(format!(
+                "\nsignal {name} {pid}: {reason}",
+                name = quoted(&name)
+            ))
         })
         .collect();
     match failures.is_empty() {

@@ -51,6 +51,8 @@ pub struct Placing {
     pub cpus: Vec<CpuId>,
     /// Each shard stays on its CPU; otherwise the kernel moves them.
     pub is_pinned: bool,
+    /// How many CPUs there are to run on.
+    pub usable_cpus: usize,
 }
 
 impl std::fmt::Display for Placing {
@@ -138,6 +140,7 @@ impl Topology {
         let are_isolated = cpus.iter().all(|cpu| self.isolated.contains(&cpu.0));
         Ok(Placing {
             is_pinned: is_asked_for || self.is_part || are_isolated,
+            usable_cpus: self.cpus.len(),
             cpus,
         })
     }

@@ -248,6 +248,78 @@ fn the_system_account_may_ask_too_and_nobody_else() {
     assert!(other.barrier().is_empty(), "no answer for others");
 }
 
+/// Pages of a list fit together: what is alike is in the order of the numbers.
+#[test]
+fn lists_are_in_one_order_and_counted_as_chosen() {
+    let (server, address) = start();
+    let mut clients: Vec<Client> = ["a", "s", "a", "a"]
+        .map(|user| client(&server, user))
+        .into();
+    for client in &mut clients {
+        client.send("SUB z 9\r\nSUB y 10\r\nSUB x 1\r\n");
+        client.barrier();
+    }
+    let cids = |path: &str| -> Vec<u64> {
+        let connz = json(address, path);
+        let list = connz["connections"].as_array().unwrap().iter();
+        list.map(|one| one["cid"].as_u64().unwrap()).collect()
+    };
+    let mut all = cids("/connz?sort=cid");
+    assert_eq!(all.len(), 4);
+    // With most first it is turned round.
+    all.reverse();
+    for order in [
+        "subs",
+        "pending",
+        "msgs_to",
+        "msgs_from",
+        "bytes_to",
+        "bytes_from",
+    ] {
+        assert_eq!(cids(&format!("/connz?sort={order}")), all, "{order}");
+        let page = format!("/connz?sort={order}&limit=2&offset=1");
+        assert_eq!(cids(&page), all[1..3], "{order}");
+    }
+    for (path, total) in [
+        ("/connz", 4),
+        ("/connz?limit=1", 4),
+        ("/connz?user=a", 3),
+        ("/connz?acc=A&limit=1&offset=1", 3),
+        ("/connz?acc=S&user=a", 0),
+        ("/connz?user=nobody", 0),
+    ] {
+        assert_eq!(json(address, path)["total"], total, "{path}");
+    }
+    let place = |one: &Value| {
+        let text = |name: &str| one[name].as_str().unwrap().to_owned();
+        (one["cid"].as_u64().unwrap(), text("sid"), text("subject"))
+    };
+    let page = |from: usize, len: usize| -> Vec<_> {
+        let subsz = json(
+            address,
+            &format!("/subsz?subs=1&acc=A&offset={from}&limit={len}"),
+        );
+        let list = subsz["subscriptions_list"].as_array().unwrap().iter();
+        list.map(place).collect()
+    };
+    let whole = page(0, 100);
+    assert!(whole.is_sorted(), "{whole:?}");
+    assert_eq!(whole[3..8], page(3, 5));
+}
+
+/// What one sees does not depend on who else looks.
+#[test]
+fn the_load_of_the_processor_is_that_of_the_last_second() {
+    let (_server, address) = start();
+    let load = || json(address, "/varz")["cpu"].as_f64().unwrap();
+    // Not while it is measured, if that can be avoided.
+    let same = (0..5).any(|_| {
+        let first = load();
+        (0..5).all(|_| load() == first)
+    });
+    assert!(same);
+}
+
 /// Cores show such lists in many pieces: nothing is missing, nothing is there twice.
 #[test]
 fn long_lists_are_complete() {

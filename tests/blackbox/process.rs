@@ -1,9 +1,9 @@
 //! The process: signals, flags, configuration errors, an occupied port, no file descriptors left.
 
-use crate::support::{connections_allowed, publication, subscriber, text};
+use crate::support::{connections_allowed, publication, subscriber, text, wait_until};
 use rustix::process::Signal;
 use std::time::Duration;
-use trunkline_tests::{Client, Received, ServerUnderTest};
+use trunkline_tests::{Client, Received, ServerUnderTest, binary_under_test};
 
 fn ends_cleanly_on(signal: Signal) {
     let server = ServerUnderTest::start(&[]);
@@ -66,6 +66,46 @@ fn an_occupied_port_is_refused_with_a_clear_message() {
         second.stderr
     );
     Client::connect(first.address());
+}
+
+#[test]
+fn a_pid_file_that_cannot_be_written_ends_the_start_before_clients_are_served() {
+    let ended = ServerUnderTest::builder()
+        .arguments(&["-P", "/nowhere/at/all/server.pid"])
+        .run_to_end();
+    assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
+    let text =
+        "Could not write pidfile: open /nowhere/at/all/server.pid: no such file or directory";
+    assert!(ended.stderr.contains(text), "{}", ended.stderr);
+    let served = ended.stderr.contains("Listening for client connections");
+    assert!(!served, "{}", ended.stderr);
+}
+
+/// Scripts wait for the port for clients and then ask monitoring.
+#[test]
+fn monitoring_is_open_when_the_port_for_clients_is() {
+    let free = || {
+        let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        held.local_addr().unwrap()
+    };
+    for _ in 0..5 {
+        let (clients, monitoring) = (free(), free());
+        let mut server = std::process::Command::new(binary_under_test().path)
+            .args(["-a", "127.0.0.1"])
+            .args(["-p", &clients.port().to_string()])
+            .args(["-m", &monitoring.port().to_string()])
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_until("the port for clients", || {
+            let opened = std::net::TcpStream::connect(clients);
+            opened.map(drop).map_err(|failure| failure.to_string())
+        });
+        let opened = std::net::TcpStream::connect(monitoring);
+        server.kill().unwrap();
+        server.wait().unwrap();
+        assert!(opened.is_ok(), "{opened:?}");
+    }
 }
 
 #[test]

@@ -152,7 +152,7 @@ fn varz_is_what_its_schema_foresees() {
     }
 }
 
-/// Fields of 2.15.2 that the published schema does not name yet.
+/// Fields of 2.15.3 that the published schema does not name yet.
 const NEWER: &[&str] = &[];
 
 #[test]

@@ -389,7 +389,12 @@ fn statistics_are_told_from_time_to_time_and_on_demand() {
 
 #[test]
 fn the_end_of_the_server_is_told() {
+    let is_ours = ServerUnderTest::builder().is_ours();
     for (signal, what) in [(Signal::TERM, "SHUTDOWN"), (Signal::USR2, "LAMEDUCK")] {
+        if what == "SHUTDOWN" && !is_ours {
+            // The reference closes its clients before it tells (2.15.3).
+            continue;
+        }
         let server = ServerUnderTest::builder()
             .config(&format!(
                 "{CONFIG}\nlame_duck_duration: \"30s\"\nlame_duck_grace_period: \"1s\""

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use trunkline_tests::harness::binary::target_directory;
+use trunkline_tests::harness::skips;
 
 use crate::harness::{Process, tail};
 
@@ -24,6 +25,7 @@ pub struct Absent(pub String);
 pub fn skip(name: &str, reason: &str) {
     let text = format!("skipped: {name}: {reason}");
     assert!(std::env::var_os("CI").is_none(), "{text}");
+    skips::note(name, reason);
     // Not `eprintln!`, whose output the test runner hides when a test passes.
     io::stderr()
         .write_all(format!("{text}\n").as_bytes())

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use super::skips;
+
 /// An executable server, and whose it is.
 #[derive(Clone, Debug)]
 pub struct Binary {
@@ -48,8 +50,9 @@ pub fn reference_server() -> Option<Binary> {
                 env::var_os("CI").is_none(),
                 "no nats-server found: set NATS_SERVER or put it on PATH"
             );
-            eprintln!(
-                "\n*** skipped: no nats-server found (set NATS_SERVER, or put it on PATH or in target/clients/bin)\n"
+            skips::note(
+                "nats-server",
+                "not found (set NATS_SERVER, or put it on PATH or in target/clients/bin)",
             );
             None
         }

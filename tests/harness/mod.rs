@@ -6,5 +6,6 @@ pub mod frame;
 pub mod random;
 pub mod seccomp;
 pub mod server;
+pub mod skips;
 pub mod sockets;
 pub mod text;

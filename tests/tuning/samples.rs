@@ -70,3 +70,29 @@ fn what_the_guide_names_is_there() {
     }
     assert!(named > 5, "the pages have links");
 }
+
+/// The example of the README runs as it is pasted.
+#[test]
+fn the_configuration_of_the_readme_is_valid() {
+    if !ServerUnderTest::builder().is_ours() {
+        return;
+    }
+    let readme = std::fs::read_to_string(tuning().join("../README.md")).unwrap();
+    let blocks = readme
+        .split("```\n")
+        .filter(|block| block.contains("cores: "));
+    let examples: Vec<&str> = blocks
+        .filter(|block| block.starts_with("listen: "))
+        .collect();
+    assert_eq!(examples.len(), 1, "{examples:?}");
+    let path = std::env::temp_dir().join(format!("readme-{}.conf", std::process::id()));
+    std::fs::write(&path, examples[0]).unwrap();
+    let finished = ServerUnderTest::builder()
+        .without_address()
+        .arguments(&["-t", "-c", path.to_str().unwrap()])
+        .run_to_end();
+    std::fs::remove_file(&path).unwrap();
+    let said = finished.stdout + &finished.stderr;
+    assert_eq!(finished.status.code(), Some(0), "{said}");
+    assert!(said.contains("is valid"), "{said}");
+}

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::compare::stage::Stage;
 use crate::net::target::ServerArgs;
+use crate::quoted::quoted;
 
 /// What a row needs beside a server that listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,9 +126,9 @@ impl Prepared {
             Setting::Tls => {
                 (self.server.tls, self.server.tls_ca) = (true, Some(stage.path("ca.pem")));
                 format!(
-                    "tls {{ cert_file: {:?}, key_file: {:?}, timeout: 10 }}\n",
-                    stage.path("server.pem"),
-                    stage.path("server-key.pem")
+                    "tls {{ cert_file: {}, key_file: {}, timeout: 10 }}\n",
+                    quoted(&stage.path("server.pem").to_string_lossy()),
+                    quoted(&stage.path("server-key.pem").to_string_lossy())
                 )
             }
             Setting::WebSocket | Setting::Compressed => {

@@ -2,6 +2,7 @@
 
 use crate::compare::args::CompareArgs;
 use crate::compare::comparison::Comparison;
+use crate::compare::config::Features;
 use crate::compare::table;
 use crate::report::Report;
 use crate::report::page::{COUNTS, Line, Page, Ratio, Section, quantiles, rates};
@@ -60,8 +61,12 @@ fn parameters(
         ("loadgen CPUs".into(), args.pin.to_string()),
     ];
     if let Some(features) = args.features {
-        let text = format!("accounts, permissions, mappings ({features:?})");
-        all.push(("features".into(), text.to_lowercase()));
+        let name = match features {
+            Features::Beside => "beside",
+            Features::Mapped => "mapped",
+        };
+        let text = format!("accounts, permissions, mappings ({name})");
+        all.push(("features".into(), text));
     }
     all
 }

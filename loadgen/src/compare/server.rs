@@ -107,7 +107,10 @@ impl Server {
             match connect::connect_all(&target, "loadgen probe", 1) {
                 Ok((_, info)) => return Ok(info.version),
                 Err(text) if begin.elapsed() > START_TIMEOUT => {
-                    return Err(format!("not ready after {START_TIMEOUT:?}: {text}"));
+                    return Err(format!(
+                        "not ready after {} s: {text}",
+                        START_TIMEOUT.as_secs()
+                    ));
                 }
                 Err(_) => std::thread::sleep(Duration::from_millis(20)),
             }

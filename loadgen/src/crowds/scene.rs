@@ -106,7 +106,10 @@ impl<'a> Scene<'a> {
     pub fn prepare(&self, lane: &mut Lane, bytes: &[u8]) -> Result<(), String> {
         match lane.exchange(bytes, Instant::now() + PATIENCE)? {
             true => Ok(()),
-            false => Err(format!("setting up took longer than {PATIENCE:?}")),
+            false => Err(format!(
+                "setting up took longer than {} s",
+                PATIENCE.as_secs()
+            )),
         }
     }
 }

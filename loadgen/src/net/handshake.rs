@@ -10,6 +10,7 @@ use crate::net::scratch::Scratch;
 use crate::net::target::Target;
 use crate::net::tls::{Tls, TlsSettings};
 use crate::net::upgrade::{Upgrade, UpgradeSettings};
+use crate::quoted::quoted;
 use crate::wire::encode;
 use crate::wire::info::{self, ServerInfo};
 use crate::wire::scan::LINE_BYTES_MAX;
@@ -141,9 +142,9 @@ impl Handshake {
                 _ => "",
             };
             format!(
-                "{} is not a NATS server: it began with {:?}{hint}",
+                "{} is not a NATS server: it began with {}{hint}",
                 self.address,
-                String::from_utf8_lossy(&line[..line.len().min(100)])
+                quoted(&String::from_utf8_lossy(&line[..line.len().min(100)]))
             )
         })
     }

@@ -5,6 +5,7 @@
 //! clients, AES-128-GCM and X25519 first, so that every server ends up with the same work. Nothing is resumed: each
 //! handshake is a full one.
 
+use crate::quoted::quoted;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -43,8 +44,13 @@ pub struct TlsOptions<'a> {
 impl TlsSettings {
     /// Reads the files; `host` is the name that the server's certificate must carry.
     pub fn new(options: &TlsOptions<'_>, host: &str) -> Result<Self, String> {
-        let name = ServerName::try_from(host.trim_matches(['[', ']']).to_string())
-            .map_err(|_| format!("{host:?} is no name that a certificate could carry"))?;
+        let name =
+            ServerName::try_from(host.trim_matches(['[', ']']).to_string()).map_err(|_| {
+                format!(
+                    "{host} is no name that a certificate could carry",
+                    host = quoted(&host)
+                )
+            })?;
         let provider = Arc::new(provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
@@ -85,7 +91,10 @@ impl std::fmt::Debug for TlsSettings {
 fn provider() -> CryptoProvider {
     let all = aws_lc_rs::default_provider();
     let mut cipher_suites = all.cipher_suites.clone();
-    cipher_suites.sort_by_key(|suite| !format!("{:?}", suite.suite()).contains("AES_128_GCM"));
+    cipher_suites.sort_by_key(|suite| {
+        let name = suite.suite().as_str();
+        !name.is_some_and(|name| name.contains("AES_128_GCM"))
+    });
     let kx_groups = vec![
         aws_lc_rs::kx_group::X25519,
         aws_lc_rs::kx_group::SECP256R1,
@@ -152,11 +161,13 @@ impl Tls {
         let version = self
             .session
             .protocol_version()
-            .map_or(String::new(), |version| format!("{version:?}"));
+            .and_then(|version| version.as_str())
+            .unwrap_or_default();
         let suite = self
             .session
             .negotiated_cipher_suite()
-            .map_or(String::new(), |suite| format!("{:?}", suite.suite()));
+            .and_then(|suite| suite.suite().as_str())
+            .unwrap_or_default();
         format!(
             "{} {}",
             version.replace("TLSv1_", "TLS 1."),

@@ -36,11 +36,11 @@ mod tests {
     #[test]
     fn reads_the_fields_and_ignores_the_rest() {
         let info =
-            parse(br#"INFO {"server_id":"X","version":"2.15.2","max_payload":1048576,"x":[1]} "#)
+            parse(br#"INFO {"server_id":"X","version":"2.15.3","max_payload":1048576,"x":[1]} "#)
                 .unwrap();
         assert_eq!(
             (info.version.as_str(), info.max_payload, info.auth_required),
-            ("2.15.2", 1_048_576, false)
+            ("2.15.3", 1_048_576, false)
         );
         assert!(parse(b"PING").is_none());
         assert!(parse(b"INFO {broken").is_none());

@@ -8,6 +8,7 @@ pub mod limits;
 pub mod moment;
 pub mod rng;
 pub mod short;
+pub mod shown;
 pub mod slab;
 pub mod slot_table;
 pub mod text;

@@ -3,6 +3,8 @@
 //! Among a million subscriptions the allocation is a quarter of the memory,
 //! and following it one more cache miss per look-up.
 
+use super::shown::quoted_bytes;
+
 /// Longest string that is kept in place.
 const INLINE_MAX: usize = 22;
 
@@ -46,7 +48,7 @@ impl std::ops::Deref for Text {
 
 impl std::fmt::Debug for Text {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?}", String::from_utf8_lossy(self))
+        write!(f, "{}", quoted_bytes(self))
     }
 }
 

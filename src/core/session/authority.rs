@@ -17,6 +17,7 @@ use super::policy::{
 use super::succession::numbered_after;
 use crate::base::identity::user_key;
 use crate::base::limits::{ACCOUNTS_MAX, USERS_MAX};
+use crate::base::shown::quoted;
 use crate::subject::mapping::SubjectMapping;
 use crate::subject::rights::Rights;
 use crate::subject::rights_table::{RightsCollector, RightsId, RightsTable};
@@ -163,7 +164,9 @@ impl Authority {
             Identity::Nkey(text) => {
                 let key = user_key(text)
                     .and_then(|raw| VerifyingKey::from_bytes(&raw).ok())
-                    .ok_or_else(|| BadPolicy(format!("not a valid public nkey: {text:?}")))?;
+                    .ok_or_else(|| {
+                        BadPolicy(format!("not a valid public nkey: {}", quoted(text)))
+                    })?;
                 self.keys.insert(text.clone(), (number, key));
             }
             Identity::Anonymous => {}
@@ -407,7 +410,7 @@ fn mappings_of(account: &Account) -> Result<Arc<[SubjectMapping]>, BadPolicy> {
         let own = destinations.filter(|destination| destination.cluster.is_empty());
         let own: Vec<_> = own.map(|d| (&*d.subject, d.weight)).collect();
         SubjectMapping::parse(&mapping.source, &own)
-            .map_err(|error| BadPolicy(format!("mapping {:?}: {error}", mapping.source)))
+            .map_err(|error| BadPolicy(format!("mapping {}: {error}", quoted(&mapping.source))))
     });
     compiled.collect()
 }

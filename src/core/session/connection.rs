@@ -15,6 +15,7 @@ use super::reading::Reading;
 use super::stalling::Stalling;
 use super::writing::Writing;
 use crate::base::id::{AccountId, ConnectionKind, Nanos};
+use crate::base::shown::quoted;
 use crate::base::slot_table::SlotTable;
 use crate::base::traffic::Traffic;
 use crate::wire::connect::ConnectOptions;
@@ -133,7 +134,7 @@ impl Connection {
         let program: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         for part in [&*program.join(":"), &*self.login.identity] {
             if !part.is_empty() {
-                label.push_str(&format!(" - {part:?}"));
+                label.push_str(&format!(" - {}", quoted(part)));
             }
         }
         label

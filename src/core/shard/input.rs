@@ -18,6 +18,7 @@ use crate::base::traffic::Traffic;
 use crate::session::close_reason::CloseReason;
 use crate::session::input::Hold;
 use crate::session::large_message::LargeMessage;
+use crate::wire::complaint::complaint;
 use crate::wire::parse::{Command, Grammar, Parsed, Violation, parse};
 
 /// What became of a command.
@@ -202,7 +203,7 @@ impl Shard {
                 Ok(Parsed::PayloadPending { .. }) => break rest.len(),
                 Err(violation) if self.forgives(index, *violation) => grammar = self.grammar(index),
                 Err(violation) => {
-                    self.violate(index, *violation);
+                    self.violate(index, *violation, rest);
                     break 0;
                 }
             }
@@ -247,7 +248,10 @@ impl Shard {
             // The payload may be seen to end wrongly one byte before.
             match parse(large.arrived(), &grammar) {
                 Ok(_) => connection.reading.large = Some(large),
-                Err(violation) => self.violate(index, violation),
+                Err(violation) => {
+                    let arrived = large.arrived().to_vec();
+                    self.violate(index, violation, &arrived);
+                }
             }
             return;
         }
@@ -273,7 +277,7 @@ impl Shard {
             }
             // Its length is that of the message that was announced.
             Ok(_) => unreachable!("a whole message is a command"),
-            Err(violation) => self.violate(index, violation),
+            Err(violation) => self.violate(index, violation, &whole),
         }
     }
 
@@ -282,7 +286,8 @@ impl Shard {
         violation == Violation::CredentialsNeeded && self.enter_without_credentials(index)
     }
 
-    fn violate(&mut self, index: u32, violation: Violation) {
+    /// Ends a connection whose input begins with what is no protocol.
+    fn violate(&mut self, index: u32, violation: Violation, input: &[u8]) {
         let (text, reason): (&[u8], _) = match violation {
             Violation::UnknownOperation => (
                 b"Unknown Protocol Operation",
@@ -305,7 +310,8 @@ impl Shard {
                 (b"", CloseReason::ProtocolViolation)
             }
         };
-        self.log_error(index, &format!("protocol violation: {violation:?}"));
+        let complaint = complaint(violation, input, &self.grammar(index));
+        self.log_error(index, &complaint);
         if !text.is_empty() {
             self.send_error(index, text);
         }

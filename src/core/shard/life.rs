@@ -10,6 +10,7 @@ use super::Shard;
 use super::mutants::Mutant;
 use crate::base::id::{AccountId, ConnectionKey, ConnectionKind, Nanos};
 use crate::base::limits::{CLOSE_LINGER_NS, CLOSE_WORK_NS, SEND_BLOCKS_MAX};
+use crate::base::shown::duration;
 use crate::base::width;
 use crate::session::certificate::TlsFacts;
 use crate::session::close_reason::CloseReason;
@@ -333,8 +334,8 @@ impl Shard {
                 limits.max_pending_bytes
             ),
             _ => format!(
-                "Slow Consumer Detected: WriteDeadline of {:?} exceeded with {} bytes pending.",
-                std::time::Duration::from_nanos(limits.write_deadline_ns),
+                "Slow Consumer Detected: WriteDeadline of {} exceeded with {} bytes pending.",
+                duration(limits.write_deadline_ns),
                 self.connections[index].writing.outbox.pending_bytes()
             ),
         };

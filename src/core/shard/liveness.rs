@@ -5,6 +5,7 @@ use tracing::info;
 use super::Shard;
 use crate::base::id::Nanos;
 use crate::base::limits::{COMMAND_WORK_NS, FIRST_PING_NS, RTT_INTERVAL_NS, SEND_WORK_NS};
+use crate::base::shown::duration;
 use crate::session::close_reason::CloseReason;
 use crate::session::input::Hold;
 use crate::wire::encode;
@@ -104,10 +105,10 @@ impl Shard {
     /// Counts a slow consumer that may stay.
     fn note_slow_consumer(&mut self, index: u32) {
         let connection = &self.connections[index];
-        let deadline = std::time::Duration::from_nanos(self.config.limits.write_deadline_ns);
+        let deadline = duration(self.config.limits.write_deadline_ns);
         let pending = connection.writing.outbox.pending_bytes();
         info!(
-            "{} - Slow Consumer State: WriteDeadline of {deadline:?} exceeded with {pending} bytes pending.",
+            "{} - Slow Consumer State: WriteDeadline of {deadline} exceeded with {pending} bytes pending.",
             connection.label()
         );
         self.ledger.endings.slow_consumers += 1;

@@ -3,6 +3,7 @@
 
 use super::pattern::Pattern;
 use super::transform::{Transform, TransformError};
+use crate::base::shown::quoted;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -25,7 +26,9 @@ pub enum MappingError {
 impl fmt::Display for MappingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Duplicate(destination) => write!(f, "duplicate entry for {destination:?}"),
+            Self::Duplicate(destination) => {
+                write!(f, "duplicate entry for {}", quoted(destination))
+            }
             Self::Weight => f.write_str("individual weights need to be <= 100"),
             Self::TotalWeight => f.write_str("total weight needs to be <= 100"),
             Self::Transform(error) => error.fmt(f),

@@ -3,6 +3,7 @@
 //! is, absent values keep what an earlier CONNECT said.
 
 use super::json::{BadJson, Value, fields};
+use crate::base::shown::quoted;
 
 /// What a client said in CONNECT. Absent booleans are true to please telnet.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,8 +47,8 @@ impl ConnectOptions {
         match (self.nkey.as_str(), self.user.as_str()) {
             ("", "") if self.token.is_empty() => None,
             ("", "") => Some("Token \"[REDACTED]\"".to_owned()),
-            ("", user) => Some(format!("User {user:?}")),
-            _ => Some(format!("Nkey {:?}", self.shown_nkey())),
+            ("", user) => Some(format!("User {}", quoted(user))),
+            _ => Some(format!("Nkey {}", quoted(&self.shown_nkey()))),
         }
     }
 

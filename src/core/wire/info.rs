@@ -5,7 +5,7 @@ use serde::Serialize;
 
 /// The version of NATS whose behaviour clients can expect: it unlocks what
 /// they know of that release.
-pub const NATS_VERSION: &str = "2.15.2";
+pub const NATS_VERSION: &str = "2.15.3";
 
 /// The level of the JetStream API that belongs to [`NATS_VERSION`].
 const API_LEVEL: u32 = 5;
@@ -178,7 +178,7 @@ mod tests {
         encode(&server, &connection, &mut line);
         let text = String::from_utf8(line).expect("JSON is UTF-8");
         assert!(text.starts_with(
-            "INFO {\"server_id\":\"NA\",\"server_name\":\"one\",\"version\":\"2.15.2\",\"proto\":1,"
+            "INFO {\"server_id\":\"NA\",\"server_name\":\"one\",\"version\":\"2.15.3\",\"proto\":1,"
         ));
         assert!(text.ends_with("\"api_lvl\":5} \r\n"));
         assert!(!text.contains("connect_info") && !text.contains("auth_required"));

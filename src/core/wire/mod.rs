@@ -1,6 +1,7 @@
 //! L1: the client protocol as bytes: commands in, lines out, CONNECT and INFO.
 mod argument;
 pub mod command;
+pub mod complaint;
 pub mod connect;
 pub mod encode;
 pub mod info;

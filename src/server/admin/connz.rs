@@ -1,11 +1,10 @@
 //! `/connz`: connections, open or ended, in the fields and order of NATS 2.15.
 
-use std::cmp::Reverse;
-
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use trunkline_core::base::id::AccountId;
+use trunkline_core::base::shown::duration;
 use trunkline_core::session::certificate::PeerCertificate;
 use trunkline_core::session::policy::ConnectionType;
 use trunkline_core::shard::report::{ConnectionReport, SubscriptionReport};
@@ -257,9 +256,8 @@ impl Admin {
             let is_forgotten = report.ended.is_some() && report.account == AccountId::GLOBAL;
             wanted.is_none_or(|wanted| report.account == wanted && !is_forgotten)
         };
-        reports.retain(is_of_account);
+        reports.retain(|report| is_of_account(report) && choice.takes(report));
         let total = reports.len();
-        reports.retain(|report| choice.takes(report));
         sort(&mut reports, order);
         let name_of = |report: &ConnectionReport| settings.policy.account_name(report.account);
         let connections: Vec<Connection> = reports
@@ -316,7 +314,7 @@ impl Admin {
             last_activity: format::moment_of(self, report.last_activity),
             stop: report.ended.map(|(at, _)| format::moment_of(self, at)),
             reason: report.ended.map_or("", |(_, reason)| reason.text()),
-            rtt: format::go_duration(match report.round_trip_ns {
+            rtt: duration(match report.round_trip_ns {
                 nanos @ 1_001..1_000_000 => nanos / 1_000 * 1_000,
                 nanos => nanos,
             }),
@@ -420,23 +418,28 @@ fn check_order(by: &str, state: State) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Sorts as asked for; most first where it is about amounts.
+/// Sorts as asked for; most first where it is about amounts. What is alike is in
+/// the order of the numbers, which is turned round with the rest (NATS 2.15.3).
 fn sort(reports: &mut [ConnectionReport], by: &str) {
     let ends = |report: &ConnectionReport| report.ended.map(|(at, _)| at);
+    let reason = |report: &ConnectionReport| report.ended.map(|(_, reason)| reason.text());
+    reports.sort_by_key(|report| report.client_id);
+    // What follows keeps the order of what is alike.
     match by {
-        "subs" => reports.sort_by_key(|report| Reverse(report.subscription_count)),
-        "pending" => reports.sort_by_key(|report| Reverse(report.pending_bytes)),
-        "msgs_to" => reports.sort_by_key(|report| Reverse(report.traffic.out_messages)),
-        "msgs_from" => reports.sort_by_key(|report| Reverse(report.traffic.in_messages)),
-        "bytes_to" => reports.sort_by_key(|report| Reverse(report.traffic.out_bytes)),
-        "bytes_from" => reports.sort_by_key(|report| Reverse(report.traffic.in_bytes)),
-        "last" => reports.sort_by_key(|report| Reverse(report.last_activity)),
-        "idle" => reports.sort_by_key(|report| report.last_activity),
-        // The youngest first, as in the reference server.
-        "uptime" => reports.sort_by_key(|report| Reverse(report.started)),
-        "rtt" => reports.sort_by_key(|report| Reverse(report.round_trip_ns)),
-        "stop" => reports.sort_by_key(|report| Reverse(ends(report))),
-        "reason" => reports.sort_by_key(|report| report.ended.map(|(_, reason)| reason.text())),
-        _ => reports.sort_by_key(|report| report.client_id),
+        "subs" => reports.sort_by_key(|report| report.subscription_count),
+        "pending" => reports.sort_by_key(|report| report.pending_bytes),
+        "msgs_to" => reports.sort_by_key(|report| report.traffic.out_messages),
+        "msgs_from" => reports.sort_by_key(|report| report.traffic.in_messages),
+        "bytes_to" => reports.sort_by_key(|report| report.traffic.out_bytes),
+        "bytes_from" => reports.sort_by_key(|report| report.traffic.in_bytes),
+        "last" | "idle" => reports.sort_by_key(|report| report.last_activity),
+        "uptime" => reports.sort_by_key(|report| report.started),
+        "rtt" => reports.sort_by_key(|report| report.round_trip_ns),
+        "stop" => reports.sort_by_key(ends),
+        "reason" => reports.sort_by_key(reason),
+        _ => {}
+    }
+    if !matches!(by, "" | "cid" | "start" | "idle" | "reason") {
+        reports.reverse();
     }
 }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::Admin;
 use super::parameters::{Parameters, Refused};
+use trunkline_core::base::shown::quoted;
 
 /// What is wrong, if something is.
 pub struct Health {
@@ -54,12 +55,13 @@ impl Health {
 impl Admin {
     /// Whether all is well: the questions make sense and every core answers.
     pub fn health(&self, parameters: &Parameters) -> Result<Health, Refused> {
-        // Without streams the answers to these do not differ.
+        // Without streams and links to other servers the answers to these do not differ.
         for name in [
             "js-enabled",
             "js-enabled-only",
             "js-server-only",
             "js-meta-only",
+            "leaf-remotes-connected",
         ] {
             parameters.boolean(name)?;
         }
@@ -73,7 +75,10 @@ impl Admin {
             None
         };
         let (code, problem) = if let Some((name, of)) = missing {
-            let text = format!("{name:?} must not be empty when checking {of} health");
+            let text = format!(
+                "{name} must not be empty when checking {of} health",
+                name = quoted(&name)
+            );
             let kind = "BAD_REQUEST";
             (400, Some(Problem { kind, text }))
         } else {

@@ -1,21 +1,18 @@
 //! Paths and answers of monitoring over HTTP, as NATS 2.15 has them: any method
 //! is a question, `Content-Type` and `Access-Control-Allow-Origin` as there.
 
-use http_body_util::Full;
-use hyper::body::Bytes;
-use hyper::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION,
-    X_CONTENT_TYPE_OPTIONS,
-};
-use hyper::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 use tracing::warn;
 
 use super::Admin;
 use super::parameters::{Parameters, Refused};
+use super::reply::Reply;
+use super::request::Request;
+use trunkline_core::base::shown::quoted;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
+const HTML: &str = "text/html; charset=utf-8";
 
 /// Pages that the index names.
 const INDEX: &[&str] = &[
@@ -34,40 +31,52 @@ const INDEX: &[&str] = &[
     "/metrics",
 ];
 
-type Reply = Response<Full<Bytes>>;
-
 /// Answers a request; its body, if it has one, is not looked at.
-pub fn answer<Body>(admin: &Admin, request: &Request<Body>) -> Reply {
+pub fn answer(admin: &Admin, request: &Request) -> Reply {
+    if is_nowhere(request) {
+        let status = if request.method == b"OPTIONS" {
+            200
+        } else {
+            400
+        };
+        return Reply::new(status, "", "");
+    }
     let settings = admin.settings();
     let monitoring = settings.options.monitoring.as_ref();
     let base = monitoring.map_or("", |monitoring| &*monitoring.base_path);
-    let path = request.uri().path();
-    if let Some(clean) = cleaned(path) {
-        return moved(&clean, request.uri().query());
+    if request.method != b"CONNECT"
+        && let Some(location) = request.target.moved()
+    {
+        return moved(request, location);
     }
-    let query = request.uri().query().unwrap_or("");
-    match path.strip_prefix(base) {
+    let page = request.target.page();
+    match page.as_deref().and_then(|page| page.strip_prefix(base)) {
         Some("") if !base.is_empty() => index(admin, base),
         Some("/") if base.is_empty() => index(admin, base),
-        Some(page) => page_of(admin, page, &Parameters::of_query(query)),
+        Some(page) => page_of(admin, page, &Parameters::of_query(&request.target.query)),
         None => not_found(),
     }
 }
 
+/// Whether a request is about no page in particular.
+pub fn is_nowhere(request: &Request) -> bool {
+    request.target.path == "*"
+}
+
 fn page_of(admin: &Admin, page: &str, parameters: &Parameters) -> Reply {
     match page {
-        "/metrics" => reply(StatusCode::OK, "text/plain; version=0.0.4", admin.metrics()),
-        "/debug/vars" => reply(
-            StatusCode::OK,
+        "/metrics" => Reply::new(200, "text/plain; version=0.0.4", admin.metrics()),
+        "/debug/vars" => Reply::new(
+            200,
             "application/json; charset=utf-8",
             process_variables().to_string(),
         ),
-        "/stacksz" => open_to_all(reply(
-            StatusCode::OK,
+        "/stacksz" => open_to_all(Reply::new(
+            200,
             JSON,
             "a thread per core, and nothing on their stacks\n",
         )),
-        "/raftz" => reply(StatusCode::NOT_FOUND, PLAIN, "No Raft nodes registered"),
+        "/raftz" => Reply::new(404, PLAIN, "No Raft nodes registered"),
         "/healthz" => health(admin, parameters),
         // Of the system account only.
         "/idz" => not_found(),
@@ -92,22 +101,20 @@ fn json_page(admin: &Admin, page: &str, parameters: &Parameters) -> Reply {
         admin.count_request(page);
     }
     match answer {
-        Ok(value) => open_to_all(reply(StatusCode::OK, JSON, pretty(&value))),
-        Err(Refused(text)) => reply(StatusCode::BAD_REQUEST, PLAIN, text),
+        Ok(value) => open_to_all(Reply::new(200, JSON, pretty(&value))),
+        Err(Refused(text)) => Reply::new(400, PLAIN, text),
     }
 }
 
 fn health(admin: &Admin, parameters: &Parameters) -> Reply {
     admin.count_request("/healthz");
     match admin.health(parameters) {
-        Err(Refused(text)) => reply(StatusCode::BAD_REQUEST, PLAIN, text),
+        Err(Refused(text)) => Reply::new(400, PLAIN, text),
         Ok(health) => {
             if let Some(failure) = health.failure() {
-                warn!("Healthcheck failed: {failure:?}");
+                warn!("Healthcheck failed: {}", quoted(failure));
             }
-            let status = StatusCode::from_u16(health.code);
-            let status = status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-            open_to_all(reply(status, JSON, health.json().to_string()))
+            open_to_all(Reply::new(health.code, JSON, health.json().to_string()))
         }
     }
 }
@@ -147,60 +154,26 @@ fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).expect("JSON values are always JSON")
 }
 
-fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    with(response, CONTENT_TYPE, content_type)
-}
-
-fn with(mut response: Reply, name: HeaderName, value: &'static str) -> Reply {
-    let headers = response.headers_mut();
-    headers.insert(name, HeaderValue::from_static(value));
-    response
-}
-
-fn open_to_all(response: Reply) -> Reply {
-    with(response, ACCESS_CONTROL_ALLOW_ORIGIN, "*")
+fn open_to_all(reply: Reply) -> Reply {
+    reply.with("Access-Control-Allow-Origin", "*")
 }
 
 fn not_found() -> Reply {
-    let response = reply(StatusCode::NOT_FOUND, PLAIN, "404 page not found\n");
-    with(response, X_CONTENT_TYPE_OPTIONS, "nosniff")
+    Reply::new(404, PLAIN, "404 page not found\n").with("X-Content-Type-Options", "nosniff")
 }
 
 /// Where the same page is without dots and double slashes.
-fn moved(path: &str, query: Option<&str>) -> Reply {
-    let location = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
-    let shown = location.replace('&', "&amp;").replace('"', "&#34;");
-    let body = format!("<a href=\"{shown}\">Temporary Redirect</a>.\n\n");
-    let mut response = reply(
-        StatusCode::TEMPORARY_REDIRECT,
-        "text/html; charset=utf-8",
-        body,
-    );
-    if let Ok(location) = HeaderValue::from_str(&location) {
-        response.headers_mut().insert(LOCATION, location);
-    }
-    response
-}
-
-/// A path without empty parts and dots; `None` if it has none.
-fn cleaned(path: &str) -> Option<String> {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
+fn moved(request: &Request, location: Vec<u8>) -> Reply {
+    let is_shown = matches!(request.method.as_slice(), b"GET" | b"HEAD");
+    let reply = match is_shown {
+        true => {
+            let shown = escaped(&String::from_utf8_lossy(&location));
+            let body = format!("<a href=\"{shown}\">Temporary Redirect</a>.\n\n");
+            Reply::new(307, HTML, body)
         }
-    }
-    let end = if path.ends_with('/') && !parts.is_empty() {
-        "/"
-    } else {
-        ""
+        false => Reply::new(307, "", ""),
     };
-    let clean = format!("/{}{end}", parts.join("/"));
-    (clean != path).then_some(clean)
+    reply.with("Location", location)
 }
 
 fn index(admin: &Admin, base: &str) -> Reply {
@@ -215,30 +188,14 @@ fn index(admin: &Admin, base: &str) -> Reply {
          <h1>Trunkline {}</h1><p>{name}</p><ul>{links}</ul></body></html>",
         env!("CARGO_PKG_VERSION")
     );
-    reply(StatusCode::OK, "text/html; charset=utf-8", body)
+    Reply::new(200, HTML, body)
 }
 
+/// A text within a page of HTML.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_cleaned() {
-        for (path, clean) in [
-            ("//varz", "/varz"),
-            ("/../varz", "/varz"),
-            ("/a/./b/../varz", "/a/varz"),
-            ("//", "/"),
-            ("/varz//", "/varz/"),
-        ] {
-            assert_eq!(cleaned(path).as_deref(), Some(clean));
-        }
-        for path in ["/", "/varz", "/varz/", "/debug/vars"] {
-            assert_eq!(cleaned(path), None);
-        }
-    }
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&#34;")
+        .replace('\'', "&#39;")
 }

@@ -1,34 +1,23 @@
 //! The listener of monitoring, HTTP or HTTPS, on a thread of its own, which
 //! gives way to the cores.
 //!
-//! Bounds: [`CONNECTIONS_MAX`] at a time, further ones wait; a handshake and a
-//! request have [`HEADER_TIMEOUT`], a request has [`HEAD_BYTES_MAX`], a client
-//! that does not take its answer is cut after [`SEND_TIMEOUT_MS`]. Nothing is
-//! read of a request's body. One request is answered after the other.
+//! Bounds: those of [`Places`] and of [`talk`]; a client that does not take its
+//! answer is cut after [`SEND_TIMEOUT_MS`].
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tracing::error;
 
-use super::{Admin, http};
+use super::Admin;
+use super::places::{Place, Places};
+use super::talk::{HEADER_TIMEOUT, talk};
 use crate::background;
-
-/// Connections at a time; further ones wait.
-const CONNECTIONS_MAX: usize = 64;
-
-/// How long a handshake may take, and how long a client may take to ask.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Request line and headers; beyond, the answer is 431.
-const HEAD_BYTES_MAX: usize = 64 << 10;
+use crate::net::tls_failure;
 
 /// How long a client may leave an answer in the kernel's hands.
 const SEND_TIMEOUT_MS: u32 = 10_000;
@@ -60,11 +49,8 @@ pub fn start(admin: Arc<Admin>, listener: TcpListener) -> std::io::Result<()> {
 
 async fn serve(admin: Arc<Admin>, listener: TcpListener) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Places::default();
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return Ok(());
-        };
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(failure) => {
@@ -73,25 +59,32 @@ async fn serve(admin: Arc<Admin>, listener: TcpListener) -> std::io::Result<()> 
                 continue;
             }
         };
+        let place = places.take();
+        let number = place.number();
         let admin = Arc::clone(&admin);
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let timeout_ms = SEND_TIMEOUT_MS;
             // The peer may be gone by now.
             let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, timeout_ms);
-            welcome(&admin, stream, peer).await;
-            drop(place);
+            welcome(&admin, stream, peer, &place).await;
         });
+        places.occupy(number, task.abort_handle());
+        // Who has come gets a chance to ask before others come.
+        tokio::task::yield_now().await;
     }
 }
 
-async fn welcome(admin: &Admin, stream: TcpStream, peer: SocketAddr) {
+async fn welcome(admin: &Admin, stream: TcpStream, peer: SocketAddr, place: &Place) {
     let Some(tls) = admin.cores.shared.listening().monitoring else {
-        return talk(admin, stream).await;
+        return talk(admin, stream, place).await;
     };
     let handshake = tokio::time::timeout(HEADER_TIMEOUT, secure(stream, &tls.config));
     match handshake.await {
-        Ok(Ok(stream)) => talk(admin, stream).await,
-        Ok(Err(failure)) => error!("monitoring: TLS handshake error from {peer}: {failure}"),
+        Ok(Ok(stream)) => talk(admin, stream, place).await,
+        Ok(Err(failure)) => {
+            let reason = tls_failure::describe_io(&failure);
+            error!("monitoring: TLS handshake error from {peer}: {reason}");
+        }
         Err(_) => error!("monitoring: TLS handshake error from {peer}: timeout"),
     }
 }
@@ -114,17 +107,4 @@ async fn secure(
         return Err(std::io::Error::other(text));
     }
     TlsAcceptor::from(Arc::clone(config)).accept(stream).await
-}
-
-async fn talk(admin: &Admin, stream: impl AsyncRead + AsyncWrite + Unpin) {
-    let service = service_fn(async |request| {
-        Ok::<_, std::convert::Infallible>(http::answer(admin, &request))
-    });
-    let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
-    // A client that breaks off is no news.
-    let _ = connection.await;
 }

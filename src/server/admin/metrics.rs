@@ -10,7 +10,7 @@ use trunkline_core::session::policy::Account;
 use trunkline_core::shard::report::AccountReport;
 use trunkline_core::wire::info::NATS_VERSION;
 
-use super::{Admin, varz};
+use super::{Admin, processor, varz};
 use crate::turn::meter::{BOUNDS_NS, Durations};
 use crate::turn::report::CoreReport;
 
@@ -179,8 +179,8 @@ const CORE_METRICS: &[CoreMetric] = &[
     (
         "trunkline_core_turn_seconds_max_recent",
         "gauge",
-        "The longest turn of the core's loop since the last look at this page.",
-        |core| seconds(core.meter.recent_max_ns),
+        "The longest turn of the core's loop in the last half minute to minute.",
+        |core| seconds(core.meter.recent_max_ns()),
     ),
     (
         "trunkline_core_letter_cpu_seconds_max",
@@ -359,7 +359,7 @@ impl Admin {
             "process_cpu_seconds_total",
             "counter",
             "Processor time.",
-            varz::processor_seconds(),
+            processor::seconds(),
         );
     }
 

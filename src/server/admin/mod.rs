@@ -18,10 +18,16 @@ pub mod message_trace;
 mod metrics;
 mod pages;
 mod parameters;
+mod places;
+pub mod processor;
 pub mod reloads;
+mod reply;
+mod request;
 mod server_messages;
 pub mod system;
 pub mod system_events;
+mod talk;
+mod target;
 mod varz;
 
 use std::collections::BTreeMap;
@@ -39,6 +45,7 @@ use crate::options::Options;
 pub use listen::start;
 
 use message_numbers::MessageNumbers;
+use processor::Processor;
 use reloads::Reloads;
 
 /// What monitoring knows of the server.
@@ -61,8 +68,8 @@ pub struct Admin {
     pub numbers: MessageNumbers,
     /// Reloads that were asked for over the system account.
     pub reloads: Reloads,
-    /// Processor time and moment of the last look.
-    pub processor: Mutex<Option<(Instant, f64)>>,
+    /// How busy the process is.
+    pub processor: Processor,
 }
 
 /// What a reload may change.

@@ -89,10 +89,11 @@ impl Admin {
                 let subscriptions = report.subscriptions.iter();
                 subscriptions.map(move |one| (report, one))
             });
-            let chosen: Vec<_> = all
+            let mut chosen: Vec<_> = all
                 .filter(|(report, _)| wanted(report.account))
                 .filter(|(_, one)| test.is_empty() || matches(one.subject, test.as_bytes()))
                 .collect();
+            chosen.sort_by_key(|(report, one)| (report.client_id, one.sid, one.subject));
             let shown = chosen.iter().skip(offset).take(limit);
             let list: Vec<_> = shown
                 .map(|(report, one)| {

@@ -5,6 +5,9 @@ use std::num::IntErrorKind;
 
 use serde_json::Value;
 
+use super::target;
+use trunkline_core::base::shown::quoted;
+
 /// A question that cannot be answered as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused(pub String);
@@ -15,9 +18,9 @@ pub struct Parameters(BTreeMap<String, String>);
 
 impl Parameters {
     /// From the part of a URL after the question mark.
-    pub fn of_query(query: &str) -> Self {
+    pub fn of_query(query: &[u8]) -> Self {
         let mut parameters = BTreeMap::new();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()).into_owned() {
+        for (name, value) in target::pairs(query) {
             // Of several the first one counts.
             parameters.entry(name).or_insert(value);
         }
@@ -81,7 +84,8 @@ impl Parameters {
             "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
             "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
             other => Err(Refused(format!(
-                "Error decoding boolean for '{name}': strconv.ParseBool: parsing {other:?}: invalid syntax"
+                "Error decoding boolean for '{name}': strconv.ParseBool: parsing {other}: invalid syntax",
+                other = quoted(&other)
             ))),
         }
     }
@@ -92,8 +96,9 @@ impl Parameters {
             "" => Ok(0),
             text => text.parse().map_err(|error| {
                 Refused(format!(
-                    "Error decoding int for '{name}': strconv.Atoi: parsing {text:?}: {}",
-                    reason(&error)
+                    "Error decoding int for '{name}': strconv.Atoi: parsing {text}: {}",
+                    reason(&error),
+                    text = quoted(&text)
                 ))
             }),
         }
@@ -110,12 +115,14 @@ impl Parameters {
         match self.text(name) {
             "" => Ok(0),
             text if text.starts_with(['+', '-']) => Err(Refused(format!(
-                "Error decoding uint64 for '{name}': strconv.ParseUint: parsing {text:?}: invalid syntax"
+                "Error decoding uint64 for '{name}': strconv.ParseUint: parsing {text}: invalid syntax",
+                text = quoted(&text)
             ))),
             text => text.parse().map_err(|error| {
                 Refused(format!(
-                    "Error decoding uint64 for '{name}': strconv.ParseUint: parsing {text:?}: {}",
-                    reason(&error)
+                    "Error decoding uint64 for '{name}': strconv.ParseUint: parsing {text}: {}",
+                    reason(&error),
+                    text = quoted(&text)
                 ))
             }),
         }
@@ -171,7 +178,7 @@ mod tests {
 
     #[test]
     fn parameters_of_both_kinds() {
-        let query = Parameters::of_query("subs=detail&limit=5&auth=1&filter_subject=a.%3E");
+        let query = Parameters::of_query(b"subs=detail&limit=5&auth=1&filter_subject=a.%3E");
         assert_eq!(query.text("subs"), "detail");
         assert_eq!(query.integer("limit"), Ok(5));
         assert_eq!(query.boolean("auth"), Ok(true));
@@ -182,7 +189,7 @@ mod tests {
         assert_eq!((json.text("subs"), json.text("acc")), ("detail", "A"));
         assert_eq!(json.amount("limit"), Ok(Some(7)));
         assert!(Parameters::of_json(b"[").is_err());
-        let wrong = Parameters::of_query("limit=x&auth=maybe");
+        let wrong = Parameters::of_query(b"limit=x&auth=maybe");
         assert!(
             wrong
                 .integer("limit")

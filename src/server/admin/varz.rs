@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -308,7 +307,7 @@ impl Admin {
             mem: resident_bytes(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             gomaxprocs: totals.shards.len(),
-            cpu: self.processor_percent(),
+            cpu: self.processor.percent(),
             connections: totals.connections,
             total_connections,
             routes: 0,
@@ -351,18 +350,6 @@ impl Admin {
             tls_cert_not_after: listening.tls.as_ref().and_then(expiry),
         }
     }
-
-    /// Processor time since the last look in percent of one CPU.
-    pub fn processor_percent(&self) -> f64 {
-        let now = (Instant::now(), processor_seconds());
-        let mut last = self
-            .processor
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let (then, before) = last.replace(now).unwrap_or((self.clock, 0.0));
-        let elapsed = now.0.duration_since(then).as_secs_f64().max(0.001);
-        ((now.1 - before) / elapsed * 1000.0).round() / 10.0
-    }
 }
 
 /// Memory of this process in bytes.
@@ -374,10 +361,4 @@ pub fn resident_bytes() -> u64 {
         .and_then(|pages| pages.parse().ok())
         .unwrap_or(0);
     pages * rustix::param::page_size() as u64
-}
-
-/// Processor time of this process in seconds.
-pub fn processor_seconds() -> f64 {
-    let usage = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    usage.tv_sec as f64 + usage.tv_nsec as f64 / 1e9
 }

@@ -50,7 +50,7 @@ impl Exit {
 }
 
 /// The help text, without colours. Under the name of nats-server it is that one's
-/// (2.15.2), since scripts and people look for its words.
+/// (2.15.3), since scripts and people look for its words.
 pub(super) fn help() -> String {
     match program::is_stand_in() {
         true => include_str!("nats_server_help.txt").to_owned(),

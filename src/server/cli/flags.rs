@@ -19,7 +19,7 @@ use clap::{ArgAction, Parser};
                   --cores auto runs one shard on every CPU that the affinity mask and the cgroup allow."
 )]
 pub(super) struct Flags {
-    /// Address to bind to [default: 0.0.0.0] (also --net)
+    /// Address to bind to (also --net) [default: 0.0.0.0]
     #[arg(short = 'a', long, value_name = "HOST", help_heading = "Server")]
     pub(super) addr: Option<String>,
     /// Port for clients; -1 picks a free one [default: 4222]
@@ -37,7 +37,7 @@ pub(super) struct Flags {
     /// File to write the process number to
     #[arg(short = 'P', long, value_name = "FILE", help_heading = "Server")]
     pub(super) pid: Option<PathBuf>,
-    /// Port for monitoring over HTTP (also --http_port)
+    /// Port for monitoring over HTTP
     #[arg(
         short = 'm',
         long = "http_port",
@@ -45,7 +45,7 @@ pub(super) struct Flags {
         help_heading = "Server"
     )]
     pub(super) http_port: Option<i64>,
-    /// Port for monitoring over HTTPS (also -ms)
+    /// Port for monitoring over HTTPS (also -ms PORT)
     #[arg(long = "https_port", value_name = "PORT", help_heading = "Server")]
     pub(super) https_port: Option<i64>,
     /// Directory for the file that names the ports
@@ -58,13 +58,14 @@ pub(super) struct Flags {
         help_heading = "Server"
     )]
     pub(super) client_advertise: Option<String>,
-    /// Directory of streams (also --store_dir); kept until there are streams
+    /// Directory of streams (also -sd); kept until there are streams
     #[arg(long = "store_dir", value_name = "DIR", help_heading = "Server")]
     pub(super) store_dir: Option<PathBuf>,
     /// Check the configuration file and end
     #[arg(short = 't', help_heading = "Server")]
     pub(super) check: bool,
-    /// With -t: whether a server could change over to this file without a restart
+    /// With -t, test whether a server with the configuration file could reload this one; ends
+    /// with 3 if it would have to be restarted
     #[arg(long = "test_reload", value_name = "FILE", help_heading = "Server")]
     pub(super) test_reload: Option<PathBuf>,
     /// Send a signal to a running server: stop, quit, term, reopen, reload or ldm, perhaps

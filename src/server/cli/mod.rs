@@ -17,21 +17,21 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use trunkline_core::base::shown::quoted;
 use trunkline_core::session::authority::Authority;
 use trunkline_core::session::policy::Secret;
 
 use crate::listening::Listening;
 use crate::net::tls;
 use crate::options::tls::{CertificateFiles, TLS_TIMEOUT_NS, TlsOptions};
-use crate::options::{CoreChoice, Options, Refusal, Requested, leaf};
-use crate::unchangeable::refuse_changes;
+use crate::options::{CoreChoice, Options, Refusal, Requested, changes, leaf};
 use crate::{config, program, signals};
 pub use exit::Exit;
 use exit::help;
 use flags::Flags;
 use spelling::rewrite;
 
-/// The exit status if a server would have to restart for a configuration (NATS 2.15.3).
+/// Exit status if another file cannot be reloaded without a restart.
 const NEEDS_RESTART: u8 = 3;
 
 /// What the process is to do.
@@ -128,7 +128,7 @@ fn check(flags: &Flags) -> Result<Exit, Exit> {
         let (_, new) = checked(flags, file)?;
         if let (Some(old), Some(new)) = (old, new) {
             let port = |options: &Options| options.leaf.as_ref().map(|leaf| leaf.port.to_bind());
-            refuse_changes(&old, &new)
+            changes::refuse(&old, &new)
                 .and_then(|()| leaf::refuse_move(old.leaf.as_ref(), new.leaf.as_ref(), port(&old)))
                 .map_err(|text| Exit {
                     status: NEEDS_RESTART,
@@ -185,8 +185,8 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Flags, Exit> {
         Some("version") => Err(print(program::version())),
         Some("help") => Err(print(help())),
         Some(_) => Err(Exit::refused(format!(
-            "unrecognized command: {:?}",
-            flags.words[0]
+            "unrecognized command: {}",
+            quoted(&flags.words[0])
         ))),
         None => Ok(flags),
     }

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::num::IntErrorKind;
 
 use super::exit::Exit;
+use crate::{nearest, program};
+use trunkline_core::base::shown::quoted;
 
 /// How a flag is written and what it stands for.
 struct Spelling {
@@ -107,7 +109,7 @@ const SPELLINGS: &[Spelling] = &[
     switch("help_tls", &["help_tls"]),
 ];
 
-/// Flags of nats-server 2.15.2 that are refused by name.
+/// Flags of nats-server 2.15.3 that are refused by name.
 pub(super) const UNSUPPORTED: &[&str] = &[
     "cluster",
     "cluster_advertise",
@@ -184,7 +186,8 @@ fn check_number(name: &str, text: &str) -> Result<(), Exit> {
         Err(_) => "parse error",
     };
     Err(Exit::wrong_usage(format!(
-        "invalid value {text:?} for flag -{name}: {reason}"
+        "invalid value {text} for flag -{name}: {reason}",
+        text = quoted(&text)
     )))
 }
 
@@ -210,7 +213,12 @@ fn find(name: &str) -> Result<&'static Spelling, Exit> {
         if UNSUPPORTED.contains(&name) {
             Exit::refused(format!("flag -{name} is not supported yet"))
         } else {
-            Exit::wrong_usage(format!("flag provided but not defined: -{name}"))
+            // nats-server asks nothing.
+            let question = match program::is_stand_in() {
+                true => String::new(),
+                false => nearest::question(name, SPELLINGS.iter().map(|one| one.name)),
+            };
+            Exit::wrong_usage(format!("flag provided but not defined: -{name}{question}"))
         }
     })
 }
@@ -221,7 +229,8 @@ fn switch_value(name: &str, value: &OsString) -> Result<&'static str, Exit> {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok("true"),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok("false"),
         other => Err(Exit::wrong_usage(format!(
-            "invalid boolean value {other:?} for -{name}: parse error"
+            "invalid boolean value {other} for -{name}: parse error",
+            other = quoted(&other)
         ))),
     }
 }

@@ -86,7 +86,7 @@ fn help_and_version() {
         ["VERSION"],
     ] {
         let exit = exit(&words);
-        assert_eq!(exit.stdout, "trunkline: v0.1.0 (NATS 2.15.2)\n");
+        assert_eq!(exit.stdout, "trunkline: v0.1.0 (NATS 2.15.3)\n");
         assert_eq!((exit.stderr.as_str(), exit.status), ("", 0));
     }
     for words in [["-h"], ["--help"], ["-help"], ["help"]] {

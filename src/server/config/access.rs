@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use trunkline_core::base::identity::{is_account_key, user_key};
 use trunkline_core::base::limits::ACCOUNTS_MAX;
+use trunkline_core::base::shown::quoted;
 use trunkline_core::session::policy::{
     AccountLimits, ConnectionType, Identity, Mapping, MappingDestination, Secret,
 };
@@ -169,7 +170,7 @@ fn connection_types(item: &Item) -> Result<Option<Vec<ConnectionType>>, ConfigEr
             "MQTT_WS" => ConnectionType::MqttWebsocket,
             "IN_PROCESS" => ConnectionType::InProcess,
             _ => {
-                let message = format!("invalid connection types [{name:?}]");
+                let message = format!("invalid connection types [{name}]", name = quoted(&name));
                 return Err(ConfigError::at(&whole.at, message));
             }
         })
@@ -245,7 +246,7 @@ fn names_of_accounts(item: &Item, access: &mut Access) -> Result<(), ConfigError
         let name = text("accounts", item)?;
         let is_known = !known.insert(name.clone());
         let problem = match name.as_str() {
-            "$G" => format!("{name:?} is a Reserved Account"),
+            "$G" => format!("{name} is a Reserved Account", name = quoted(&name)),
             _ if is_known => format!("Duplicate Account Entry: {name}"),
             _ => {
                 access.accounts.push(RequestedAccount {
@@ -267,7 +268,7 @@ fn account(entry: &Entry, findings: &mut Findings) -> Result<RequestedAccount, C
         return Err(ConfigError::at(&entry.item.at, message));
     };
     if name == "$G" {
-        let message = format!("{name:?} is a Reserved Account");
+        let message = format!("{name} is a Reserved Account", name = quoted(&name));
         return Err(ConfigError::at(&entry.item.at, message));
     }
     let mut account = RequestedAccount {
@@ -355,7 +356,7 @@ pub(super) fn mappings(
     let mut mappings = Vec::new();
     for entry in map.entries() {
         if !Pattern::is_valid(entry.key.as_bytes()) {
-            let message = format!("Subject {:?} is not a valid subject", entry.key);
+            let message = format!("Subject {} is not a valid subject", quoted(&entry.key));
             findings.errors.push(ConfigError::at(&item.at, message));
             continue;
         }
@@ -385,7 +386,10 @@ fn check_mapping(mapping: &Mapping, item: &Item) -> Result<(), ConfigError> {
     SubjectMapping::parse(&mapping.source, &own)
         .map(|_| ())
         .map_err(|error| {
-            let message = format!("Error adding mapping for {:?}: {error}", mapping.source);
+            let message = format!(
+                "Error adding mapping for {}: {error}",
+                quoted(&mapping.source)
+            );
             ConfigError::at(&item.at, message)
         })
 }
@@ -437,7 +441,10 @@ fn destination(item: &Item) -> Result<MappingDestination, ConfigError> {
             }
             "cluster" => destination.cluster = text(&key, &entry.item)?,
             _ => {
-                let message = format!("Unknown field {:?} for mapping destination", entry.key);
+                let message = format!(
+                    "Unknown field {} for mapping destination",
+                    quoted(&entry.key)
+                );
                 return Err(ConfigError::at(&entry.item.at, message));
             }
         }
@@ -448,7 +455,10 @@ fn destination(item: &Item) -> Result<MappingDestination, ConfigError> {
     }
     if destination.weight == 0 && !has_weight {
         let subject = &destination.subject;
-        let message = format!("Missing weight for mapping destination {subject:?}");
+        let message = format!(
+            "Missing weight for mapping destination {subject}",
+            subject = quoted(&subject)
+        );
         return Err(ConfigError::at(&item.at, message));
     }
     Ok(destination)

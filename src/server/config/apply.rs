@@ -12,14 +12,15 @@ use super::elsewhere::elsewhere;
 use super::keys;
 use super::leaf;
 use super::read::{
-    boolean, bounded, duration_ns, integer, listen, named, size, text, texts, unknown, unsupported,
-    wrong_type,
+    boolean, bounded, duration_ns, integer, listen, named, size, text, texts, unknown_at_top,
+    unsupported, wrong_type,
 };
 use super::tls;
 use super::value::{ConfigError, Document, Entry, Item, Value};
 use super::websocket;
 use crate::options::{CoreChoice, Requested, WriteTimeout};
 use trunkline_core::base::limits::{ROUTE_CACHE_BYTES_MAX, ROUTE_CACHE_BYTES_MIN};
+use trunkline_core::base::shown::quoted;
 
 const LAME_DUCK_DURATION_MIN_NS: u64 = 30_000_000_000;
 
@@ -66,12 +67,12 @@ fn top_level(
         "server_tags" => requested.tags = texts(&key, item)?,
         "server_metadata" => {
             requested.metadata = named(item, "metadata", |entry| {
-                text(&format!("metadata {:?}", entry.key), &entry.item)
+                text(&format!("metadata {}", quoted(&entry.key)), &entry.item)
             })?;
         }
         "feature_flags" => {
             requested.feature_flags = named(item, "feature flags", |entry| {
-                boolean(&format!("feature flag {:?}", entry.key), &entry.item)
+                boolean(&format!("feature flag {}", quoted(&entry.key)), &entry.item)
             })?;
         }
         "cores" => requested.cores = cores(item)?,
@@ -79,7 +80,7 @@ fn top_level(
         _ if keys::known_at_top(&key) => return Err(unsupported(&key, entry)),
         // An unknown key that a variable refers to is a definition, not a mistake.
         _ if entry.used_as_variable => {}
-        _ => return Err(unknown(entry)),
+        _ => return Err(unknown_at_top(entry)),
     }
     Ok(())
 }

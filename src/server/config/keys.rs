@@ -4,7 +4,7 @@
 //! would be a different server from the one its file describes. A key leaves
 //! this list in the change that makes it work.
 
-/// Top-level keys (nats-server 2.15.2).
+/// Top-level keys (nats-server 2.15.3).
 const TOP: &[&str] = &[
     "account_resolver",
     "accounts_resolver",
@@ -27,6 +27,83 @@ const TOP: &[&str] = &[
     "roots",
     "trusted",
     "trusted_keys",
+];
+
+/// Top-level keys that are understood, for those who misspell one.
+const UNDERSTOOD: &[&str] = &[
+    "accounts",
+    "allow_non_tls",
+    "authorization",
+    "client_advertise",
+    "connect_error_reports",
+    "cores",
+    "debug",
+    "disable_sublist_cache",
+    "feature_flags",
+    "host",
+    "http",
+    "http_base_path",
+    "http_port",
+    "https",
+    "https_port",
+    "lame_duck_duration",
+    "lame_duck_grace_period",
+    "leaf",
+    "leafnodes",
+    "listen",
+    "log_file",
+    "log_max_num",
+    "log_size_limit",
+    "logfile",
+    "logfile_max_num",
+    "logfile_size_limit",
+    "logtime",
+    "logtime_utc",
+    "mappings",
+    "maps",
+    "max_closed_clients",
+    "max_conn",
+    "max_connections",
+    "max_control_line",
+    "max_payload",
+    "max_pending",
+    "max_route_cache",
+    "max_sub_tokens",
+    "max_subs",
+    "max_subscription_tokens",
+    "max_subscriptions",
+    "max_traced_msg_len",
+    "monitor_port",
+    "net",
+    "no_auth_user",
+    "no_fast_producer_stall",
+    "no_header_support",
+    "no_sublist_cache",
+    "pid_file",
+    "pidfile",
+    "ping_interval",
+    "ping_max",
+    "port",
+    "ports_file_dir",
+    "proxy_protocol",
+    "reconnect_error_reports",
+    "remote_syslog",
+    "server_metadata",
+    "server_name",
+    "server_tags",
+    "store_dir",
+    "storedir",
+    "syslog",
+    "system",
+    "system_account",
+    "tls",
+    "trace",
+    "trace_headers",
+    "trace_verbose",
+    "websocket",
+    "write_deadline",
+    "write_timeout",
+    "ws",
 ];
 
 /// Keys of the `authorization` block.
@@ -52,6 +129,11 @@ const LEAF: &[&str] = &[
     "write_deadline",
     "write_timeout",
 ];
+
+/// Every key that means something at the top level.
+pub(super) fn names_at_top() -> impl Iterator<Item = &'static str> {
+    UNDERSTOOD.iter().chain(TOP).copied()
+}
 
 /// Whether nats-server knows `key`, in lower case, at the top level.
 pub(super) fn known_at_top(key: &str) -> bool {

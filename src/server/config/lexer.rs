@@ -1,7 +1,7 @@
 //! Characters to keys and scalar values, in nats-server's configuration grammar.
 //!
 //! The grammar is loose, and what looks like an accident here is observed
-//! behaviour of nats-server 2.15.2, which decides what existing files mean:
+//! behaviour of nats-server 2.15.3, which decides what existing files mean:
 //! * A bare number ends at a blank, a new line, `,`, `;` or `}` but not at `]`:
 //!   `[1,2]` has the elements `1` and `2]…`, while `[1, 2 ]` is a list of numbers.
 //! * A bare string also ends at `'`, and `#` or `//` inside of one is text.

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use trunkline_core::base::shown::quoted;
 use trunkline_core::session::policy::Identity;
 
 use super::value::{ConfigError, Item};
@@ -53,7 +54,7 @@ impl Names {
         match &self.twice {
             Some((name, is_key)) => {
                 let kind = if *is_key { "nkey" } else { "user" };
-                let message = format!("Duplicate {kind} {name:?} detected");
+                let message = format!("Duplicate {kind} {name} detected", name = quoted(&name));
                 Err(ConfigError::at(&item.at, message))
             }
             None => Ok(()),

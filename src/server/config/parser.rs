@@ -16,6 +16,7 @@ use super::number::{date_time, float, integer};
 use super::token::{END, Key, Scalar, is_blank, is_separator};
 use super::value::{ConfigError, Document, Entry, Item, Map, Position, Value};
 use crate::io_failure::describe;
+use trunkline_core::base::shown::quoted;
 
 /// How deep maps and arrays, and how deep includes, may nest.
 pub const NESTING_MAX: usize = 100;
@@ -231,7 +232,7 @@ impl<'a> Parser<'a> {
             if key.text == "}" {
                 return Ok(());
             }
-            let message = format!("config is invalid: key {:?} has no value", key.text);
+            let message = format!("config is invalid: key {} has no value", quoted(&key.text));
             return Err(ConfigError::at(&key.at, message));
         }
         self.set(key)
@@ -379,7 +380,7 @@ impl<'a> Parser<'a> {
             self.lexer.skip_spaces();
         }
         if matches!(self.lexer.peek(), ',' | '}' | END) {
-            let message = format!("Expected a value for key {:?}.", key.text);
+            let message = format!("Expected a value for key {}.", quoted(&key.text));
             return Err(self.lexer.error(message));
         }
         self.set(key)

@@ -1,5 +1,6 @@
 //! `permissions`, `default_permissions` and `allow_responses` of a file.
 
+use trunkline_core::base::shown::quoted;
 use trunkline_core::session::policy::{Permissions, ResponseRights, SubjectRights};
 use trunkline_core::subject::pattern::Pattern;
 
@@ -36,7 +37,7 @@ pub(super) fn permissions(
             }
             _ if entry.used_as_variable => Ok(()),
             _ => {
-                let message = format!("Unknown field {:?} parsing permissions", entry.key);
+                let message = format!("Unknown field {} parsing permissions", quoted(&entry.key));
                 Err(ConfigError::at(&item.at, message))
             }
         };
@@ -73,8 +74,8 @@ fn rights(
             _ => Err(unknown_with(
                 entry,
                 &format!(
-                    "Unknown field name {:?} parsing subject permissions, only 'allow' or 'deny' are permitted",
-                    entry.key
+                    "Unknown field name {} parsing subject permissions, only 'allow' or 'deny' are permitted",
+                    quoted(&entry.key)
                 ),
             )),
         };
@@ -119,14 +120,19 @@ fn check(text: &str, with_queues: bool) -> Result<(), String> {
     }
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     match words[..] {
-        [pattern, _] if with_queues && !is_pattern(pattern) => {
-            Err(format!("subject {pattern:?} is not a valid subject"))
-        }
-        [_, queue] if with_queues && !is_pattern(queue) => {
-            Err(format!("queue {queue:?} is not a valid queue"))
-        }
+        [pattern, _] if with_queues && !is_pattern(pattern) => Err(format!(
+            "subject {pattern} is not a valid subject",
+            pattern = quoted(&pattern)
+        )),
+        [_, queue] if with_queues && !is_pattern(queue) => Err(format!(
+            "queue {queue} is not a valid queue",
+            queue = quoted(&queue)
+        )),
         [_, _] if with_queues => Ok(()),
-        _ => Err(format!("subject {text:?} is not a valid subject")),
+        _ => Err(format!(
+            "subject {text} is not a valid subject",
+            text = quoted(&text)
+        )),
     }
 }
 
@@ -159,7 +165,7 @@ fn responses(item: &Item, findings: &mut Findings) -> Result<Option<ResponseRigh
             }),
             _ if entry.used_as_variable => Ok(()),
             _ => {
-                let message = format!("Unknown field {:?} parsing permissions", entry.key);
+                let message = format!("Unknown field {} parsing permissions", quoted(&entry.key));
                 Err(ConfigError::at(&item.at, message))
             }
         };

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use super::Findings;
 use super::duration;
+use super::keys;
 use super::value::{ConfigError, Entry, Item, Value};
+use trunkline_core::base::shown::quoted;
+
+use crate::{nearest, program};
 
 /// An authorization timeout above this is taken for a slip of the unit.
 const AUTH_TIMEOUT_WARN_SECONDS: f64 = 60.0;
@@ -12,13 +16,30 @@ const SECOND_NS: f64 = 1e9;
 
 /// A key of nats-server's that this server does not know yet.
 pub(super) fn unsupported(key: &str, entry: &Entry) -> ConfigError {
-    let message = format!("{key:?} is not supported by trunkline yet");
+    let message = format!(
+        "{key} is not supported by trunkline yet",
+        key = quoted(&key)
+    );
+    ConfigError::at(&entry.item.at, message)
+}
+
+/// A key at the top level that nobody knows.
+pub(super) fn unknown_at_top(entry: &Entry) -> ConfigError {
+    let question = match program::is_stand_in() {
+        // nats-server asks nothing.
+        true => String::new(),
+        false => nearest::question(&entry.key, keys::names_at_top()),
+    };
+    let message = format!("unknown field {}{question}", quoted(&entry.key));
     ConfigError::at(&entry.item.at, message)
 }
 
 /// A key that nobody knows.
 pub(super) fn unknown(entry: &Entry) -> ConfigError {
-    ConfigError::at(&entry.item.at, format!("unknown field {:?}", entry.key))
+    ConfigError::at(
+        &entry.item.at,
+        format!("unknown field {}", quoted(&entry.key)),
+    )
 }
 
 /// A mistake with an unknown key, in the words of its block.
@@ -114,12 +135,18 @@ pub(super) fn listen(item: &Item) -> Result<(String, i64), ConfigError> {
         Value::Integer(port) => Ok((String::new(), *port)),
         Value::Text(address) => {
             let (host, port) = split_host_port(address).ok_or_else(|| {
-                let message = format!("could not parse address string {address:?}");
+                let message = format!(
+                    "could not parse address string {address}",
+                    address = quoted(&address)
+                );
                 ConfigError::at(&item.at, message)
             })?;
-            let port = port
-                .parse()
-                .map_err(|_| ConfigError::at(&item.at, format!("could not parse port {port:?}")))?;
+            let port = port.parse().map_err(|_| {
+                ConfigError::at(
+                    &item.at,
+                    format!("could not parse port {port}", port = quoted(&port)),
+                )
+            })?;
             Ok((host.to_owned(), port))
         }
         other => {
@@ -158,8 +185,10 @@ pub(super) fn duration_ns(
             ConfigError::at(&item.at, format!("error parsing {key}: {reason}"))
         })?,
         Value::Integer(seconds) => {
-            let message =
-                format!("invalid use of field {key:?}: {key} should be converted to a duration");
+            let message = format!(
+                "invalid use of field {}: {key} should be converted to a duration",
+                quoted(key)
+            );
             findings.warnings.push(ConfigError::at(&item.at, message));
             seconds
                 .checked_mul(1_000_000_000)
@@ -195,8 +224,9 @@ pub(super) fn seconds_ns(
     };
     if seconds > AUTH_TIMEOUT_WARN_SECONDS && block == "authorization" {
         let message = format!(
-            "invalid use of field {key:?}: timeout of {seconds} seconds is high, consider keeping it \
-             under 60 seconds. possibly caused by unquoted duration; use '1m' instead of 1m, for example"
+            "invalid use of field {key}: timeout of {seconds} seconds is high, consider keeping it \
+             under 60 seconds. possibly caused by unquoted duration; use '1m' instead of 1m, for example",
+            key = quoted(&key)
         );
         findings.warnings.push(ConfigError::at(&item.at, message));
     }

@@ -1,5 +1,5 @@
 //! Configuration files that are good, and the harness that loads them. What is
-//! good here is good to `nats-server -t -c` (2.15.2).
+//! good here is good to `nats-server -t -c` (2.15.3).
 
 #![allow(clippy::unwrap_used)]
 
@@ -341,4 +341,29 @@ fn variables_are_looked_up_from_the_inside_out() {
         text.push_str(&format!("a{level}: [ $a{below}, $a{below}, $a{below} ]\n"));
     }
     assert!(bad(&text).contains("unknown field \"a59\""));
+}
+
+#[test]
+fn a_misspelt_key_is_asked_about() {
+    for (text, question) in [
+        (
+            "max_paylod: 1",
+            "unknown field \"max_paylod\"; did you mean max_payload?",
+        ),
+        (
+            "clusters: 1",
+            "unknown field \"clusters\"; did you mean cluster?",
+        ),
+        ("foo: 1", "unknown field \"foo\""),
+    ] {
+        let told = bad(text);
+        assert!(told.trim_end().ends_with(question), "{told}");
+    }
+    // Whatever is asked about is understood.
+    for name in keys::names_at_top() {
+        let told = load_bytes(format!("{name}: []").as_bytes())
+            .err()
+            .unwrap_or_default();
+        assert!(!told.contains("unknown field"), "{name}: {told}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::Findings;
 use std::path::PathBuf;
+use trunkline_core::base::shown::quoted;
 
 use super::duration;
 use super::read::{boolean, integer, seconds_ns, text, unknown, unsupported, wrong_type};
@@ -158,8 +159,10 @@ fn pairs(item: &Item) -> Result<Vec<CertificateFiles>, ConfigError> {
                 "cert_file" => files.cert_file = file.to_string().into(),
                 "key_file" => files.key_file = file.to_string().into(),
                 other => {
-                    let message =
-                        format!("error parsing tls certs config, unknown field {other:?}");
+                    let message = format!(
+                        "error parsing tls certs config, unknown field {other}",
+                        other = quoted(&other)
+                    );
                     return Err(ConfigError::at(&entry.item.at, message));
                 }
             }

@@ -1,5 +1,6 @@
 //! The `websocket` block of a file.
 
+use trunkline_core::base::shown::quoted;
 use trunkline_core::session::policy::Secret;
 
 use super::Findings;
@@ -87,7 +88,7 @@ fn websocket_entry(
         "headers" => each(&key, item, findings, |entry, _| {
             let value = text(&entry.key, &entry.item)?;
             if !is_token(&entry.key) || value.contains(['\r', '\n']) {
-                let message = format!("websocket: invalid header {:?}", entry.key);
+                let message = format!("websocket: invalid header {}", quoted(&entry.key));
                 return Err(ConfigError::at(&entry.item.at, message));
             }
             rules.fields.push((entry.key.clone(), value));

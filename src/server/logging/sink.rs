@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use jiff::Zoned;
 
 use super::syslog::{Severity, Syslog, SyslogAddress};
+use trunkline_core::base::shown::quoted;
 
 /// A file for the log.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -139,11 +140,16 @@ fn rotate(settings: &LogFile) -> std::io::Result<(File, Vec<String>)> {
     std::fs::rename(&settings.path, &aside)?;
     let file = open(&settings.path)?;
     let aside = PathBuf::from(aside);
-    let mut notes = vec![format!("Rotated log, backup saved as {aside:?}")];
+    let mut notes = vec![format!("Rotated log, backup saved as {}", shown(&aside))];
     if settings.files_max > 0 {
         remove_oldest(settings, &mut notes);
     }
     Ok((file, notes))
+}
+
+/// The name of a file in quotes.
+fn shown(path: &Path) -> String {
+    quoted(&path.to_string_lossy()).to_string()
 }
 
 fn remove_oldest(settings: &LogFile, notes: &mut Vec<String>) {
@@ -176,11 +182,12 @@ fn remove_oldest(settings: &LogFile, notes: &mut Vec<String>) {
     aside.sort();
     let keep = settings.files_max - 1;
     for path in aside.iter().take(aside.len().saturating_sub(keep)) {
-        let name = path.file_name().unwrap_or_default();
+        let name = Path::new(path.file_name().unwrap_or_default());
         notes.push(match std::fs::remove_file(path) {
-            Ok(()) => format!("Purged log file {name:?}"),
+            Ok(()) => format!("Purged log file {}", shown(name)),
             Err(failure) => format!(
-                "Unable to remove backup log file {name:?} ({failure}), will attempt next rotation"
+                "Unable to remove backup log file {} ({failure}), will attempt next rotation",
+                shown(name)
             ),
         });
     }

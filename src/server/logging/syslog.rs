@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use jiff::Zoned;
 
 use crate::program;
+use trunkline_core::base::shown::quoted;
 
 const PATIENCE: Duration = Duration::from_millis(500);
 const RETRY: Duration = Duration::from_secs(5);
@@ -34,6 +35,17 @@ pub enum SyslogAddress {
     Unix(String),
 }
 
+impl std::fmt::Display for SyslogAddress {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            SyslogAddress::Local => Ok(()),
+            SyslogAddress::Udp(address) => write!(formatter, "udp://{address}"),
+            SyslogAddress::Tcp(address) => write!(formatter, "tcp://{address}"),
+            SyslogAddress::Unix(path) => write!(formatter, "unix://{path}"),
+        }
+    }
+}
+
 impl std::str::FromStr for SyslogAddress {
     type Err = String;
 
@@ -43,7 +55,10 @@ impl std::str::FromStr for SyslogAddress {
             "udp" => Ok(Self::Udp(address.to_owned())),
             "tcp" => Ok(Self::Tcp(address.to_owned())),
             "unix" => Ok(Self::Unix(address.to_owned())),
-            _ => Err(format!("error invalid network type: {scheme:?}")),
+            _ => Err(format!(
+                "error invalid network type: {scheme}",
+                scheme = quoted(&scheme)
+            )),
         }
     }
 }

@@ -5,3 +5,4 @@ pub mod certificate;
 pub mod poller;
 pub mod socket;
 pub mod tls;
+pub mod tls_failure;

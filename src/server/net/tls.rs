@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::tls_failure;
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -38,7 +39,7 @@ impl TlsSetup {
         // also the reference server's first choice.
         provider
             .cipher_suites
-            .sort_by_key(|suite| !format!("{:?}", suite.suite()).contains("AES_128"));
+            .sort_by_key(|suite| !cipher_name(suite.suite()).contains("AES_128"));
         choose(&mut provider, options);
         let provider = Arc::new(provider);
         let versions: &[&rustls::SupportedProtocolVersion] = match options.only_tls13 {
@@ -80,7 +81,8 @@ impl TlsSetup {
 
 /// The name that Go has for a cipher suite of the library.
 fn cipher_name(suite: rustls::CipherSuite) -> String {
-    format!("{suite:?}").replace("TLS13_", "TLS_")
+    let name = suite.as_str().unwrap_or("unknown");
+    name.replace("TLS13_", "TLS_")
 }
 
 /// The name that Go has for a key exchange group of the library.
@@ -89,7 +91,7 @@ fn curve_name(group: rustls::NamedGroup) -> String {
         rustls::NamedGroup::secp256r1 => "CurveP256".to_owned(),
         rustls::NamedGroup::secp384r1 => "CurveP384".to_owned(),
         rustls::NamedGroup::secp256r1MLKEM768 => "SecP256r1MLKEM768".to_owned(),
-        other => format!("{other:?}"),
+        other => other.as_str().unwrap_or("unknown").to_owned(),
     }
 }
 
@@ -196,7 +198,7 @@ impl Shown {
                 rustls::Error::InconsistentKeys(_) => in_cert(format!(
                     "private key of {key_file} does not match public key"
                 )),
-                other => format!("{key_file}: {other}"),
+                other => format!("{key_file}: {}", tls_failure::describe(&other)),
             }
         })?;
         Ok(Self {

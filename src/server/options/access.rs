@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::address::Refusal;
 
 use trunkline_core::base::id::AccountId;
+use trunkline_core::base::shown::quoted;
 use trunkline_core::session::policy::{
     Account, AccountLimits, ConnectionType, Identity, Mapping, Permissions, Policy, Secret, User,
 };
@@ -184,10 +185,9 @@ pub(super) fn find_no_auth_user(policy: &Policy, name: &str) -> Result<usize, St
     let is_listed = !policy.has_single_user;
     let at = users.position(|user| is_listed && user.identity.name() == name);
     at.ok_or_else(|| match policy.users.is_empty() || !is_listed {
-        true => format!("no_auth_user: {name:?} present, but users/nkeys are not defined"),
+        true => format!("no_auth_user: {name} present, but users/nkeys are not defined", name = quoted(&name)),
         false => format!(
-            "no_auth_user: {name:?} not present as user or nkey in authorization block or account configuration"
-        ),
+            "no_auth_user: {name} not present as user or nkey in authorization block or account configuration", name = quoted(&name)),
     })
 }
 

@@ -1,8 +1,10 @@
 //! `client_advertise`: the host and port that INFO names instead of those that
 //! the server listens on.
 
+use trunkline_core::base::shown::quoted;
+
 /// A host, and a port unless it is the one that is listened on.
-#[derive(Clone, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Advertise {
     /// Name or address, without brackets.
     pub host: String,
@@ -10,7 +12,7 @@ pub struct Advertise {
     pub port: Option<u16>,
 }
 
-impl std::fmt::Debug for Advertise {
+impl std::fmt::Display for Advertise {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.port {
             Some(port) => write!(formatter, "{}:{port}", self.host),
@@ -49,7 +51,10 @@ impl std::str::FromStr for Advertise {
                     Some(number.map_err(|_| wrong(format!("port {port} is out of range")))?)
                 }
                 Err(_) => {
-                    let reason = format!("strconv.Atoi: parsing {port:?}: invalid syntax");
+                    let reason = format!(
+                        "strconv.Atoi: parsing {port}: invalid syntax",
+                        port = quoted(&port)
+                    );
                     return Err(wrong(reason));
                 }
             },

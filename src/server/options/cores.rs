@@ -1,6 +1,7 @@
 //! How many shards run, and on which CPUs.
 
 use std::str::FromStr;
+use trunkline_core::base::shown::quoted;
 
 /// More shards than this are refused.
 pub const SHARDS_MAX: usize = 128;
@@ -29,13 +30,30 @@ impl CoreChoice {
     }
 }
 
+impl std::fmt::Display for CoreChoice {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            CoreChoice::Auto => formatter.write_str("auto"),
+            CoreChoice::Count(count) => count.fmt(formatter),
+            CoreChoice::List(cpus) => {
+                let cpus: Vec<String> = cpus.iter().map(u32::to_string).collect();
+                formatter.write_str(&cpus.join(","))
+            }
+        }
+    }
+}
+
 impl FromStr for CoreChoice {
     type Err = String;
 
     /// `auto`, a count (`4`), or a list (`0-3,8`; `4-4` for CPU 4 alone).
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("cores: expected a count, a list such as 0-3,8 or \"auto\", not {text:?}");
+        let wrong = || {
+            format!(
+                "cores: expected a count, a list such as 0-3,8 or \"auto\", not {text}",
+                text = quoted(&text)
+            )
+        };
         if text.eq_ignore_ascii_case("auto") {
             return Ok(CoreChoice::Auto);
         }
@@ -52,10 +70,16 @@ impl FromStr for CoreChoice {
             }
             for cpu in first..=last {
                 if cpus.contains(&cpu) {
-                    return Err(format!("cores: CPU {cpu} is listed twice in {text:?}"));
+                    return Err(format!(
+                        "cores: CPU {cpu} is listed twice in {text}",
+                        text = quoted(&text)
+                    ));
                 }
                 if cpus.len() == SHARDS_MAX {
-                    return Err(format!("cores: {text:?} lists more than {SHARDS_MAX} CPUs"));
+                    return Err(format!(
+                        "cores: {text} lists more than {SHARDS_MAX} CPUs",
+                        text = quoted(&text)
+                    ));
                 }
                 cpus.push(cpu);
             }

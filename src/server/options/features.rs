@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Options;
 
-/// The features that nats-server 2.15.2 can switch, all of them streams', and
+/// The features that nats-server 2.15.3 can switch, all of them streams', and
 /// whether they are on if nobody says anything.
 const FEATURE_FLAGS: [(&str, bool); 4] = [
     ("js_ack_fc_v2", false),

@@ -1,6 +1,7 @@
 //! The settings of a `leafnodes {}` block: where leaf nodes would connect.
 
 use super::address::{HOST, PortChoice, Refusal, port_choice};
+use trunkline_core::base::shown::quoted;
 
 /// What a file asked for.
 #[derive(Clone, Debug, Default)]
@@ -67,7 +68,8 @@ pub fn refuse_move(
     };
     let differ = |field, old: &str, new: &str| {
         Err(format!(
-            "config reload not supported for LeafNode: field {field:?}: old={old}, new={new}"
+            "config reload not supported for LeafNode: field {field}: old={old}, new={new}",
+            field = quoted(&field)
         ))
     };
     match (host(old), host(new)) {

@@ -7,6 +7,7 @@
 pub mod access;
 mod address;
 pub mod advertise;
+pub mod changes;
 pub mod cores;
 mod features;
 pub mod leaf;
@@ -17,7 +18,6 @@ pub mod websocket;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::logging::{LogFile, LogTarget, SyslogAddress};
 use access::Access;
@@ -28,6 +28,7 @@ pub use cores::{CoreChoice, SHARDS_MAX};
 use leaf::{LeafOptions, RequestedLeaf};
 use tls::TlsOptions;
 use trunkline_core::base::limits::{ROUTE_CACHE_BYTES, Tracing};
+use trunkline_core::base::shown::duration;
 use trunkline_core::session::policy::Policy;
 use websocket::{RequestedWebsocket, WebsocketOptions};
 
@@ -401,9 +402,9 @@ fn lame_duck(duration_ns: u64, grace_period_ns: Option<u64>) -> Result<(u64, u64
     let grace_period_ns = grace_period_ns.unwrap_or(LAME_DUCK_GRACE_PERIOD_NS);
     if grace_period_ns >= duration_ns {
         return Err(Refusal::Setting(format!(
-            "lame duck grace period ({:?}) should be strictly lower than lame duck duration ({:?})",
-            Duration::from_nanos(grace_period_ns),
-            Duration::from_nanos(duration_ns)
+            "lame duck grace period ({}) should be strictly lower than lame duck duration ({})",
+            duration(grace_period_ns),
+            duration(duration_ns)
         )));
     }
     Ok((duration_ns, grace_period_ns))

@@ -1,5 +1,6 @@
 //! The settings of a `websocket {}` block.
 
+use trunkline_core::base::shown::quoted;
 use trunkline_core::session::policy::{ListenerCredentials, Policy, Secret};
 use trunkline_core::wire::websocket::upgrade::{Origin, UpgradeRules};
 
@@ -106,8 +107,8 @@ impl RequestedWebsocket {
         if !self.jwt_cookie.is_empty() {
             return wrong(format!(
                 "trusted operators or trusted keys configuration is required for JWT \
-                 authentication via cookie {:?}",
-                self.jwt_cookie
+                 authentication via cookie {}",
+                quoted(&self.jwt_cookie)
             ));
         }
         if !policy.users.is_empty() && !policy.has_single_user {
@@ -158,11 +159,15 @@ fn check_fields(rules: &UpgradeRules) -> Result<(), String> {
     for (name, _) in &rules.fields {
         let lower = name.to_lowercase();
         if OWN_FIELDS.contains(&&*lower) {
-            return Err(format!("websocket: invalid header {name:?} not allowed"));
+            return Err(format!(
+                "websocket: invalid header {name} not allowed",
+                name = quoted(&name)
+            ));
         }
         if lower.starts_with("sec-websocket-") {
             return Err(format!(
-                "websocket: invalid header {name:?}, \"Sec-WebSocket-\" prefix not allowed"
+                "websocket: invalid header {name}, \"Sec-WebSocket-\" prefix not allowed",
+                name = quoted(&name)
             ));
         }
     }
@@ -174,7 +179,8 @@ fn origin(text: &str) -> Result<Origin, String> {
         Origin::parse(text).map_err(|error| format!("unable to parse allowed origin: {error}"))?;
     let named = |problem: &str| {
         Err(format!(
-            "unable to parse allowed origin {text:?}: {problem}"
+            "unable to parse allowed origin {text}: {problem}",
+            text = quoted(&text)
         ))
     };
     match (&*origin.scheme, &*origin.host) {

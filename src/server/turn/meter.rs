@@ -24,6 +24,9 @@ pub const BOUNDS_NS: [u64; 13] = [
     100_000_000,
 ];
 
+/// After this time, what was recent begins to be forgotten.
+const HALF_MINUTE_NS: u64 = 30_000_000_000;
+
 /// Durations, by size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Durations {
@@ -52,8 +55,10 @@ pub struct Meter {
     began: Option<Nanos>,
     /// Turns.
     pub turns: Durations,
-    /// The longest turn since the last report.
-    pub recent_max_ns: u64,
+    /// The longest turn of this half minute and of the one before,
+    recent_max_ns: [u64; 2],
+    /// and when this half minute ends.
+    recent_until: Nanos,
     /// Processor time of letters.
     pub letters: Durations,
     /// Handshakes of TLS that are under way,
@@ -69,6 +74,9 @@ impl Meter {
     #[inline]
     pub(super) fn begin_turn(&mut self, now: Nanos) {
         self.end_turn(now);
+        if now >= self.recent_until {
+            self.pass_half_minute(now);
+        }
         self.began = Some(now);
     }
 
@@ -78,8 +86,21 @@ impl Meter {
         if let Some(began) = self.began.take() {
             let duration_ns = now.since_ns(began);
             self.turns.record(duration_ns);
-            self.recent_max_ns = self.recent_max_ns.max(duration_ns);
+            self.recent_max_ns[0] = self.recent_max_ns[0].max(duration_ns);
         }
+    }
+
+    /// The longest turn of the last half minute to minute, whoever looks.
+    pub fn recent_max_ns(&self) -> u64 {
+        self.recent_max_ns[0].max(self.recent_max_ns[1])
+    }
+
+    #[cold]
+    fn pass_half_minute(&mut self, now: Nanos) {
+        let is_older = now.since_ns(self.recent_until) >= HALF_MINUTE_NS;
+        let before = if is_older { 0 } else { self.recent_max_ns[0] };
+        self.recent_max_ns = [0, before];
+        self.recent_until = Nanos(now.0 + HALF_MINUTE_NS);
     }
 
     /// A handshake is over.
@@ -112,5 +133,24 @@ mod tests {
         assert_eq!(turns.buckets[BOUNDS_NS.len()], 1);
         assert_eq!(turns.max_ns, 200_000_000);
         assert_eq!(turns.sum_ns, 10_000 + 5_000_001 + 200_000_000);
+    }
+
+    #[test]
+    fn what_was_recent_is_forgotten_in_time_and_not_by_a_look() {
+        let seconds = |seconds: u64| Nanos(seconds * 1_000_000_000);
+        let mut meter = Meter::default();
+        meter.begin_turn(seconds(0));
+        meter.end_turn(Nanos(7));
+        for _ in 0..2 {
+            assert_eq!(meter.recent_max_ns(), 7);
+        }
+        meter.begin_turn(seconds(31));
+        meter.end_turn(Nanos(31_000_000_005));
+        assert_eq!(meter.recent_max_ns(), 7);
+        meter.begin_turn(seconds(62));
+        assert_eq!(meter.recent_max_ns(), 5);
+        meter.end_turn(seconds(62));
+        meter.begin_turn(seconds(200));
+        assert_eq!(meter.recent_max_ns(), 0);
     }
 }

@@ -23,16 +23,14 @@ pub struct CoreReport {
 }
 
 impl Core {
-    /// The core as a whole. The longest recent turn begins anew.
-    pub fn report(&mut self) -> CoreReport {
-        let report = CoreReport {
+    /// The core as a whole.
+    pub fn report(&self) -> CoreReport {
+        CoreReport {
             shard: self.shard.report(),
             meter: self.meter,
             pending_upgrades: self.pending_upgrades.count(),
             accept_pauses: self.acceptors.iter().map(Acceptor::pauses).sum(),
-        };
-        self.meter.recent_max_ns = 0;
-        report
+        }
     }
 
     /// Does a letter's work and measures it.

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, IoSlice, Read};
 
+use crate::net::tls_failure;
 use tracing::{debug, error};
 use trunkline_core::base::id::{ConnectionKey, Nanos};
 use trunkline_core::base::limits::SEND_BLOCKS_MAX;
@@ -151,7 +152,8 @@ impl Core {
         let reason = if is_open {
             CloseReason::ReadError
         } else {
-            error!("{} - TLS handshake error: {failure}", self.shard.label(key));
+            let reason = tls_failure::describe_io(failure);
+            error!("{} - TLS handshake error: {reason}", self.shard.label(key));
             CloseReason::TlsHandshakeFailure
         };
         self.shard.on_hangup(key, reason);

@@ -16,6 +16,7 @@ use super::secure::{self, HANDSHAKE_NS_MAX, Secure, send_out};
 use super::{Core, UPGRADES, hang_up};
 use crate::net::socket::Accepted;
 use crate::net::tls::facts;
+use crate::net::tls_failure;
 
 impl Core {
     /// Takes in a connection whose upgrade is to come.
@@ -93,7 +94,8 @@ impl Core {
             Progress::Gone => self.give_up_upgrade(slot),
             Progress::NoTls(failure) => {
                 let peer = pending.accepted.peer;
-                error!("websocket: http: TLS handshake error from {peer}: {failure}");
+                let reason = tls_failure::describe_io(&failure);
+                error!("websocket: http: TLS handshake error from {peer}: {reason}");
                 self.give_up_upgrade(slot);
             }
             Progress::Answered(Err(refusal)) => {

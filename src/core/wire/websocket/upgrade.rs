@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
+use crate::base::shown::quoted;
 use crate::wire::connect::ConnectOptions;
 
 /// A request may have this many bytes...
@@ -58,7 +59,7 @@ impl Origin {
     /// # Errors
     /// Says what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let invalid = || format!("parse {text:?}: invalid URI for request");
+        let invalid = || format!("parse {}: invalid URI for request", quoted(text));
         let (scheme, rest) = text.split_once("://").ok_or_else(invalid)?;
         let is_scheme = |letter: u8| letter.is_ascii_alphanumeric() || b"+-.".contains(&letter);
         if scheme.is_empty() || !scheme.bytes().all(is_scheme) {

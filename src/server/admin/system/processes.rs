@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 
 use super::Parameters;
 use crate::admin::varz::resident_bytes;
+use trunkline_core::base::shown::quoted;
 
 /// There are no profiles.
 pub fn profile(parameters: &Parameters) -> Value {
     let error = match parameters.text("name") {
         "" => "Profile name not specified".to_owned(),
         "cpu" => "Failed to start CPU profile: not supported".to_owned(),
-        name => format!("Profile {name:?} not found"),
+        name => format!("Profile {name} not found", name = quoted(&name)),
     };
     json!({"profile": null, "error": error})
 }

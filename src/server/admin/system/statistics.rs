@@ -84,7 +84,7 @@ impl StatisticsMessage {
                 start: format::moment(admin.started),
                 mem: varz::resident_bytes(),
                 cores: std::thread::available_parallelism().map_or(1, usize::from),
-                cpu: admin.processor_percent(),
+                cpu: admin.processor.percent(),
                 connections: totals.connections,
                 total_connections: admin.cores.shared.last_client_id.load(Ordering::Relaxed),
                 active_accounts: active.count(),

@@ -1,5 +1,5 @@
 //! Configuration files that are refused, with the text and the place, and files
-//! of no sense at all. nats-server 2.15.2 refuses them too, except where a case
+//! of no sense at all. nats-server 2.15.3 refuses them too, except where a case
 //! says otherwise.
 
 use std::path::Path;
