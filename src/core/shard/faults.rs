@@ -22,7 +22,7 @@ impl Shard {
     /// Whether what other cores are told waits for another turn.
     #[inline(always)]
     pub(super) fn keeps_batch(&self) -> bool {
-        self.is_mutant(Mutant::AnnounceLate) && self.clock.mono.0 / 1000 % 2 == 0
+        self.is_mutant(Mutant::AnnounceLate) && (self.clock.mono.0 / 1000).is_multiple_of(2)
     }
 
     /// A message from another core, as it is delivered.
