@@ -19,8 +19,8 @@ const GIVEN_UP_AT_ONCE: usize = 1 << 18;
 pub struct Slab<T> {
     /// In boxes, so that a slab of millions has little to move when it grows.
     slots: Vec<Option<Box<T>>>,
-    /// Slots that were freed; some of them have been given up, or used again,
-    /// since then: who takes one makes sure.
+    /// Slots that were freed, each once; some of them have been given up since then:
+    /// who takes one makes sure.
     freed: Vec<u32>,
     len: usize,
 }
@@ -58,18 +58,13 @@ impl<T> Slab<T> {
         let value = value.expect("only used slots are removed");
         self.len -= 1;
         self.freed.push(index);
-        self.give_up(GIVEN_UP_AT_ONCE);
+        self.trim(GIVEN_UP_AT_ONCE);
         *value
     }
 
-    /// Gives up so many free slots at the end at most; to be called when there is
-    /// time.
+    /// Gives up so many free slots at the end at most, and memory when most of it is
+    /// unused.
     pub fn trim(&mut self, slots_max: usize) {
-        self.give_up(slots_max);
-    }
-
-    /// Gives up free slots at the end, and memory when most of it is unused.
-    fn give_up(&mut self, slots_max: usize) {
         let from = self.slots.len().saturating_sub(slots_max);
         while self.slots.len() > from && matches!(self.slots.last(), Some(None)) {
             self.slots.pop();

@@ -19,6 +19,12 @@ impl Shard {
         self.mutant.is(mutant)
     }
 
+    /// Whether what other cores are told waits for another turn.
+    #[inline(always)]
+    pub(super) fn keeps_batch(&self) -> bool {
+        self.is_mutant(Mutant::AnnounceLate) && (self.clock.mono.0 / 1000).is_multiple_of(2)
+    }
+
     /// A message from another core, as it is delivered.
     #[inline]
     pub(super) fn spoilt_frame<'a>(&self, mut frame: Frame<'a>) -> Frame<'a> {

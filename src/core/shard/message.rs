@@ -210,14 +210,18 @@ impl Observer for Unobserved {
     fn note_cores(&mut self, _: CoreSet) {}
 }
 
-/// Bytes that are copied in the time of one delivery.
-const DELIVERY_WORK_BYTES: usize = width::size(DELIVERY_WORK_NS * COPIED_BYTES_PER_NS);
+/// What trying a receiver of so many bytes costs, in nominal nanoseconds. What
+/// receivers share is not copied.
+#[inline]
+pub(super) fn try_work_ns(len: usize) -> u64 {
+    match len < SHARED_TAIL_BYTES {
+        true => DELIVERY_WORK_NS + len as u64 / COPIED_BYTES_PER_NS,
+        false => DELIVERY_WORK_NS,
+    }
+}
 
 /// See [`Message::weight`].
 #[inline]
 pub(super) fn weight(receivers: usize, len: usize) -> usize {
-    match len < SHARED_TAIL_BYTES {
-        true => receivers.saturating_mul(1 + len / DELIVERY_WORK_BYTES),
-        false => receivers,
-    }
+    receivers.saturating_mul(width::size(try_work_ns(len) / DELIVERY_WORK_NS))
 }

@@ -67,6 +67,7 @@ impl Shard {
                 let batch = link.take_done(|marked| connections.has_sent(marked))?;
                 Some(Output::Return(CoreId(core), batch))
             }
+            Stage::Batch(_) if self.keeps_batch() => None,
             Stage::Batch(core) => {
                 let batch = self.mesh.links.get_mut(usize::from(core))?.take()?;
                 Some(Output::Batch(CoreId(core), batch))

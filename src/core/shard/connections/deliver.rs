@@ -8,15 +8,12 @@
 
 use bytes::Bytes;
 
-use super::super::message::{Flight, Look, Message, Observer};
+use super::super::message::{Flight, Look, Message, Observer, try_work_ns};
 use super::super::protocol_log::log_delivery;
 use super::super::rewrite::strip;
 use super::Connections;
 use crate::base::id::Nanos;
-use crate::base::limits::{
-    BULK_PENDING_BYTES, BULK_PENDING_BYTES_MIN, COPIED_BYTES_PER_NS, DELIVERY_WORK_NS,
-    SHARED_TAIL_BYTES,
-};
+use crate::base::limits::{BULK_PENDING_BYTES, BULK_PENDING_BYTES_MIN, SHARED_TAIL_BYTES};
 use crate::base::short;
 use crate::base::slab::{NONE, Slab};
 use crate::route::receivers::Target;
@@ -47,7 +44,7 @@ impl Connections {
             behind: NONE,
             own: message.source.slot().unwrap_or(NONE),
             delivered: 0,
-            try_ns: DELIVERY_WORK_NS + message.len() as u64 / COPIED_BYTES_PER_NS,
+            try_ns: try_work_ns(message.len()),
             work_ns: 0,
             shared: None,
         };
@@ -55,7 +52,6 @@ impl Connections {
             flight.pending_noticed = bulk_pending_noticed(flight.pending_noticed, receivers);
         }
         if message.len() >= SHARED_TAIL_BYTES {
-            flight.try_ns = DELIVERY_WORK_NS;
             flight.shared = self.share(large, message, receivers);
         }
         flight
