@@ -15,11 +15,24 @@ pub fn quoted_bytes(bytes: &[u8]) -> impl Display {
     Quoted(bytes)
 }
 
+/// Bytes with the same escapes, without quotes around them.
+#[must_use]
+pub fn escaped_bytes(bytes: &[u8]) -> impl Display {
+    Escaped(bytes)
+}
+
 struct Quoted<'a>(&'a [u8]);
 
 impl Display for Quoted<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        f.write_char('"')?;
+        write!(f, "\"{}\"", Escaped(self.0))
+    }
+}
+
+struct Escaped<'a>(&'a [u8]);
+
+impl Display for Escaped<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         for part in self.0.utf8_chunks() {
             for character in part.valid().chars() {
                 write_escaped(character, f)?;
@@ -28,7 +41,7 @@ impl Display for Quoted<'_> {
                 write!(f, "\\x{byte:02x}")?;
             }
         }
-        f.write_char('"')
+        Ok(())
     }
 }
 

@@ -1,6 +1,5 @@
 //! Leave to answer: the reply subjects that a connection has been asked under
 //! and may publish to although its rights do not say so (`allow_responses`).
-
 //!
 //! Bounds: [`RESPONSES_MAX`] requests and [`RESPONSES_BYTES_MAX`] bytes; beyond, the
 //! oldest one gives way. Every step costs as much as a look-up, on average.

@@ -6,9 +6,13 @@ use super::input::Outcome;
 use super::mutants::Mutant;
 use crate::base::id::Nanos;
 use crate::base::limits::MATCH_WORK_NS;
+use crate::base::shown::quoted_bytes;
 use crate::subject::pattern::is_literal;
 use crate::wire::encode;
 use crate::wire::parse::Publish;
+
+/// What a publisher is told who has no right to a subject.
+pub(super) const NO_PUBLISH: &str = "Permissions Violation for Publish to";
 
 impl Shard {
     /// Whether a message to whose subject, that of a route, its publisher has no
@@ -30,7 +34,7 @@ impl Shard {
         if connection.options.pedantic && !is_literal(message.subject) {
             self.send_error(index, b"Invalid Publish Subject");
         }
-        self.refuse_publish(index, b"Permissions Violation for Publish to ", &subject);
+        self.refuse_publish(index, NO_PUBLISH, &subject);
         false
     }
 
@@ -58,7 +62,7 @@ impl Shard {
         let rights = self.connections[index].login.rights;
         let rights = self.config.authority.rights().get(rights);
         if rights.is_some_and(|rights| !rights.may_publish(b"")) {
-            self.refuse_publish(index, b"Permissions Violation for Publish to ", b"");
+            self.refuse_publish(index, NO_PUBLISH, b"");
         } else if self.admit(index, message) && !message.reply.is_empty() {
             self.tell_no_responders(index, b"", message.reply);
         }
@@ -99,16 +103,14 @@ impl Shard {
     }
 
     /// Says that a publisher has no right to a subject.
-    pub(super) fn refuse_publish(&mut self, index: u32, text: &[u8], subject: &[u8]) {
-        let mut text = text.to_vec();
-        encode::quoted(subject, &mut text);
+    pub(super) fn refuse_publish(&mut self, index: u32, text: &str, subject: &[u8]) {
+        let subject = quoted_bytes(subject);
+        let text = format!("{text} {subject}");
+        self.log_error(index, &format!("Publish Violation - Subject {subject}"));
+        self.send_error(index, text.as_bytes());
         if let Some(trace) = &mut self.notices.traces.current {
-            trace.error = String::from_utf8_lossy(&text).into_owned();
+            trace.error = text;
         }
-        let mut log = b"Publish Violation - Subject ".to_vec();
-        encode::quoted(subject, &mut log);
-        self.log_error(index, &String::from_utf8_lossy(&log));
-        self.send_error(index, &text);
     }
 
     /// Cold checks of a message; false if it must not be published.
@@ -119,11 +121,11 @@ impl Shard {
         if pedantic && !is_literal(message.subject) {
             self.send_error(index, b"Invalid Publish Subject");
         }
-        let refusal: Option<(&[u8], &[u8])> = if is_reserved_subject(message.subject) {
-            Some((b"Permissions Violation for Publish to ", message.subject))
+        let refusal: Option<(&str, &[u8])> = if is_reserved_subject(message.subject) {
+            Some((NO_PUBLISH, message.subject))
         } else if is_reserved_reply(message.reply) {
             Some((
-                b"Permissions Violation for Publish with Reply of ",
+                "Permissions Violation for Publish with Reply of",
                 message.reply,
             ))
         } else {
@@ -163,7 +165,7 @@ pub(super) fn is_reserved_subject(subject: &[u8]) -> bool {
 
 /// Replies that clients may not ask for (NATS 2.15).
 fn is_reserved_reply(reply: &[u8]) -> bool {
-    is_gateway_reply(reply) || reply.starts_with(b"_R_.") || begins_with_more(reply, b"$JS.ACK.")
+    is_gateway_reply(reply) || reply.starts_with(b"_R_.") || begins_with_more(reply, b"$JS.")
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::mutants::Mutant;
 use super::protocol_log::log_end;
 use crate::base::id::{AccountId, Nanos};
 use crate::base::limits::{FIRST_PING_NS, SEND_WORK_NS, SUBSCRIPTION_WORK_NS};
+use crate::base::shown::quoted_bytes;
 use crate::session::close_reason::CloseReason;
 use crate::session::input::Hold;
 use crate::subject::pattern::{Pattern, tokens};
@@ -159,12 +160,12 @@ impl Shard {
         if queue == Some(SYSTEM_QUEUE)
             || rights.is_some_and(|rights| !rights.may_subscribe(subject, queue))
         {
-            self.refuse_subscription(index, subject, queue, sid, b"");
+            self.refuse_subscription(index, subject, queue, sid, "");
             return Outcome::Done;
         }
         let tokens_max = limits.max_subscription_tokens as usize;
         if tokens_max > 0 && tokens(subject).count() > tokens_max {
-            self.refuse_subscription(index, subject, None, sid, b", too many tokens");
+            self.refuse_subscription(index, subject, None, sid, ", too many tokens");
             return Outcome::Done;
         }
         if connection.subscriptions.len() >= self.subscriptions_max(connection.account) {
@@ -203,23 +204,19 @@ impl Shard {
         subject: &[u8],
         queue: Option<&[u8]>,
         sid: &[u8],
-        addition: &[u8],
+        addition: &str,
     ) {
-        let mut text = b"Permissions Violation for Subscription to ".to_vec();
-        let mut log = b"Subscription Violation - Subject ".to_vec();
-        encode::quoted(subject, &mut text);
-        encode::quoted(subject, &mut log);
-        if let Some(queue) = queue {
-            text.extend_from_slice(b" using queue ");
-            encode::quoted(queue, &mut text);
-            log.extend_from_slice(b", Queue: ");
-            encode::quoted(queue, &mut log);
+        let subject = quoted_bytes(subject);
+        let mut text = format!("Permissions Violation for Subscription to {subject}");
+        let mut log = format!("Subscription Violation - Subject {subject}");
+        if let Some(queue) = queue.map(quoted_bytes) {
+            text.push_str(&format!(" using queue {queue}"));
+            log.push_str(&format!(", Queue: {queue}"));
         }
-        text.extend_from_slice(addition);
-        log.extend_from_slice(b", SID ");
-        log.extend_from_slice(sid);
-        self.log_error(index, &String::from_utf8_lossy(&log));
-        self.send_error(index, &text);
+        text.push_str(addition);
+        log.push_str(&format!(", SID {}", String::from_utf8_lossy(sid)));
+        self.log_error(index, &log);
+        self.send_error(index, text.as_bytes());
     }
 
     fn unsubscribe(&mut self, index: u32, sid: &[u8], max: u64) -> Outcome {

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use tracing::trace;
 
 use crate::base::limits::Tracing;
+use crate::base::shown::escaped_bytes;
 use crate::route::subscription::Subscription;
 use crate::session::connection::Connection;
 use crate::wire::encode;
@@ -89,8 +90,8 @@ fn shown(payload: &[u8], header_len: Option<usize>, style: Tracing) -> Option<St
     let max = style.payload_bytes_max;
     match part.len() {
         0 => None,
-        len if max > 0 && len > max => Some(format!("{}...", quoted(&part[..max]))),
-        _ => Some(quoted(part)),
+        len if max > 0 && len > max => Some(format!("{}...", escaped_bytes(&part[..max]))),
+        _ => Some(escaped_bytes(part).to_string()),
     }
 }
 
@@ -120,35 +121,6 @@ fn number_before_last(line: &[u8]) -> Option<usize> {
 fn first_line(bytes: &[u8]) -> Cow<'_, str> {
     let end = memchr::memchr(b'\r', bytes).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end])
-}
-
-/// Bytes with Go's escapes (`%q`), without the quotes around them.
-fn quoted(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            match character {
-                '"' => text.push_str("\\\""),
-                '\\' => text.push_str("\\\\"),
-                '\x07' => text.push_str("\\a"),
-                '\x08' => text.push_str("\\b"),
-                '\x0c' => text.push_str("\\f"),
-                '\n' => text.push_str("\\n"),
-                '\r' => text.push_str("\\r"),
-                '\t' => text.push_str("\\t"),
-                '\x0b' => text.push_str("\\v"),
-                '\0'..' ' | '\x7f' => text.push_str(&format!("\\x{:02x}", u32::from(character))),
-                '\u{80}'.. if character.is_control() => {
-                    text.push_str(&format!("\\u{:04x}", u32::from(character)));
-                }
-                _ => text.push(character),
-            }
-        }
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
-        }
-    }
-    text
 }
 
 /// The argument of CONNECT with its secrets replaced.

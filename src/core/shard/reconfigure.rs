@@ -21,13 +21,13 @@ use super::output::Stage;
 use super::reload::Settings;
 use crate::base::id::{AccountId, ConnectionKey};
 use crate::base::limits::{REVISED_SUBSCRIPTIONS_PER_TURN, REVISIONS_PER_TURN};
+use crate::base::shown::quoted_bytes;
 use crate::base::width;
 use crate::route::filter::Filter;
 use crate::session::authority::{Attempt, Authority, Verdict};
 use crate::session::close_reason::CloseReason;
 use crate::session::input::Revision;
 use crate::subject::pattern::Pattern;
-use crate::wire::encode;
 
 /// What has become of the user of a connection.
 struct Fate {
@@ -364,28 +364,18 @@ impl Shard {
 
     /// Says that a subscription has ended because it is not allowed any more.
     fn tell_of_removal(&mut self, index: u32, subject: &[u8], queue: Option<&[u8]>, sid: &[u8]) {
-        let mut text = b"Permissions Violation for Subscription to ".to_vec();
-        let mut log = b"Removed sub ".to_vec();
-        encode::quoted(subject, &mut text);
-        encode::quoted(subject, &mut log);
+        let mut what = quoted_bytes(subject).to_string();
         if let Some(queue) = queue {
-            text.extend_from_slice(b" using queue ");
-            log.extend_from_slice(b" using queue ");
-            encode::quoted(queue, &mut text);
-            encode::quoted(queue, &mut log);
+            what.push_str(&format!(" using queue {}", quoted_bytes(queue)));
         }
-        for line in [&mut text, &mut log] {
-            line.extend_from_slice(b" (sid ");
-            encode::quoted(sid, line);
-            line.push(b')');
-        }
+        what.push_str(&format!(" (sid {})", quoted_bytes(sid)));
         let who = self.connections[index].options.presented();
-        let log = String::from_utf8_lossy(&log);
         info!(
-            "{log} for {} - not authorized",
+            "Removed sub {what} for {} - not authorized",
             who.unwrap_or_else(|| "User \"N/A\"".into())
         );
-        self.send_error(index, &text);
+        let text = format!("Permissions Violation for Subscription to {what}");
+        self.send_error(index, text.as_bytes());
     }
 
     /// Closes up to `count` connections that a lowered limit leaves no room

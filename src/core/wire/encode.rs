@@ -53,46 +53,6 @@ pub fn no_responders(reply: &[u8], sid: &[u8], subject: &[u8], into: &mut Vec<u8
     into.extend_from_slice(b"\r\n\r\n\r\n");
 }
 
-/// Appends a subject as the reference server quotes it in error texts (Go's
-/// `%q`): printable UTF-8 as it is, quotes and backslashes escaped, the rest
-/// in escapes.
-pub fn quoted(text: &[u8], into: &mut Vec<u8>) {
-    into.push(b'"');
-    for chunk in text.utf8_chunks() {
-        for letter in chunk.valid().chars() {
-            quote_letter(letter, into);
-        }
-        for byte in chunk.invalid() {
-            into.extend_from_slice(format!("\\x{byte:02x}").as_bytes());
-        }
-    }
-    into.push(b'"');
-}
-
-fn quote_letter(letter: char, into: &mut Vec<u8>) {
-    let escape = match letter {
-        '"' => "\\\"",
-        '\\' => "\\\\",
-        '\u{7}' => "\\a",
-        '\u{8}' => "\\b",
-        '\u{c}' => "\\f",
-        '\n' => "\\n",
-        '\r' => "\\r",
-        '\t' => "\\t",
-        '\u{b}' => "\\v",
-        _ => "",
-    };
-    if !escape.is_empty() {
-        into.extend_from_slice(escape.as_bytes());
-    } else if (letter as u32) < 0x20 || letter as u32 == 0x7f {
-        into.extend_from_slice(format!("\\x{:02x}", letter as u32).as_bytes());
-    } else if letter.is_control() {
-        into.extend_from_slice(format!("\\u{:04x}", letter as u32).as_bytes());
-    } else {
-        into.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,13 +65,6 @@ mod tests {
             line,
             b"HMSG r 7 35 35\r\nNATS/1.0 503\r\nNats-Subject: svc\r\n\r\n\r\n"
         );
-    }
-
-    #[test]
-    fn quotes_like_go() {
-        let mut text = Vec::new();
-        quoted(b"a\"\\\x01\xff\xc3\xa9\n", &mut text);
-        assert_eq!(text, "\"a\\\"\\\\\\x01\\xffé\\n\"".as_bytes());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Tests of the reader of JSON: what Go accepts, what it refuses, and what it makes of odd strings.
+//! What Go accepts, what it refuses, and what it makes of odd strings.
 
 use super::*;
 
@@ -119,43 +119,6 @@ fn nested_values_are_gone_past_however_deep() {
     ] {
         assert_eq!(value(wrong), Err(BadJson), "{wrong}");
     }
-    let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-    let most = deep(NESTING_MAX - 1);
-    assert_eq!(value(&most), Ok(Value::Nested(most)));
-    assert_eq!(value(&deep(NESTING_MAX)), Err(BadJson));
-}
-
-#[test]
-fn it_reads_what_a_library_reads() {
-    let mut rng = crate::base::rng::Rng::new(11);
-    let pieces = [
-        "{",
-        "}",
-        "[",
-        "]",
-        ",",
-        ":",
-        "\"a\"",
-        "1",
-        "-2.5e3",
-        "null",
-        "true",
-        " ",
-        "\"\\u0041\"",
-        "x",
-    ];
-    let mut good = 0;
-    for _ in 0..200_000 {
-        let count = 1 + rng.below(9);
-        let mut json = String::from("{\"v\":");
-        for _ in 0..count {
-            let at = usize::try_from(rng.below(pieces.len() as u64)).expect("small");
-            json.push_str(pieces[at]);
-        }
-        json.push('}');
-        let expected = serde_json::from_str::<serde::de::IgnoredAny>(&json).is_ok();
-        assert_eq!(fields(json.as_bytes()).is_ok(), expected, "{json}");
-        good += u32::from(expected);
-    }
-    assert!(good > 100, "{good}");
+    let deep = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
+    assert_eq!(value(&deep), Ok(Value::Nested(deep)));
 }

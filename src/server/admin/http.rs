@@ -34,7 +34,7 @@ const INDEX: &[&str] = &[
 /// Answers a request; its body, if it has one, is not looked at.
 pub fn answer(admin: &Admin, request: &Request) -> Reply {
     if is_nowhere(request) {
-        let status = if request.method == b"OPTIONS" {
+        let status = if request.method == "OPTIONS" {
             200
         } else {
             400
@@ -44,7 +44,7 @@ pub fn answer(admin: &Admin, request: &Request) -> Reply {
     let settings = admin.settings();
     let monitoring = settings.options.monitoring.as_ref();
     let base = monitoring.map_or("", |monitoring| &*monitoring.base_path);
-    if request.method != b"CONNECT"
+    if request.method != "CONNECT"
         && let Some(location) = request.target.moved()
     {
         return moved(request, location);
@@ -163,11 +163,11 @@ fn not_found() -> Reply {
 }
 
 /// Where the same page is without dots and double slashes.
-fn moved(request: &Request, location: Vec<u8>) -> Reply {
-    let is_shown = matches!(request.method.as_slice(), b"GET" | b"HEAD");
+fn moved(request: &Request, location: String) -> Reply {
+    let is_shown = matches!(&*request.method, "GET" | "HEAD");
     let reply = match is_shown {
         true => {
-            let shown = escaped(&String::from_utf8_lossy(&location));
+            let shown = escaped(&location);
             let body = format!("<a href=\"{shown}\">Temporary Redirect</a>.\n\n");
             Reply::new(307, HTML, body)
         }

@@ -18,7 +18,7 @@ pub struct Parameters(BTreeMap<String, String>);
 
 impl Parameters {
     /// From the part of a URL after the question mark.
-    pub fn of_query(query: &[u8]) -> Self {
+    pub fn of_query(query: &str) -> Self {
         let mut parameters = BTreeMap::new();
         for (name, value) in target::pairs(query) {
             // Of several the first one counts.
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn parameters_of_both_kinds() {
-        let query = Parameters::of_query(b"subs=detail&limit=5&auth=1&filter_subject=a.%3E");
+        let query = Parameters::of_query("subs=detail&limit=5&auth=1&filter_subject=a.%3E");
         assert_eq!(query.text("subs"), "detail");
         assert_eq!(query.integer("limit"), Ok(5));
         assert_eq!(query.boolean("auth"), Ok(true));
@@ -189,7 +189,7 @@ mod tests {
         assert_eq!((json.text("subs"), json.text("acc")), ("detail", "A"));
         assert_eq!(json.amount("limit"), Ok(Some(7)));
         assert!(Parameters::of_json(b"[").is_err());
-        let wrong = Parameters::of_query(b"limit=x&auth=maybe");
+        let wrong = Parameters::of_query("limit=x&auth=maybe");
         assert!(
             wrong
                 .integer("limit")

@@ -8,7 +8,7 @@ use super::request::Request;
 /// An answer.
 pub struct Reply {
     status: u16,
-    headers: Vec<(&'static str, Vec<u8>)>,
+    headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
 }
 
@@ -28,22 +28,18 @@ impl Reply {
 
     /// The same with a header.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl Into<Vec<u8>>) -> Self {
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// Its bytes as the answer to a request; whether the connection goes on
-    /// afterwards.
+    /// Its bytes as the answer to a request; `goes_on`: another one may follow.
     pub fn bytes(&self, request: &Request, goes_on: bool) -> Vec<u8> {
         let version = if request.is_old { "1.0" } else { "1.1" };
         let (status, reason) = (self.status, reason(self.status));
-        let mut bytes = format!("HTTP/{version} {status} {reason}\r\n").into_bytes();
+        let mut head = format!("HTTP/{version} {status} {reason}\r\n");
         for (name, value) in &self.headers {
-            bytes.extend_from_slice(name.as_bytes());
-            bytes.extend_from_slice(b": ");
-            bytes.extend_from_slice(value);
-            bytes.extend_from_slice(b"\r\n");
+            head.push_str(&format!("{name}: {value}\r\n"));
         }
         let now = Timestamp::now().to_zoned(TimeZone::UTC);
         let connection = match (goes_on, request.is_old) {
@@ -52,13 +48,13 @@ impl Reply {
             (true, false) | (false, true) => "",
             (false, false) => "Connection: close\r\n",
         };
-        let rest = format!(
+        head.push_str(&format!(
             "Date: {}\r\nContent-Length: {}\r\n{connection}\r\n",
             now.strftime("%a, %d %b %Y %H:%M:%S GMT"),
             self.body.len()
-        );
-        bytes.extend_from_slice(rest.as_bytes());
-        if request.method != b"HEAD" {
+        ));
+        let mut bytes = head.into_bytes();
+        if request.method != "HEAD" {
             bytes.extend_from_slice(&self.body);
         }
         bytes

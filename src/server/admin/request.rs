@@ -2,14 +2,19 @@
 //! on, and what is said of one that makes no sense, as NATS 2.15 does.
 //!
 //! Not here: the socket (`talk`), the answers (`http`).
+//!
+//! Bounds: [`HEADERS_MAX`]; how long a head may be is up to the caller.
 
 use super::target::Target;
+
+/// Headers beyond are too many: 431.
+const HEADERS_MAX: usize = 128;
 
 /// A request without its body.
 #[derive(Debug)]
 pub struct Request {
     /// `GET`, and whatever else a client comes up with.
-    pub method: Vec<u8>,
+    pub method: String,
     /// What it asks for.
     pub target: Target,
     /// HTTP/1.0.
@@ -53,19 +58,34 @@ impl Malformed {
 
 const BAD: Malformed = Malformed::new("400 Bad Request");
 
-/// Bytes of the head at the beginning of `received`, the empty line included;
-/// `None`: there is more to come.
-pub fn head_len(received: &[u8]) -> Option<usize> {
-    let mut begin = 0;
-    while let Some(len) = received[begin..].iter().position(|&byte| byte == b'\n') {
-        let line = &received[begin..begin + len];
-        // A first line that is empty ends it too: it is none.
-        begin += len + 1;
-        if matches!(line, b"" | b"\r") {
-            return Some(begin);
+/// Where heads that are too large end.
+pub const TOO_LARGE: Malformed = Malformed::new("431 Request Header Fields Too Large");
+
+/// Finds the end of a head in what arrives piece by piece.
+#[derive(Debug, Default)]
+pub struct HeadEnd {
+    /// Where the line begins whose end has not been seen,
+    line_begin: usize,
+    /// and how far it was looked for.
+    seen: usize,
+}
+
+impl HeadEnd {
+    /// Bytes of the head at the beginning of all that was received, the empty
+    /// line included; `None`: there is more to come.
+    pub fn find(&mut self, received: &[u8]) -> Option<usize> {
+        while let Some(len) = received[self.seen..].iter().position(|&byte| byte == b'\n') {
+            let end = self.seen + len;
+            let line = &received[self.line_begin..end];
+            (self.line_begin, self.seen) = (end + 1, end + 1);
+            // A first line that is empty ends it too: it is none.
+            if matches!(line, b"" | b"\r") {
+                return Some(self.seen);
+            }
         }
+        self.seen = received.len();
+        None
     }
-    None
 }
 
 impl Request {
@@ -74,126 +94,114 @@ impl Request {
     /// # Errors
     /// What is wrong with it.
     pub fn read(head: &[u8]) -> Result<Self, Malformed> {
-        let mut lines = head
-            .split(|&byte| byte == b'\n')
-            .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-        let first = lines.next().ok_or(BAD)?;
-        let (method, rest) = cut(first, b' ').ok_or(BAD)?;
-        let (text, version) = cut(rest, b' ').ok_or(BAD)?;
-        let (major, minor) = version_of(version).ok_or(BAD)?;
-        if method.is_empty() || !method.iter().all(|&byte| is_token(byte)) {
-            return Err(BAD);
+        let head = readable(head);
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+        let mut parsed = httparse::Request::new(&mut headers);
+        match parsed.parse(head.as_bytes()) {
+            Ok(httparse::Status::Complete(_)) => {}
+            Ok(httparse::Status::Partial) => return Err(BAD),
+            Err(failure) => return Err(malformed(failure, &head)),
         }
-        let target = Target::read(method, text).ok_or(BAD)?;
-        let is_old = (major, minor) == (1, 0);
-        let headers = Headers::read(lines)?;
-        if headers.hosts.len() > 1 {
+        let (Some(method), Some(target), Some(version)) =
+            (parsed.method, parsed.path, parsed.version)
+        else {
             return Err(BAD);
-        }
+        };
+        let target = Target::read(method, target).ok_or(BAD)?;
+        let headers = Headers(parsed.headers);
+        let is_old = version == 0;
         let body = headers.body(is_old)?;
-        let is_preface = (major, method) == (2, b"PRI") && target.path == "*";
-        if major != 1 && !is_preface {
-            return Err(Malformed::new(
-                "505 HTTP Version Not Supported: unsupported protocol version",
-            ));
-        }
-        match headers.hosts.first() {
-            None if !is_old && !is_preface && method != b"CONNECT" => {
-                let text = "400 Bad Request: missing required Host header";
-                return Err(Malformed::new(text));
-            }
-            Some(host) if !host.iter().all(|&byte| is_of_host(byte)) => {
-                return Err(Malformed::new("400 Bad Request: malformed Host header"));
-            }
-            _ => {}
-        }
-        if headers.has_wrong_name {
-            return Err(Malformed::new("400 Bad Request: invalid header name"));
-        }
-        let waits = headers.expectation.eq_ignore_ascii_case(b"100-continue");
+        headers.check_host(is_old || method == "CONNECT")?;
+        let expectation = headers.first("expect");
+        let waits = expectation.eq_ignore_ascii_case(b"100-continue");
+        let connection = |word| headers.has("connection", word);
         Ok(Self {
-            method: method.to_vec(),
+            method: method.to_owned(),
             target,
             is_old,
-            keeps_alive: !headers.closes && (!is_old || headers.keeps_alive),
+            keeps_alive: !connection(b"close") && (!is_old || connection(b"keep-alive")),
             body: match waits && body != Body::Bytes(0) {
                 true => Body::Unknown,
                 false => body,
             },
-            expects: !waits && !headers.expectation.is_empty(),
+            expects: !waits && !expectation.is_empty(),
         })
     }
 }
 
-/// What matters of the headers.
-#[derive(Default)]
-struct Headers {
-    hosts: Vec<Vec<u8>>,
-    lengths: Vec<Vec<u8>>,
-    encodings: Vec<Vec<u8>>,
-    expectation: Vec<u8>,
-    closes: bool,
-    keeps_alive: bool,
-    /// Names may hold spaces, though none should.
-    has_wrong_name: bool,
+/// A head as text: bytes that are none, which Go takes in a target, become escapes.
+fn readable(head: &[u8]) -> String {
+    let mut text = String::with_capacity(head.len());
+    for chunk in head.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
 }
 
-impl Headers {
-    fn read<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<Self, Malformed> {
-        let mut headers = Self::default();
-        let mut last: Option<(&[u8], Vec<u8>)> = None;
-        for line in lines {
-            if line.first().is_some_and(|first| b" \t".contains(first)) {
-                // A value goes on.
-                let (_, value) = last.as_mut().ok_or(BAD)?;
-                value.push(b' ');
-                value.extend_from_slice(line.trim_ascii());
-                continue;
-            }
-            if let Some((name, value)) = last.take() {
-                headers.note(name, value)?;
-            }
-            if line.is_empty() {
-                break;
-            }
-            let (name, value) = cut(line, b':').ok_or(BAD)?;
-            last = Some((name, value.trim_ascii().to_vec()));
+/// What is said of a head that cannot be read.
+fn malformed(failure: httparse::Error, head: &str) -> Malformed {
+    match failure {
+        httparse::Error::HeaderName => Malformed::new("400 Bad Request: invalid header name"),
+        httparse::Error::TooManyHeaders => TOO_LARGE,
+        httparse::Error::Version if has_other_version(head) => {
+            Malformed::new("505 HTTP Version Not Supported: unsupported protocol version")
         }
-        Ok(headers)
+        _ => BAD,
+    }
+}
+
+/// Whether the first line ends with a version that could be one.
+fn has_other_version(head: &str) -> bool {
+    let line = head.lines().next().unwrap_or_default();
+    let version = line.splitn(3, ' ').nth(2).unwrap_or_default();
+    let number = version.strip_prefix("HTTP/").unwrap_or_default();
+    matches!(number.as_bytes(), [b'0'..=b'9', b'.', b'0'..=b'9'])
+}
+
+struct Headers<'a>(&'a [httparse::Header<'a>]);
+
+impl<'a> Headers<'a> {
+    fn all(&self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        let named = move |header: &&httparse::Header<'_>| header.name.eq_ignore_ascii_case(name);
+        let named = self.0.iter().filter(named);
+        named.map(|header| header.value.trim_ascii())
     }
 
-    fn note(&mut self, name: &[u8], value: Vec<u8>) -> Result<(), Malformed> {
-        let is_wrong = |byte: u8| byte != b' ' && !is_token(byte);
-        let is_control = |&byte: &u8| byte.is_ascii_control() && byte != b'\t';
-        if name.is_empty() || name.iter().any(|&byte| is_wrong(byte)) {
-            return Err(BAD);
-        }
-        if value.iter().any(is_control) {
-            return Err(BAD);
-        }
-        self.has_wrong_name |= name.contains(&b' ');
-        match name.to_ascii_lowercase().as_slice() {
-            b"host" => self.hosts.push(value),
-            b"content-length" => self.lengths.push(value),
-            b"transfer-encoding" => self.encodings.push(value),
-            b"expect" if self.expectation.is_empty() => self.expectation = value,
-            b"connection" => {
-                for word in value.split(|&byte| byte == b',') {
-                    let is = |wanted: &[u8]| word.trim_ascii().eq_ignore_ascii_case(wanted);
-                    self.closes |= is(b"close");
-                    self.keeps_alive |= is(b"keep-alive");
-                }
+    fn first(&self, name: &'a str) -> &'a [u8] {
+        self.all(name).next().unwrap_or_default()
+    }
+
+    /// Whether a list has a word.
+    fn has(&self, name: &'a str, word: &[u8]) -> bool {
+        let mut words = self
+            .all(name)
+            .flat_map(|value| value.split(|&byte| byte == b','));
+        words.any(|found| found.trim_ascii().eq_ignore_ascii_case(word))
+    }
+
+    fn check_host(&self, may_be_absent: bool) -> Result<(), Malformed> {
+        let mut hosts = self.all("host");
+        match (hosts.next(), hosts.next()) {
+            (_, Some(_)) => Err(BAD),
+            (None, _) if !may_be_absent => Err(Malformed::new(
+                "400 Bad Request: missing required Host header",
+            )),
+            (Some(host), _) if !host.iter().all(|&byte| is_of_host(byte)) => {
+                Err(Malformed::new("400 Bad Request: malformed Host header"))
             }
-            _ => {}
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn body(&self, is_old: bool) -> Result<Body, Malformed> {
-        match self.encodings.as_slice() {
-            [] => {}
+        let mut encodings = self.all("transfer-encoding");
+        match (encodings.next(), encodings.next()) {
+            (None, _) => {}
             _ if is_old => {}
-            [one] if one.eq_ignore_ascii_case(b"chunked") => return Ok(Body::Unknown),
+            (Some(one), None) if one.eq_ignore_ascii_case(b"chunked") => return Ok(Body::Unknown),
             _ => {
                 return Err(Malformed {
                     status: "501 Not Implemented",
@@ -201,11 +209,12 @@ impl Headers {
                 });
             }
         }
-        let Some((first, others)) = self.lengths.split_first() else {
+        let mut lengths = self.all("content-length");
+        let Some(first) = lengths.next() else {
             return Ok(Body::Bytes(0));
         };
         let is_number = !first.is_empty() && first.iter().all(u8::is_ascii_digit);
-        if !is_number || others.iter().any(|other| other != first) {
+        if !is_number || lengths.any(|other| other != first) {
             return Err(BAD);
         }
         let len = str::from_utf8(first)
@@ -213,24 +222,6 @@ impl Headers {
             .and_then(|text| text.parse().ok());
         len.map(Body::Bytes).ok_or(BAD)
     }
-}
-
-/// What stands before and after the first `at`.
-fn cut(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
-    let place = text.iter().position(|&byte| byte == at)?;
-    Some((&text[..place], &text[place + 1..]))
-}
-
-/// `HTTP/1.1` as 1 and 1.
-fn version_of(text: &[u8]) -> Option<(u8, u8)> {
-    match text.strip_prefix(b"HTTP/")? {
-        [major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9'] => Some((major - b'0', minor - b'0')),
-        _ => None,
-    }
-}
-
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 fn is_of_host(byte: u8) -> bool {
@@ -244,7 +235,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Request, Malformed> {
         let head = text.as_bytes();
-        assert_eq!(head_len(head), Some(head.len()), "{text}");
+        assert_eq!(HeadEnd::default().find(head), Some(head.len()), "{text}");
         Request::read(head)
     }
 
@@ -256,10 +247,19 @@ mod tests {
         assert_eq!(request.body, Body::Bytes(5));
         let old = read("GET / HTTP/1.0\n\n").unwrap();
         assert!(old.is_old && !old.keeps_alive);
-        let closing = "POST / HTTP/1.1\r\nhost: x\r\nconnection: a,\r\n CLOSE\r\ntransfer-encoding: Chunked\r\n\r\n";
+        let closing = "POST / HTTP/1.1\r\nhost: x\r\nconnection: a, CLOSE\r\ntransfer-encoding: Chunked\r\n\r\n";
         let closing = read(closing).unwrap();
         assert!(!closing.keeps_alive && closing.body == Body::Unknown);
-        assert_eq!(head_len(b"GET / HTTP/1.1\r\nHost: x\r\n"), None);
+    }
+
+    #[test]
+    fn ends_of_heads_are_found_piece_by_piece() {
+        let head = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+        let mut end = HeadEnd::default();
+        for len in 0..head.len() {
+            assert_eq!(end.find(&head[..len]), None);
+        }
+        assert_eq!(end.find(&[head, &b"GET"[..]].concat()), Some(head.len()));
     }
 
     #[test]
@@ -268,8 +268,16 @@ mod tests {
             ("\r\n", "400 Bad Request"),
             ("GET  / HTTP/1.1\r\nHost: x\r\n\r\n", "400 Bad Request"),
             ("G(T / HTTP/1.1\r\nHost: x\r\n\r\n", "400 Bad Request"),
-            ("GET / HTTP/1.1\r\nHost: x\r\nA\r\n\r\n", "400 Bad Request"),
-            ("GET / HTTP/1.1\r\n A: x\r\n\r\n", "400 Bad Request"),
+            ("GET / HTTP/1.1 x\r\nHost: x\r\n\r\n", "400 Bad Request"),
+            ("GET / HTTP/one\r\nHost: x\r\n\r\n", "400 Bad Request"),
+            (
+                "GET / HTTP/1.1\r\nHost: x\r\nA: \x01\r\n\r\n",
+                "400 Bad Request",
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: x\r\n A: x\r\n\r\n",
+                "400 Bad Request: invalid header name",
+            ),
             (
                 "GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n",
                 "400 Bad Request",

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::places::Place;
 use super::reply::Reply;
-use super::request::{Body, Malformed, Request, head_len};
+use super::request::{Body, HeadEnd, Malformed, Request, TOO_LARGE};
 use super::{Admin, http};
 
 /// How long a handshake may take, and how long a client may take to ask.
@@ -87,15 +87,15 @@ impl<Stream: AsyncRead + AsyncWrite + Unpin> Talk<Stream> {
     ) -> std::io::Result<Option<Result<Vec<u8>, Malformed>>> {
         let mut deadline = Instant::now() + patience;
         let mut has_begun = false;
+        let mut end = HeadEnd::default();
         loop {
-            if let Some(len) = head_len(&self.received) {
+            if let Some(len) = end.find(&self.received) {
                 let rest = self.received.split_off(len);
                 let head = std::mem::replace(&mut self.received, rest);
                 return Ok(Some(Ok(head)));
             }
             if self.received.len() >= HEAD_BYTES_MAX {
-                let status = "431 Request Header Fields Too Large";
-                return Ok(Some(Err(Malformed::new(status))));
+                return Ok(Some(Err(TOO_LARGE)));
             }
             if !has_begun && !self.received.is_empty() {
                 has_begun = true;

@@ -1,8 +1,7 @@
 //! What a request over HTTP asks for: its target as path and query, as Go's
 //! `net/url` reads it, whose rules pages of nats-server are found by.
 //!
-//! Whatever is no control character may stand in it: dashboards and people send
-//! `>`, `"` and letters of any language as they are.
+//! Dashboards and people send `>`, `"` and letters of any language as they are.
 
 /// Path and query of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,34 +9,25 @@ pub struct Target {
     /// With `%` for all that needs it.
     pub path: String,
     /// What stands after the question mark, as it is.
-    pub query: Vec<u8>,
+    pub query: String,
 }
 
 impl Target {
     /// From a request line; `None` if it makes no sense.
-    pub fn read(method: &[u8], text: &[u8]) -> Option<Self> {
-        if text.is_empty() || text.iter().any(u8::is_ascii_control) {
+    pub fn read(method: &str, text: &str) -> Option<Self> {
+        if text.is_empty() {
             return None;
         }
-        if text == b"*" {
-            let path = "*".to_owned();
-            return Some(Self {
-                path,
-                query: Vec::new(),
-            });
-        }
-        let (before, query) = match text.iter().position(|&byte| byte == b'?') {
-            Some(at) => (&text[..at], &text[at + 1..]),
-            None => (text, &[][..]),
-        };
-        let path = match (method, before.first()) {
-            (_, Some(b'/')) => before,
-            (b"CONNECT", _) => b"",
-            _ => after_authority(before)?,
+        let (before, query) = text.split_once('?').unwrap_or((text, ""));
+        let path = match method {
+            _ if text == "*" => "*".to_owned(),
+            _ if before.starts_with('/') => escaped_path(before)?,
+            "CONNECT" => String::new(),
+            _ => escaped_path(after_authority(before)?)?,
         };
         Some(Self {
-            path: escaped_path(path)?,
-            query: query.to_vec(),
+            path,
+            query: query.to_owned(),
         })
     }
 
@@ -46,8 +36,7 @@ impl Target {
     pub fn page(&self) -> Option<String> {
         let mut page = String::new();
         for (at, part) in self.path.split('/').enumerate() {
-            let part = unescaped(part.as_bytes(), false)?;
-            let part = String::from_utf8(part).ok();
+            let part = String::from_utf8(unescaped(part, false)?).ok();
             let part = part.filter(|part| !part.contains('/'))?;
             if at > 0 {
                 page.push('/');
@@ -59,27 +48,24 @@ impl Target {
 
     /// Where the same page is without dots and double slashes; `None` if it is
     /// there already.
-    pub fn moved(&self) -> Option<Vec<u8>> {
-        let mut location = escaped(cleaned(&self.path)?.as_bytes()).into_bytes();
+    pub fn moved(&self) -> Option<String> {
+        let mut location = escaped(cleaned(&self.path)?.as_bytes());
         if !self.query.is_empty() {
-            location.push(b'?');
-            location.extend_from_slice(&self.query);
+            location.push('?');
+            location.push_str(&self.query);
         }
         Some(location)
     }
 }
 
 /// The pairs of a query; what cannot be read is left out.
-pub fn pairs(query: &[u8]) -> impl Iterator<Item = (String, String)> {
-    let parts = query.split(|&byte| byte == b'&');
-    let parts = parts.filter(|part| !part.is_empty() && !part.contains(&b';'));
+pub fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
+    let parts = query.split('&');
+    let parts = parts.filter(|part| !part.is_empty() && !part.contains(';'));
     parts.filter_map(|part| {
-        let (name, value) = match part.iter().position(|&byte| byte == b'=') {
-            Some(at) => (&part[..at], &part[at + 1..]),
-            None => (part, &[][..]),
-        };
-        let text = |bytes| {
-            let bytes = unescaped(bytes, true)?;
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        let text = |text| {
+            let bytes = unescaped(text, true)?;
             Some(String::from_utf8_lossy(&bytes).into_owned())
         };
         Some((text(name)?, text(value)?))
@@ -87,31 +73,26 @@ pub fn pairs(query: &[u8]) -> impl Iterator<Item = (String, String)> {
 }
 
 /// The path of `http://host/path`.
-fn after_authority(text: &[u8]) -> Option<&[u8]> {
-    let colon = text.iter().position(|&byte| byte == b':')?;
-    let (scheme, rest) = text.split_at(colon);
-    let is_scheme = scheme.first().is_some_and(u8::is_ascii_alphabetic)
-        && scheme
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
-    if !is_scheme {
+fn after_authority(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_once(':')?;
+    let is_of_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    if !scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        || !scheme.bytes().all(is_of_scheme)
+    {
         return None;
     }
-    let Some(authority) = rest.strip_prefix(b"://") else {
-        return Some(b"");
-    };
-    let path = authority.iter().position(|&byte| byte == b'/');
-    Some(path.map_or(b"", |at| &authority[at..]))
+    let authority = rest.strip_prefix("//").unwrap_or_default();
+    Some(authority.find('/').map_or("", |at| &authority[at..]))
 }
 
 /// A path as it came if that is well-formed, otherwise escaped anew.
-fn escaped_path(path: &[u8]) -> Option<String> {
+fn escaped_path(path: &str) -> Option<String> {
     let plain = unescaped(path, false)?;
-    let is_allowed = |byte: &u8| is_plain(*byte) || b"!'()*[]%".contains(byte);
-    match str::from_utf8(path) {
-        Ok(text) if path.iter().all(is_allowed) => Some(text.to_owned()),
-        _ => Some(escaped(&plain)),
-    }
+    let is_allowed = |byte| is_plain(byte) || b"!'()*[]%".contains(&byte);
+    Some(match path.bytes().all(is_allowed) {
+        true => path.to_owned(),
+        false => escaped(&plain),
+    })
 }
 
 /// Whether a byte stands for itself in a path.
@@ -131,14 +112,14 @@ fn escaped(path: &[u8]) -> String {
 }
 
 /// Without `%`; `None` if hexadecimal digits do not follow one.
-fn unescaped(text: &[u8], plus_is_space: bool) -> Option<Vec<u8>> {
+fn unescaped(text: &str, plus_is_space: bool) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let mut plain = Vec::with_capacity(text.len());
-    let mut rest = text.iter();
-    while let Some(&byte) = rest.next() {
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
         plain.push(match byte {
             b'%' => {
-                let (high, low) = (digit(*rest.next()?)?, digit(*rest.next()?)?);
+                let (high, low) = (digit(rest.next()?)?, digit(rest.next()?)?);
                 u8::try_from(high << 4 | low).ok()?
             }
             b'+' if plus_is_space => b' ',
@@ -172,8 +153,8 @@ fn cleaned(path: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn get(text: &[u8]) -> Option<Target> {
-        Target::read(b"GET", text)
+    fn get(text: &str) -> Option<Target> {
+        Target::read("GET", text)
     }
 
     #[test]
@@ -203,34 +184,22 @@ mod tests {
             ("/varz%3f", Some("/varz?")),
             ("/debug%2Fvars", None),
         ] {
-            assert_eq!(
-                get(text.as_bytes()).unwrap().page().as_deref(),
-                page,
-                "{text}"
-            );
+            assert_eq!(get(text).unwrap().page().as_deref(), page, "{text}");
         }
-        assert_eq!(get(b"/\xff").unwrap().path, "/%FF");
-        for wrong in [
-            &b"varz"[..],
-            b"",
-            b"/%zz",
-            b"/a\x01",
-            b"/a\x7f",
-            b"?",
-            b"1:/",
-        ] {
+        assert_eq!(get("/%FF").unwrap().path, "/%FF");
+        for wrong in ["varz", "", "/%zz", "?", "1:/"] {
             assert_eq!(get(wrong), None);
         }
     }
 
     #[test]
     fn pairs_that_make_no_sense_are_left_out() {
-        let all = |query: &[u8]| pairs(query).collect::<Vec<_>>();
+        let all = |query: &str| pairs(query).collect::<Vec<_>>();
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(
-            all(b"a=1;b=2&c=%zz&&d=x+y&e=%3E>\"&f"),
+            all("a=1;b=2&c=%zz&&d=x+y&e=%3E>\"&f"),
             [pair("d", "x y"), pair("e", ">>\""), pair("f", "")]
         );
-        assert_eq!(all(b"a=\xff"), [pair("a", "\u{fffd}")]);
+        assert_eq!(all("a=%FF"), [pair("a", "\u{fffd}")]);
     }
 }

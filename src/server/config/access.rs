@@ -201,8 +201,8 @@ pub(super) fn accounts(
                 names.add(&account.users);
                 if account.asks_for_traces {
                     requested.notices.push(format!(
-                        "account {:?}: messages are traced if they ask for it, not by msg_trace yet",
-                        account.name
+                        "account {}: messages are traced if they ask for it, not by msg_trace yet",
+                        quoted(&account.name)
                     ));
                 }
                 access.accounts.push(account);

@@ -2,6 +2,7 @@
 //! a cluster that nobody else is in, a port for profiling, traces of an account's messages. They are read
 //! for mistakes, and the log says at the start what does not come of them.
 
+use trunkline_core::base::shown::quoted;
 use trunkline_core::subject::pattern::is_literal;
 
 use super::Findings;
@@ -127,7 +128,8 @@ pub(super) fn message_trace(
         Value::Map(map) => map,
         other => {
             let message = format!(
-                "Expected account message trace {key:?} to be a string or a map/struct, got {}",
+                "Expected account message trace {} to be a string or a map/struct, got {}",
+                quoted(key),
                 other.kind()
             );
             return Err(ConfigError::at(&item.at, message));
@@ -149,7 +151,9 @@ pub(super) fn message_trace(
             _ if entry.used_as_variable => {}
             other => {
                 let message = format!(
-                    "Unknown field {other:?} parsing account message trace map/struct {key:?}"
+                    "Unknown field {} parsing account message trace map/struct {}",
+                    quoted(other),
+                    quoted(key)
                 );
                 return Err(ConfigError::at(&item.at, message));
             }
@@ -168,7 +172,7 @@ fn trace_destination(key: &str, item: &Item) -> Result<(), ConfigError> {
     if is_literal(destination.as_bytes()) && !destination.contains(char::is_whitespace) {
         return Ok(());
     }
-    let message = format!("Trace destination {destination:?} is not valid");
+    let message = format!("Trace destination {} is not valid", quoted(&destination));
     Err(ConfigError::at(&item.at, message))
 }
 

@@ -2,7 +2,7 @@
 //! and writes every receiver down.
 
 use super::super::Shard;
-use super::super::admit::is_reserved_subject;
+use super::super::admit::{NO_PUBLISH, is_reserved_subject};
 use super::super::frame::Frame;
 use super::super::input::Outcome;
 use super::super::message::{Line, Message, Place};
@@ -32,7 +32,7 @@ impl Shard {
         if is_reserved_subject(destination)
             || rights.is_some_and(|rights| !rights.may_publish(destination))
         {
-            self.refuse_publish(index, b"Permissions Violation for Publish to ", destination);
+            self.refuse_publish(index, NO_PUBLISH, destination);
             return self.swallow(index, message);
         }
         let interest = &self.interests[connection.account];
