@@ -2,6 +2,7 @@
 //! wait for the signal that ends it.
 
 use std::net::TcpListener;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
@@ -235,6 +236,7 @@ impl Launch<'_> {
             numbers: admin::message_numbers::MessageNumbers::default(),
             reloads: admin::reloads::Reloads::default(),
             processor: admin::processor::Processor::start()?,
+            is_lame_duck: AtomicBool::new(false),
         });
         admin::system::start(Arc::clone(&admin), receivers.requests)?;
         admin::system_events::start(Arc::clone(&admin), receivers.system_events)?;

@@ -1,5 +1,6 @@
 //! What the main thread does while the server runs: what signals ask for, until one of them ends it.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
@@ -50,6 +51,7 @@ fn quack(signals: &mut Signals, reloader: &mut Reloader) {
     );
     reloader.admin.reloads.end();
     reloader.server.is_lame_duck = true;
+    reloader.admin.is_lame_duck.store(true, Ordering::Relaxed);
     let mut interrupted = |wait: Duration| {
         let until = Instant::now() + wait;
         loop {

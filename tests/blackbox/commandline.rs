@@ -141,8 +141,8 @@ fn terminate_does_not_hurry_a_lame_duck() {
         .start();
     let mut client = Client::connect(server.address());
     server.signal(Signal::USR2);
-    server.wait_for_log("Entering lame duck mode");
     server.signal(Signal::TERM);
+    server.wait_for_log("Entering lame duck mode");
     std::thread::sleep(std::time::Duration::from_millis(300));
     assert!(server.is_alive());
     client.barrier();

@@ -415,6 +415,23 @@ fn the_end_of_the_server_is_told() {
 }
 
 #[test]
+fn a_lame_duck_answers_and_tells_no_statistics_any_more() {
+    let server = ServerUnderTest::with_config(&format!(
+        "{CONFIG}\nlame_duck_duration: \"30s\"\nlame_duck_grace_period: \"5s\""
+    ));
+    let mut system = listener(&server, "$SYS.SERVER.*.STATSZ");
+    told(&mut system);
+    system.send("SUB $SYS.SERVER.*.LAMEDUCK 2\r\nSUB answer 3\r\n");
+    server.signal(Signal::USR2);
+    while told(&mut system).0 != "$SYS.SERVER.ID.LAMEDUCK" {}
+    system.send("PUB $SYS.REQ.SERVER.PING.STATSZ answer 0\r\n\r\n");
+    let (_, said) = system.drain_with_tail(1 << 16);
+    let said = String::from_utf8_lossy(&said);
+    assert_eq!(said.matches("MSG answer 3").count(), 1, "{said}");
+    assert_eq!(said.matches("MSG $SYS.").count(), 0, "{said}");
+}
+
+#[test]
 fn other_accounts_hear_nothing_of_it() {
     let server = ServerUnderTest::with_config(CONFIG);
     let mut a = log_in(&server, "a", "a");

@@ -1,4 +1,5 @@
 //! L1: subjects, patterns and the trie of wildcard patterns.
+pub mod account_hash;
 pub mod mapping;
 pub mod pattern;
 pub mod rights;

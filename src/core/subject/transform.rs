@@ -19,6 +19,8 @@ pub enum TransformError {
     BadDestination(String),
     /// A function that does not exist.
     UnknownFunction(String),
+    /// A function that only others than mappings of accounts have.
+    NotAvailable(String),
     /// A wildcard that the source does not have.
     WildcardOutOfRange(String),
     /// Too few arguments.
@@ -35,6 +37,7 @@ impl fmt::Display for TransformError {
             Self::BadSubject => return f.write_str("invalid subject"),
             Self::BadDestination(token) => ("invalid transform", token),
             Self::UnknownFunction(token) => ("unknown function", token),
+            Self::NotAvailable(token) => ("function is not available in this context", token),
             Self::WildcardOutOfRange(token) => ("wildcard index out of range", token),
             Self::NotEnoughArguments(token) => {
                 ("not enough arguments passed to the function", token)
@@ -44,7 +47,11 @@ impl fmt::Display for TransformError {
                 ("function argument is invalid or in the wrong format", token)
             }
         };
-        write!(f, "invalid mapping destination: {what} in {token}")
+        write!(f, "invalid mapping destination: {what}")?;
+        match token.is_empty() {
+            true => Ok(()),
+            false => write!(f, " in {token}"),
+        }
     }
 }
 
@@ -374,7 +381,7 @@ fn wildcard_positions(source: &str) -> Vec<usize> {
 }
 
 /// Name, in lower case, and arguments of `{{name(arguments)}}`.
-fn function(token: &str) -> Option<(&'static str, Vec<&str>)> {
+pub(super) fn function(token: &str) -> Option<(&'static str, Vec<&str>)> {
     let inner = token.strip_prefix("{{")?.strip_suffix("}}")?;
     if inner.is_empty() {
         return None;
@@ -412,6 +419,9 @@ const FUNCTIONS: &[(&str, &[usize])] = &[
     ("slicefromright", &[0, 5, 9]),
     ("left", &[0]),
     ("right", &[0]),
+    ("account-hash", &[0, 8]),
+    ("account-hash-import", &[0, 8, 13]),
+    ("account-hash-leaf-remote", &[0, 8, 13, 18]),
 ];
 
 fn is_named(name: &str, (known, capitals): &(&str, &[usize])) -> bool {

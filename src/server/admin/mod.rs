@@ -31,6 +31,7 @@ mod target;
 mod varz;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -70,6 +71,8 @@ pub struct Admin {
     pub reloads: Reloads,
     /// How busy the process is.
     pub processor: Processor,
+    /// The server goes away, and does not tell how it does any more unless it is asked.
+    pub is_lame_duck: AtomicBool,
 }
 
 /// What a reload may change.

@@ -173,7 +173,10 @@ impl Teller {
         if self.statistics_at <= now {
             self.statistics_interval = (self.statistics_interval * 2).min(STATISTICS_MAX);
             self.statistics_at = now + self.statistics_interval;
-            subjects.push((AccountId::SYSTEM, subject.clone()));
+            // Others take a server that tells them for one to go to (NATS 2.15.3).
+            if !self.admin.is_lame_duck.load(Ordering::Relaxed) {
+                subjects.push((AccountId::SYSTEM, subject.clone()));
+            }
         }
         let mut accounts: HashMap<Vec<u8>, (AccountId, u64)> = HashMap::new();
         for (account, connections) in self.silent_accounts(now) {

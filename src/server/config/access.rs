@@ -5,15 +5,12 @@ use std::collections::HashSet;
 use trunkline_core::base::identity::{is_account_key, user_key};
 use trunkline_core::base::limits::ACCOUNTS_MAX;
 use trunkline_core::base::shown::quoted;
-use trunkline_core::session::policy::{
-    AccountLimits, ConnectionType, Identity, Mapping, MappingDestination, Secret,
-};
-use trunkline_core::subject::mapping::SubjectMapping;
-use trunkline_core::subject::pattern::Pattern;
+use trunkline_core::session::policy::{AccountLimits, ConnectionType, Identity, Secret};
 
 use super::Findings;
 use super::elsewhere::message_trace;
 use super::keys;
+use super::mappings::mappings;
 use super::names::Names;
 use super::permissions::permissions;
 use super::read::{boolean, integer, seconds_ns, text, unknown, unsupported, wrong_type};
@@ -283,7 +280,7 @@ fn account(entry: &Entry, findings: &mut Findings) -> Result<RequestedAccount, C
             "default_permissions" => permissions(&key, item, findings)
                 .map(|permissions| account.default_permissions = Some(permissions)),
             "mappings" | "maps" => {
-                mappings(&key, item, findings).map(|mappings| account.mappings = mappings)
+                mappings(&key, item, name, findings).map(|mappings| account.mappings = mappings)
             }
             "limits" => limits(item, findings).map(|limits| account.limits = limits),
             "jetstream" if item.value == Value::Bool(false) => Ok(()),
@@ -342,144 +339,4 @@ fn limits(item: &Item, findings: &mut Findings) -> Result<AccountLimits, ConfigE
         }
     }
     Ok(limits)
-}
-
-/// Reads `mappings`.
-pub(super) fn mappings(
-    key: &str,
-    item: &Item,
-    findings: &mut Findings,
-) -> Result<Vec<Mapping>, ConfigError> {
-    let Value::Map(map) = &item.value else {
-        return Err(wrong_type(key, item, "a map"));
-    };
-    let mut mappings = Vec::new();
-    for entry in map.entries() {
-        if !Pattern::is_valid(entry.key.as_bytes()) {
-            let message = format!("Subject {} is not a valid subject", quoted(&entry.key));
-            findings.errors.push(ConfigError::at(&item.at, message));
-            continue;
-        }
-        let before = findings.errors.len();
-        let mapping = destinations(&entry.item, findings).and_then(|destinations| {
-            let mapping = Mapping {
-                source: entry.key.clone(),
-                destinations,
-            };
-            // Half of the destinations say nothing about the whole.
-            if findings.errors.len() == before {
-                check_mapping(&mapping, &entry.item)?;
-            }
-            Ok(mapping)
-        });
-        match mapping {
-            Ok(mapping) => mappings.push(mapping),
-            Err(error) => findings.errors.push(error),
-        }
-    }
-    Ok(mappings)
-}
-
-fn check_mapping(mapping: &Mapping, item: &Item) -> Result<(), ConfigError> {
-    let own = mapping.destinations.iter().filter(|d| d.cluster.is_empty());
-    let own: Vec<_> = own.map(|d| (&*d.subject, d.weight)).collect();
-    SubjectMapping::parse(&mapping.source, &own)
-        .map(|_| ())
-        .map_err(|error| {
-            let message = format!(
-                "Error adding mapping for {}: {error}",
-                quoted(&mapping.source)
-            );
-            ConfigError::at(&item.at, message)
-        })
-}
-
-fn destinations(
-    item: &Item,
-    findings: &mut Findings,
-) -> Result<Vec<MappingDestination>, ConfigError> {
-    match &item.value {
-        Value::Text(subject) => Ok(vec![MappingDestination {
-            subject: subject.to_string(),
-            weight: 100,
-            cluster: String::new(),
-        }]),
-        Value::Array(items) => {
-            let mut destinations = Vec::new();
-            for item in items.iter() {
-                match destination(item) {
-                    Ok(destination) => destinations.push(destination),
-                    Err(error) => findings.errors.push(error),
-                }
-            }
-            Ok(destinations)
-        }
-        _ => Ok(vec![destination(item)?]),
-    }
-}
-
-fn destination(item: &Item) -> Result<MappingDestination, ConfigError> {
-    let Value::Map(map) = &item.value else {
-        return Err(ConfigError::at(
-            &item.at,
-            "Expected an entry for the mapping destination",
-        ));
-    };
-    let mut destination = MappingDestination {
-        subject: String::new(),
-        weight: 0,
-        cluster: String::new(),
-    };
-    let mut has_weight = false;
-    for entry in map.entries() {
-        let key = entry.key.to_lowercase();
-        match key.as_str() {
-            "dest" | "destination" => destination.subject = text(&key, &entry.item)?,
-            "weight" => {
-                destination.weight = weight(&entry.item)?;
-                has_weight = true;
-            }
-            "cluster" => destination.cluster = text(&key, &entry.item)?,
-            _ => {
-                let message = format!(
-                    "Unknown field {} for mapping destination",
-                    quoted(&entry.key)
-                );
-                return Err(ConfigError::at(&entry.item.at, message));
-            }
-        }
-    }
-    if destination.subject.is_empty() {
-        let message = "missing field dest for mapping destination";
-        return Err(ConfigError::at(&item.at, message));
-    }
-    if destination.weight == 0 && !has_weight {
-        let subject = &destination.subject;
-        let message = format!(
-            "Missing weight for mapping destination {subject}",
-            subject = quoted(&subject)
-        );
-        return Err(ConfigError::at(&item.at, message));
-    }
-    Ok(destination)
-}
-
-/// `20`, `"20"` or `"20%"`.
-fn weight(item: &Item) -> Result<u8, ConfigError> {
-    let number = match &item.value {
-        Value::Integer(number) => Some(*number),
-        Value::Text(text) => text.trim_end_matches('%').parse().ok(),
-        _ => None,
-    };
-    match number.map(u8::try_from) {
-        Some(Ok(weight)) if weight <= 100 => Ok(weight),
-        Some(_) => Err(ConfigError::at(
-            &item.at,
-            "Invalid weight for mapping destination",
-        )),
-        None => {
-            let message = format!("Unknown entry type for weight of {}", item.value.kind());
-            Err(ConfigError::at(&item.at, message))
-        }
-    }
 }

@@ -11,6 +11,7 @@ use super::access;
 use super::elsewhere::elsewhere;
 use super::keys;
 use super::leaf;
+use super::mappings::mappings;
 use super::read::{
     boolean, bounded, duration_ns, integer, listen, named, size, text, texts, unknown_at_top,
     unsupported, wrong_type,
@@ -18,6 +19,7 @@ use super::read::{
 use super::tls;
 use super::value::{ConfigError, Document, Entry, Item, Value};
 use super::websocket;
+use crate::options::access::GLOBAL;
 use crate::options::{CoreChoice, Requested, WriteTimeout};
 use trunkline_core::base::limits::{ROUTE_CACHE_BYTES_MAX, ROUTE_CACHE_BYTES_MIN};
 use trunkline_core::base::shown::quoted;
@@ -102,8 +104,16 @@ fn listeners(
         "https_port" => requested.https_port = integer(key, item)?,
         "http_port" | "monitor_port" => requested.http_port = integer(key, item)?,
         "http_base_path" => requested.http_base_path = text(key, item)?,
-        "tls" => requested.tls = Some(tls::tls(item, findings)?),
-        "websocket" | "ws" => requested.websocket = websocket::websocket(item, findings)?,
+        "tls" => {
+            let tls = tls::tls(item, findings)?;
+            requested.notices.extend(tls::unspoken(&tls));
+            requested.tls = Some(tls);
+        }
+        "websocket" | "ws" => {
+            requested.websocket = websocket::websocket(item, findings)?;
+            let tls = requested.websocket.tls.as_ref();
+            requested.notices.extend(tls.and_then(tls::unspoken));
+        }
         "leafnodes" | "leaf" => requested.leaf = leaf::leaf(item, findings)?,
         "proxy_protocol" => requested.proxy_protocol = boolean(key, item)?,
         "allow_non_tls" => requested.allow_non_tls = boolean(key, item)?,
@@ -200,7 +210,7 @@ fn clients(
         "authorization" => access::authorization(item, requested, findings)?,
         "accounts" => access::accounts(item, requested, findings)?,
         "mappings" | "maps" => {
-            requested.access.mappings = access::mappings(key, item, findings)?;
+            requested.access.mappings = mappings(key, item, GLOBAL, findings)?;
         }
         "no_auth_user" => requested.access.no_auth_user = text(key, item)?,
         "system_account" | "system" => requested.access.system_account = text(key, item)?,

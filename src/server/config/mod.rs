@@ -16,6 +16,7 @@ mod findings;
 mod keys;
 mod leaf;
 mod lexer;
+mod mappings;
 mod names;
 mod number;
 mod parser;

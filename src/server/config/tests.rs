@@ -344,6 +344,31 @@ fn variables_are_looked_up_from_the_inside_out() {
 }
 
 #[test]
+fn what_nothing_comes_of_is_noted() {
+    let suites = "cipher_suites: [ TLS_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA ]";
+    let suite =
+        "tls: cipher suites that are not safe are never spoken: TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA";
+    for (text, notice) in [
+        (format!("tls {{ {suites} }}"), suite),
+        (
+            format!("websocket {{ port: -1, host: localhost, tls {{ {suites} }} }}"),
+            suite,
+        ),
+        (
+            "cluster {}".to_owned(),
+            "cluster: other servers cannot join yet, this one runs alone",
+        ),
+        (
+            "accounts { A { msg_trace: x } }".to_owned(),
+            "account \"A\": messages are traced if they ask for it, not by msg_trace yet",
+        ),
+    ] {
+        assert_eq!(good(&text).notices, [notice], "{text}");
+    }
+    assert!(good("prof_port: 0").notices.is_empty());
+}
+
+#[test]
 fn a_misspelt_key_is_asked_about() {
     for (text, question) in [
         (

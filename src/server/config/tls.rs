@@ -223,6 +223,17 @@ const UNSPOKEN: [(&str, bool); 16] = [
     ("TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256", true),
 ];
 
+/// What the log says of suites that are named for nothing.
+pub(super) fn unspoken(tls: &TlsOptions) -> Option<String> {
+    let is_unspoken = |name: &&String| UNSPOKEN.iter().any(|(own, _)| own == name);
+    let names = tls.cipher_suites.iter().filter(is_unspoken);
+    let names: Vec<&str> = names.map(String::as_str).collect();
+    (!names.is_empty()).then(|| {
+        let names = names.join(", ");
+        format!("tls: cipher suites that are not safe are never spoken: {names}")
+    })
+}
+
 fn judge_cipher(name: &str) -> Result<(), String> {
     let is_known =
         crate::net::tls::knows_cipher(name) || UNSPOKEN.iter().any(|(own, _)| *own == name);

@@ -13,7 +13,7 @@ use trunkline_core::session::policy::{
 };
 
 /// The account of users that name none.
-const GLOBAL: &str = "$G";
+pub const GLOBAL: &str = "$G";
 /// The system account, unless another one is named.
 const SYSTEM: &str = "$SYS";
 
