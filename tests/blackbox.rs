@@ -10,6 +10,8 @@ mod bad_tls;
 mod bad_websocket;
 #[path = "blackbox/certificates.rs"]
 mod certificates;
+#[path = "blackbox/client_certificates.rs"]
+mod client_certificates;
 #[path = "blackbox/commandline.rs"]
 mod commandline;
 #[path = "blackbox/crowds.rs"]

@@ -20,7 +20,6 @@ use crate::executor::{Executor, Running};
 use crate::files::{self, Ports, PortsFile};
 use crate::leaf_refusal::LeafRefusal;
 use crate::listeners::{Bound, Listeners};
-use crate::listening::Listening;
 use crate::mesh::{self, CoreRings, Shared};
 use crate::net::accept::Acceptor;
 use crate::net::socket::Door;
@@ -53,7 +52,7 @@ pub fn run(
     announce_start(start, placing, &server);
     let acceptors = acceptors(options, listeners.client, listeners.websocket)?;
     let (shared, rings) = mesh::connect(placing.cpus.len())?;
-    shared.set_listening(Listening::read(options)?);
+    shared.set_listening(start.listening.clone());
     let authority = Arc::new(Authority::new(options.policy.clone()).map_err(|bad| bad.0)?);
     let cores = Cores::new(shared);
     let (senders, receivers) = work::channels();

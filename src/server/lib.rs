@@ -1,7 +1,7 @@
 //! The server process: reads what it was asked to do, checks that it can be
 //! done here, and starts it.
 //!
-//! A library so that fuzzing reaches the reader of configuration files; all else
+//! A library so that fuzzing reaches the readers of configuration files and certificates; all else
 //! stays private, so that what nothing uses is noticed.
 
 mod admin;
@@ -85,6 +85,12 @@ pub fn judge_configuration(path: &Path) -> Result<String, String> {
     let digest = options.config_digest;
     Authority::new(options.policy).map_err(|bad| bad.0)?;
     Ok(digest)
+}
+
+/// Whether a client with these certificates would be let in at a time in seconds since 1970: its own,
+/// intermediate ones and the authority that is trusted, in DER, one after the other.
+pub fn judge_certificates(chain: &[u8], now: u64) -> bool {
+    net::client_certificates::ClientCertificates::accept_chain(chain, now)
 }
 
 fn serve(

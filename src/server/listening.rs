@@ -7,10 +7,10 @@ use trunkline_core::wire::websocket::upgrade::UpgradeRules;
 
 use crate::net::tls::TlsSetup;
 use crate::options::Options;
-use crate::options::tls::TlsOptions;
+use crate::options::tls::{TlsOptions, Verify};
 
 /// What new connections meet.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Listening {
     /// TLS of the listener for clients.
     pub tls: Option<TlsSetup>,
@@ -42,7 +42,7 @@ impl Listening {
             let tls = options.tls.clone()?;
             monitoring.https_port?;
             Some(TlsOptions {
-                verify: false,
+                verify: Verify::No,
                 ..tls
             })
         });
@@ -56,6 +56,7 @@ impl Listening {
 }
 
 /// What a connection to the WebSocket listener meets.
+#[derive(Debug)]
 pub struct WebsocketSetup {
     /// Its TLS.
     pub tls: Option<TlsSetup>,

@@ -21,7 +21,6 @@ use crate::admin::{Admin, CurrentSettings};
 use crate::cli::{self, Command, Start};
 use crate::cores::Cores;
 use crate::files::{self, Ports, PortsFile};
-use crate::listening::Listening;
 use crate::logging::{self, LogStyle};
 use crate::notify::Notifier;
 use crate::options::tls::TlsOptions;
@@ -99,12 +98,14 @@ impl Reloader {
     }
 
     fn try_reload(&mut self) -> Result<(), String> {
-        let new = read()?.options;
+        let Start {
+            options: new,
+            listening,
+            ..
+        } = read()?;
         changes::refuse(&self.options, &new)?;
         let (old_leaf, new_leaf) = (self.options.leaf.as_ref(), new.leaf.as_ref());
         leaf::refuse_move(old_leaf, new_leaf, self.admin.bound.leaf_port)?;
-        // The files are read again even if their names are the same.
-        let listening = Listening::read(&new)?;
         let authority = self.authority.succeeded_by(new.policy.clone());
         let authority = Arc::new(authority.map_err(|bad| bad.0)?);
         let style = LogStyle::new(

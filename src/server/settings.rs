@@ -11,6 +11,7 @@ use trunkline_core::session::authority::Authority;
 use trunkline_core::shard::ShardConfig;
 use trunkline_core::wire::info::{ServerInfo, WebsocketInfo};
 
+use crate::options::tls::Verify;
 use crate::options::{Options, WriteTimeout};
 
 /// What INFO says at the start.
@@ -56,7 +57,7 @@ pub fn describe(server: &mut ServerInfo, options: &Options, bound: SocketAddr) {
     (server.host, server.port) = advertised_address(options, bound);
     server.tls_required = tls.is_some_and(|tls| !tls.allow_plain);
     server.tls_available = tls.is_some_and(|tls| tls.allow_plain);
-    server.tls_verify = tls.is_some_and(|tls| tls.verify);
+    server.tls_verify = tls.is_some_and(|tls| tls.verify == Verify::Required);
 }
 
 /// What INFO says that the server listens on.

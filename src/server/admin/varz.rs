@@ -13,7 +13,7 @@ use trunkline_core::wire::info::NATS_VERSION;
 use super::collect::Totals;
 use super::{Admin, CurrentSettings, format};
 use crate::net::tls::TlsSetup;
-use crate::options::tls::TLS_TIMEOUT_NS;
+use crate::options::tls::{TLS_TIMEOUT_NS, Verify};
 use crate::options::websocket::HANDSHAKE_TIMEOUT_NS;
 use crate::options::{Options, PortChoice, WriteTimeout};
 use crate::settings::advertised_address;
@@ -256,7 +256,7 @@ impl Admin {
             port,
             auth_required: settings.policy.requires_credentials(),
             tls_required: tls.is_some_and(|tls| !tls.allow_plain),
-            tls_verify: tls.is_some_and(|tls| tls.verify),
+            tls_verify: tls.is_some_and(|tls| tls.verify == Verify::Required),
         }
     }
 

@@ -86,11 +86,10 @@ pub(super) struct Flags {
           default_missing_value = "true", value_name = "BOOL", hide_possible_values = true,
           help_heading = "TLS")]
     pub(super) tls: Option<bool>,
-    /// Demand and check certificates of clients
-    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", value_name = "BOOL", hide_possible_values = true,
-          help_heading = "TLS")]
-    pub(super) tlsverify: Option<bool>,
+    /// Demand and check certificates of clients; with =optional, check those that are shown
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          value_name = "BOOL", help_heading = "TLS")]
+    pub(super) tlsverify: Option<String>,
     /// File with the certificate
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
     pub(super) tlscert: Option<PathBuf>,

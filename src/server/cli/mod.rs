@@ -23,7 +23,7 @@ use trunkline_core::session::policy::Secret;
 
 use crate::listening::Listening;
 use crate::net::tls;
-use crate::options::tls::{CertificateFiles, TLS_TIMEOUT_NS, TlsOptions};
+use crate::options::tls::{CertificateFiles, TLS_TIMEOUT_NS, TlsOptions, Verify};
 use crate::options::{CoreChoice, Options, Refusal, Requested, changes, leaf};
 use crate::{config, program, signals};
 pub use exit::Exit;
@@ -48,6 +48,8 @@ pub enum Command {
 pub struct Start {
     /// Its settings.
     pub options: Options,
+    /// What new connections meet.
+    pub listening: Listening,
     /// Where some of them came from.
     pub config_file: Option<PathBuf>,
     /// Lines for standard error, before the log begins.
@@ -86,9 +88,10 @@ fn try_command(arguments: impl IntoIterator<Item = OsString>) -> Result<Start, E
             ..Exit::default()
         },
     })?;
-    judge(&options)?;
+    let listening = judge(&options)?;
     Ok(Start {
         options,
+        listening,
         config_file: flags.config.clone(),
         warnings,
     })
@@ -106,10 +109,9 @@ fn request(flags: &Flags, file: Option<&Path>) -> Result<(Requested, Vec<String>
 }
 
 /// What is reported like everything else that is wrong with a configuration.
-fn judge(options: &Options) -> Result<(), Exit> {
+fn judge(options: &Options) -> Result<Listening, Exit> {
     Authority::new(options.policy.clone()).map_err(|bad| Exit::refused(bad.0))?;
-    Listening::read(options).map_err(Exit::refused)?;
-    Ok(())
+    Listening::read(options).map_err(Exit::refused)
 }
 
 /// Checks the file, and whether a server could change over from it to another.
@@ -245,14 +247,19 @@ impl Flags {
             access.password = Secret(self.pass.unwrap_or_default());
             access.token = Secret(self.auth.unwrap_or_default());
         }
-        if self.tls == Some(true) || self.tlsverify == Some(true) || self.tlscert.is_some() {
+        let verify = match self.tlsverify.as_deref() {
+            Some("true") => Verify::Required,
+            Some("optional") => Verify::Optional,
+            _ => Verify::No,
+        };
+        if self.tls == Some(true) || verify != Verify::No || self.tlscert.is_some() {
             requested.tls = Some(TlsOptions {
                 certificates: vec![CertificateFiles {
                     cert_file: self.tlscert.unwrap_or_default(),
                     key_file: self.tlskey.unwrap_or_default(),
                 }],
                 ca_file: self.tlscacert,
-                verify: self.tlsverify == Some(true),
+                verify,
                 timeout_ns: TLS_TIMEOUT_NS,
                 ..TlsOptions::default()
             });

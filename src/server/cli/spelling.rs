@@ -225,9 +225,16 @@ fn find(name: &str) -> Result<&'static Spelling, Exit> {
 
 /// The booleans of Go's flags.
 fn switch_value(name: &str, value: &OsString) -> Result<&'static str, Exit> {
-    match value.to_string_lossy().as_ref() {
+    let text = value.to_string_lossy();
+    let is_verify = name == "tlsverify";
+    match text.as_ref() {
+        text if is_verify && text.eq_ignore_ascii_case("optional") => Ok("optional"),
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok("true"),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok("false"),
+        other if is_verify => Err(Exit::wrong_usage(format!(
+            "invalid boolean value {other} for -{name}: expected true, false, or optional",
+            other = quoted(other)
+        ))),
         other => Err(Exit::wrong_usage(format!(
             "invalid boolean value {other} for -{name}: parse error",
             other = quoted(&other)

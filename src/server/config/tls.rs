@@ -8,7 +8,7 @@ use super::duration;
 use super::read::{boolean, integer, seconds_ns, text, unknown, unsupported, wrong_type};
 use super::value::{ConfigError, Entry, Item, Value};
 use crate::net::tls::TlsSetup;
-use crate::options::tls::{CertificateFiles, HandshakeOrder, TLS_TIMEOUT_NS, TlsOptions};
+use crate::options::tls::{CertificateFiles, HandshakeOrder, TLS_TIMEOUT_NS, TlsOptions, Verify};
 
 /// How long `handshake_first: auto` waits for the client (NATS 2.15).
 const AUTO_NS: u64 = 50_000_000;
@@ -23,7 +23,10 @@ pub(super) fn tls(item: &Item, findings: &mut Findings) -> Result<TlsOptions, Co
         ..TlsOptions::default()
     };
     let mut single = None;
+    let mut is_optional = false;
     for entry in map.entries() {
+        is_optional |= entry.key.eq_ignore_ascii_case("verify")
+            && verify(&entry.item).is_ok_and(|verify| verify == Verify::Optional);
         let outcome = tls_entry(entry, &mut tls, &mut single, findings);
         findings.errors.extend(outcome.err());
     }
@@ -37,7 +40,10 @@ pub(super) fn tls(item: &Item, findings: &mut Findings) -> Result<TlsOptions, Co
     let problem = match () {
         () if is_missing(|files| &files.cert_file) => "missing 'cert_file' in TLS configuration",
         () if is_missing(|files| &files.key_file) => "missing 'key_file' in TLS configuration",
-        () if has_any && tls.verify && tls.ca_file.is_none() => {
+        () if is_optional && tls.map => {
+            "error parsing tls config, cannot combine 'verify: optional' with options requiring client certificates"
+        }
+        () if has_any && tls.verify != Verify::No && tls.ca_file.is_none() => {
             "missing 'ca_file' in TLS configuration: client certificates cannot be verified without it"
         }
         () if single.is_some() && tls.certificates.len() > 1 => {
@@ -74,10 +80,12 @@ fn tls_entry(
             }
         }
         "ca_file" => tls.ca_file = Some(text(&key, item)?.into()),
-        "verify" => tls.verify |= boolean(&key, item)?,
+        "verify" => tls.verify = tls.verify.max(verify(item)?),
         "verify_and_map" => {
             tls.map = boolean(&key, item)?;
-            tls.verify |= tls.map;
+            if tls.map {
+                tls.verify = tls.verify.max(Verify::Required);
+            }
         }
         "timeout" => tls.timeout_ns = seconds_ns("tls", &entry.key, item, findings)?,
         "min_version" => {
@@ -109,6 +117,19 @@ fn tls_entry(
         _ => return Err(unknown(entry)),
     }
     Ok(())
+}
+
+/// Whether clients present certificates.
+fn verify(item: &Item) -> Result<Verify, ConfigError> {
+    match &item.value {
+        Value::Bool(false) => Ok(Verify::No),
+        Value::Bool(true) => Ok(Verify::Required),
+        Value::Text(text) if text.eq_ignore_ascii_case("optional") => Ok(Verify::Optional),
+        _ => Err(ConfigError::at(
+            &item.at,
+            "error parsing tls config, expected 'verify' to be a boolean or 'optional'",
+        )),
+    }
 }
 
 fn handshake(item: &Item) -> Result<HandshakeOrder, ConfigError> {

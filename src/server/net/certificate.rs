@@ -9,6 +9,10 @@ use trunkline_core::session::certificate::{CertificateNames, PeerCertificate};
 use trunkline_core::session::distinguished_name::DistinguishedName;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::public_key::PublicKey;
+
+/// The shortest RSA key that signs anything. Go takes 1024 bits, which can be broken.
+pub const RSA_BITS_MIN: usize = 2048;
 
 /// Types of attributes that have a name in Go, in the order in which Go writes
 /// them backwards.
@@ -75,12 +79,34 @@ pub fn identity_of(
     Ok((names, peer))
 }
 
+/// How many bits the key of a certificate has, if it is one of RSA.
+pub fn rsa_bits(certificate: &X509Certificate<'_>) -> Option<usize> {
+    match certificate.public_key().parsed() {
+        Ok(PublicKey::RSA(key)) => {
+            let zeros = key.modulus.iter().take_while(|byte| **byte == 0).count();
+            let first = key.modulus.get(zeros)?;
+            let bytes = key.modulus.len() - zeros;
+            Some(bytes * 8 - usize::try_from(first.leading_zeros()).ok()?)
+        }
+        _ => None,
+    }
+}
+
 /// When a certificate expires, in seconds since 1970.
 ///
 /// # Errors
 /// It is no certificate.
 pub fn expires_at(certificate: &CertificateDer<'_>) -> io::Result<i64> {
     Ok(parse(certificate)?.validity().not_after.timestamp())
+}
+
+/// The public key of a certificate with its algorithm (DER), and the length of it for RSA.
+///
+/// # Errors
+/// It is no certificate.
+pub fn key_of(certificate: &CertificateDer<'_>) -> io::Result<(Vec<u8>, Option<usize>)> {
+    let parsed = parse(certificate)?;
+    Ok((parsed.public_key().raw.to_vec(), rsa_bits(&parsed)))
 }
 
 fn parse<'a>(certificate: &'a CertificateDer<'_>) -> io::Result<X509Certificate<'a>> {

@@ -9,16 +9,17 @@ use super::tls_failure;
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{RootCertStore, ServerConfig, ServerConnection};
+use rustls::{ServerConfig, ServerConnection};
 use trunkline_core::session::certificate::TlsFacts;
 
-use super::certificate::{expires_at, identity_of};
-use crate::options::tls::{CertificateFiles, TlsOptions};
+use super::certificate::{RSA_BITS_MIN, expires_at, identity_of, key_of};
+use super::client_certificates::ClientCertificates;
+use crate::options::tls::{CertificateFiles, TlsOptions, Verify};
 
 /// What every connection of a listener needs.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct TlsSetup {
     /// For rustls.
     pub config: Arc<ServerConfig>,
@@ -57,20 +58,29 @@ impl TlsSetup {
             .with_protocol_versions(versions)
             .map_err(|error| error.to_string())?;
         // Read even if no client is verified, so that mistakes show.
-        let roots = options.ca_file.as_deref().map(roots).transpose()?;
-        let builder = match (roots, &options.ca_file) {
-            (Some(roots), Some(file)) if options.verify => {
-                let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
-                    .build()
-                    .map_err(|error| format!("{}: {error}", file.display()))?;
-                builder.with_client_cert_verifier(verifier)
-            }
-            _ => builder.with_no_client_auth(),
+        let verifier = options.ca_file.as_deref().map(|file| {
+            let is_mandatory = options.verify == Verify::Required;
+            ClientCertificates::new(certificates(file)?, provider, is_mandatory)
+                .ok_or_else(|| format!("{}: failed to parse root ca certificate", file.display()))
+        });
+        let verifier = verifier.transpose()?;
+        let verifier = verifier.filter(|_| options.verify != Verify::No);
+        let is_verified = verifier.is_some();
+        let builder = match verifier {
+            Some(verifier) => builder.with_client_cert_verifier(Arc::new(verifier)),
+            None => builder.with_no_client_auth(),
         };
         let mut config = builder.with_cert_resolver(Arc::new(shown));
         config.ignore_client_order = true;
-        config.ticketer =
-            rustls::crypto::aws_lc_rs::Ticketer::new().map_err(|error| error.to_string())?;
+        if is_verified {
+            // A session that is resumed shows no certificate: one that has expired since, or whose
+            // authority is gone, would still let its client in.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        } else {
+            config.ticketer =
+                rustls::crypto::aws_lc_rs::Ticketer::new().map_err(|error| error.to_string())?;
+        }
         Ok(Self {
             config: Arc::new(config),
             options: Arc::new(options.clone()),
@@ -192,17 +202,23 @@ impl Shown {
         let (names, _) =
             identity_of(&chain[0]).map_err(|_| in_cert("malformed certificate".to_owned()))?;
         let expires_at = expires_at(&chain[0]).map_err(|error| in_cert(error.to_string()))?;
-        let certified = CertifiedKey::from_der(chain, key, provider).map_err(|error| {
-            let key_file = key_file.display();
-            match error {
-                rustls::Error::InconsistentKeys(_) => in_cert(format!(
-                    "private key of {key_file} does not match public key"
-                )),
-                other => format!("{key_file}: {}", tls_failure::describe(&other)),
-            }
-        })?;
+        let (public_key, rsa_bits) =
+            key_of(&chain[0]).map_err(|error| in_cert(error.to_string()))?;
+        if let Some(bits) = rsa_bits.filter(|bits| *bits < RSA_BITS_MIN) {
+            let problem = format!("RSA key of {bits} bits, shorter than {RSA_BITS_MIN}");
+            return Err(in_cert(problem));
+        }
+        let key_file = key_file.display();
+        let key = provider.key_provider.load_private_key(key);
+        let key = key.map_err(|error| format!("{key_file}: {}", tls_failure::describe(&error)))?;
+        // Not left to the library, which reads no X.509 v1.
+        let own = key.public_key();
+        if own.is_some_and(|own| own.as_ref() != public_key) {
+            let problem = format!("private key of {key_file} does not match public key");
+            return Err(in_cert(problem));
+        }
         Ok(Self {
-            certified: Arc::new(certified),
+            certified: Arc::new(CertifiedKey::new(chain, key)),
             names: names.dns_names,
             expires_at,
         })
@@ -238,23 +254,7 @@ impl ResolvesServerCert for Choice {
     }
 }
 
-/// The authorities in a file. Those that no certificate can be checked with are
-/// left out, as long as one is left.
-fn roots(file: &Path) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    let mut failure = None;
-    for certificate in certificates(file)? {
-        failure = roots.add(certificate).err().or(failure);
-    }
-    match failure {
-        Some(_) if roots.is_empty() => Err(format!(
-            "{}: failed to parse root ca certificate",
-            file.display()
-        )),
-        _ => Ok(roots),
-    }
-}
-
+/// The certificates in a file, of which there is at least one.
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let read = CertificateDer::pem_file_iter(file).map_err(|error| unreadable(file, &error))?;
     let chain: Vec<_> = read

@@ -3,16 +3,18 @@
 
 use std::fmt::Debug;
 
-use rustls::{CertificateError, Error};
+use rustls::Error;
+
+use super::client_certificates::take_reason;
 
 /// The reason for people.
 pub fn describe(failure: &Error) -> String {
     match failure {
         Error::NoCertificatesPresented => "tls: client didn't provide a certificate".to_owned(),
-        Error::InvalidCertificate(reason) => format!(
-            "tls: failed to verify certificate: x509: {}",
-            of_certificate(reason)
-        ),
+        Error::InvalidCertificate(reason) => take_reason().unwrap_or_else(|| {
+            let reason = words(reason);
+            format!("tls: failed to verify certificate: x509: {reason}")
+        }),
         Error::AlertReceived(alert) => format!("remote error: tls: {}", words(alert)),
         Error::PeerIncompatible(reason) => format!("tls: {}", words(reason)),
         Error::PeerMisbehaved(reason) => format!("tls: {}", words(reason)),
@@ -32,26 +34,6 @@ pub fn describe(failure: &Error) -> String {
 pub fn describe_io(failure: &std::io::Error) -> String {
     let inner = failure.get_ref().and_then(|inner| inner.downcast_ref());
     inner.map_or_else(|| failure.to_string(), describe)
-}
-
-/// What is wrong with a certificate.
-fn of_certificate(reason: &CertificateError) -> String {
-    match reason {
-        CertificateError::UnknownIssuer => "certificate signed by unknown authority".to_owned(),
-        CertificateError::Expired
-        | CertificateError::ExpiredContext { .. }
-        | CertificateError::NotValidYet
-        | CertificateError::NotValidYetContext { .. } => {
-            "certificate has expired or is not yet valid".to_owned()
-        }
-        CertificateError::BadEncoding => "malformed certificate".to_owned(),
-        CertificateError::UnhandledCriticalExtension => "unhandled critical extension".to_owned(),
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            "certificate specifies an incompatible key usage".to_owned()
-        }
-        CertificateError::Other(other) => words(&other.0),
-        other => words(other),
-    }
 }
 
 /// The name of a value as words, without what it holds: `UnknownIssuer { … }` as
@@ -75,23 +57,16 @@ pub fn words(value: &impl Debug) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use rustls::{AlertDescription, OtherError, PeerIncompatible};
+    use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 
     use super::*;
 
     #[test]
     fn nothing_of_the_language_is_seen() {
-        let other = OtherError(Arc::new(std::io::Error::other("x")));
         for (failure, text) in [
             (
                 Error::InvalidCertificate(CertificateError::UnknownIssuer),
-                "tls: failed to verify certificate: x509: certificate signed by unknown authority",
-            ),
-            (
-                Error::InvalidCertificate(CertificateError::Other(other)),
-                "tls: failed to verify certificate: x509: custom",
+                "tls: failed to verify certificate: x509: unknown issuer",
             ),
             (
                 Error::AlertReceived(AlertDescription::UnknownCA),

@@ -14,8 +14,8 @@ pub struct TlsOptions {
     pub certificates: Vec<CertificateFiles>,
     /// PEM file with the authorities of client certificates.
     pub ca_file: Option<PathBuf>,
-    /// Clients must present a certificate (`verify`, `verify_and_map`).
-    pub verify: bool,
+    /// Whether clients present certificates (`verify`, `verify_and_map`).
+    pub verify: Verify,
     /// The certificate names the user (`verify_and_map`).
     pub map: bool,
     /// SHA-256 of public keys (lower-case hexadecimal); empty: all.
@@ -37,6 +37,18 @@ pub struct TlsOptions {
     pub connection_rate_limit: Option<u64>,
     /// Clients may also go on without TLS (`allow_non_tls`).
     pub allow_plain: bool,
+}
+
+/// Whether clients present certificates; what asks for more comes later.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Verify {
+    /// Nobody asks for one.
+    #[default]
+    No,
+    /// One that is presented is verified (`verify: optional`).
+    Optional,
+    /// There must be one.
+    Required,
 }
 
 /// A certificate, by the files that it is in.

@@ -6,13 +6,14 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use rustls::ServerConnection;
 use trunkline_core::base::id::Nanos;
 use trunkline_core::wire::websocket::upgrade::{REQUEST_BYTES_MAX, Refusal, Upgrade, upgrade};
 
-use super::secure::{looks_like_tls, send_out};
+use super::secure::{looks_like_tls, send_alert, send_out};
 use crate::listening::WebsocketSetup;
 use crate::net::socket::{Accepted, Received, receive, send};
 
@@ -164,9 +165,9 @@ impl PendingUpgrade {
                 return Progress::NoTls(self.take_probe(bytes));
             }
             Some(session) => {
-                let outcome = decrypt(session, bytes, &mut self.request);
-                // What the session has to say, an alert perhaps.
-                let sent = send_out(session, &self.accepted.fd);
+                let fd = &self.accepted.fd;
+                let outcome = decrypt(session, fd, bytes, &mut self.request);
+                let sent = send_out(session, fd);
                 if let Err(failure) = outcome.and_then(|()| sent.map(drop)) {
                     return Progress::NoTls(failure);
                 }
@@ -212,14 +213,19 @@ impl PendingUpgrade {
 /// Appends what is in records, up to the size of a request.
 fn decrypt(
     session: &mut ServerConnection,
+    fd: &OwnedFd,
     mut records: &[u8],
     into: &mut Vec<u8>,
 ) -> io::Result<()> {
     while !records.is_empty() {
         session.read_tls(&mut records)?;
-        let state = session
-            .process_new_packets()
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let state = match session.process_new_packets() {
+            Ok(state) => state,
+            Err(error) => {
+                send_alert(session, fd, &error);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+            }
+        };
         let len = state.plaintext_bytes_to_read();
         let begin = into.len();
         into.resize(begin + len, 0);

@@ -12,7 +12,7 @@ use std::io::{self, IoSlice, Write};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use rustls::ServerConnection;
+use rustls::{ProtocolVersion, ServerConnection};
 use trunkline_core::base::id::Nanos;
 
 use crate::net::socket::send;
@@ -28,6 +28,9 @@ pub(super) const HANDSHAKE_NS_MAX: u64 = 1_000_000;
 
 /// The first byte of a record that holds an alert.
 const ALERT_RECORD: u8 = 0x15;
+
+/// A record of TLS 1.2: the fatal alert handshake_failure.
+const HANDSHAKE_FAILURE: [u8; 7] = [ALERT_RECORD, 3, 3, 0, 2, 2, 40];
 
 /// The first byte of a TLS handshake.
 pub(super) const HANDSHAKE_RECORD: u8 = 0x16;
@@ -202,6 +205,18 @@ pub(super) fn send_out(session: &mut ServerConnection, fd: &OwnedFd) -> io::Resu
         }
     }
     Ok(true)
+}
+
+/// Tells a client why its handshake came to nothing, as far as the socket takes it.
+pub(super) fn send_alert(session: &mut ServerConnection, fd: &OwnedFd, failure: &rustls::Error) {
+    let is_old = session.protocol_version() == Some(ProtocolVersion::TLSv1_2);
+    // The alert is not encrypted yet. The library sends the one of TLS 1.3, which older clients do not
+    // know.
+    if is_old && matches!(failure, rustls::Error::NoCertificatesPresented) {
+        send(fd, &[IoSlice::new(&HANDSHAKE_FAILURE)]);
+    } else {
+        let _ = send_out(session, fd);
+    }
 }
 
 /// A session that is about to begin.

@@ -9,7 +9,7 @@ use trunkline_core::base::limits::SEND_BLOCKS_MAX;
 use trunkline_core::session::close_reason::CloseReason;
 
 use super::layers::Layers;
-use super::secure::{HANDSHAKE_RECORD, Phase, Secure, looks_like_tls};
+use super::secure::{HANDSHAKE_RECORD, Phase, Secure, looks_like_tls, send_alert};
 use super::{Core, Socket, find};
 use crate::net::socket::send;
 use crate::net::tls::facts;
@@ -81,8 +81,7 @@ impl Core {
             let state = match secure.session.process_new_packets() {
                 Ok(state) => state,
                 Err(error) => {
-                    // The alert that says why, if the socket takes it.
-                    let _ = secure.send_out(&socket.fd);
+                    send_alert(&mut secure.session, &socket.fd, &error);
                     return Err(io::Error::new(io::ErrorKind::InvalidData, error));
                 }
             };

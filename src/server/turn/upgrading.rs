@@ -95,7 +95,7 @@ impl Core {
             Progress::NoTls(failure) => {
                 let peer = pending.accepted.peer;
                 let reason = tls_failure::describe_io(&failure);
-                error!("websocket: http: TLS handshake error from {peer}: {reason}");
+                error!("websocket: TLS handshake error from {peer}: {reason}");
                 self.give_up_upgrade(slot);
             }
             Progress::Answered(Err(refusal)) => {
