@@ -43,6 +43,39 @@ fn config() {
 }
 
 #[test]
+fn certificates() {
+    run("certificates", 10_000, targets::certificates);
+}
+
+/// nats-server 2.15.3 gives the same verdicts, but for `policies`, `short_key` and `short_root`, which
+/// it accepts.
+#[test]
+fn the_corpus_of_certificates_has_its_verdicts() {
+    const WITHIN: u64 = 1_800_000_000;
+    const REFUSED: [&str; 13] = [
+        "cut",
+        "for_servers",
+        "may_not_sign",
+        "names_forbidden",
+        "no_authority",
+        "nothing",
+        "policies",
+        "sha1",
+        "short_key",
+        "short_root",
+        "too_deep",
+        "unknown",
+        "unknown_extension",
+    ];
+    for (path, input) in corpus("certificates") {
+        let name = path.file_name().map(|name| name.to_string_lossy());
+        let name = name.unwrap_or_default();
+        let is_accepted = trunkline::judge_certificates(&input, WITHIN);
+        assert_ne!(is_accepted, REFUSED.contains(&name.as_ref()), "{name}");
+    }
+}
+
+#[test]
 fn session() {
     run("session", 6_000, targets::session);
 }

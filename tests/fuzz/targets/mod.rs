@@ -3,6 +3,7 @@
 //! `tests/fuzz.rs` runs them over the corpora and over mutations of these on stable;
 //! `tests/fuzz/cargo-fuzz` runs the same functions under libfuzzer.
 
+mod certificates;
 mod config;
 mod connect;
 mod hpub;
@@ -15,6 +16,7 @@ mod subjects;
 mod upgrade;
 mod websocket;
 
+pub use certificates::certificates;
 pub use config::config;
 pub use connect::connect;
 pub use hpub::hpub;
