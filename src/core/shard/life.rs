@@ -272,7 +272,7 @@ impl Shard {
             "nothing is left of it for others but what is being withdrawn"
         );
         connection.input.close(reason);
-        connection.hears = false;
+        connection.renew_hearing();
         connection.reading.abandon();
         connection.liveness.next_ping = Nanos::NEVER;
         connection.login.deadline = Nanos::NEVER;
