@@ -18,6 +18,7 @@ impl Shard {
         while !self.work.is_spent()
             && let Some((at, key)) = self.deadlines.pop_due(now)
         {
+            debug_assert!(at <= now, "nothing comes before its time");
             self.work.charge(COMMAND_WORK_NS);
             let Some(index) = self.connections.find(key) else {
                 continue;
@@ -44,6 +45,7 @@ impl Shard {
             connection.timer = next;
             self.deadlines.insert(next, key);
         }
+        debug_assert!(connection.timer <= next, "it is looked at in time");
     }
 
     /// The socket must have accepted what waits now by the write deadline.
@@ -103,6 +105,7 @@ impl Shard {
     /// Counts a slow consumer that may stay.
     fn note_slow_consumer(&mut self, index: u32) {
         let connection = &self.connections[index];
+        debug_assert!(!connection.input.is_closing(), "it stays");
         let deadline = std::time::Duration::from_nanos(self.config.limits.write_deadline_ns);
         let pending = connection.writing.outbox.pending_bytes();
         info!(
@@ -141,6 +144,10 @@ impl Shard {
             return;
         }
         liveness.note_ping(now);
+        debug_assert!(
+            liveness.outstanding_pings <= outstanding_max,
+            "who leaves more unanswered is closed"
+        );
         self.send(index, encode::PING);
     }
 }
