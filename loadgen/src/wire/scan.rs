@@ -213,7 +213,8 @@ fn check_payload_end(end: &[u8]) -> Result<(), WireError> {
         Ok(())
     } else {
         Err(WireError(format!(
-            "payload ends with {end:?} instead of CR LF"
+            "payload ends with \"{}\" instead of CR LF",
+            end.escape_ascii()
         )))
     }
 }
@@ -284,8 +285,8 @@ fn message_line<'a>(
 
 fn unknown_line(line: &[u8]) -> WireError {
     WireError(format!(
-        "unexpected line {:?}",
-        String::from_utf8_lossy(&line[..line.len().min(200)])
+        "unexpected line \"{}\"",
+        line[..line.len().min(200)].escape_ascii()
     ))
 }
 
