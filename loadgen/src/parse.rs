@@ -92,7 +92,7 @@ pub fn size_spec(text: &str) -> Result<SizeSpec, String> {
             .collect::<Result<_, _>>()
             .map(SizeSpec::Choice),
         Some((other, _)) => Err(format!(
-            "unknown distribution {other:?}; there are uniform, zipf and choice"
+            "unknown distribution \"{other}\"; there are uniform, zipf and choice"
         )),
     }
 }
@@ -105,12 +105,12 @@ pub fn bytes(text: &str) -> Result<usize, String> {
         .unwrap_or(text.len());
     let number: usize = text[..split]
         .parse()
-        .map_err(|_| format!("{text:?} is not a size"))?;
+        .map_err(|_| format!("\"{text}\" is not a size"))?;
     let factor = match text[split..].trim().to_ascii_lowercase().as_str() {
         "" | "b" => 1,
         "k" | "kb" | "kib" => 1024,
         "m" | "mb" | "mib" => 1024 * 1024,
-        other => return Err(format!("{other:?} is not a unit of size; use KiB or MiB")),
+        other => return Err(format!("\"{other}\" is not a unit of size; use KiB or MiB")),
     };
     match number.checked_mul(factor) {
         Some(size) if size <= PAYLOAD_BYTES_MAX => Ok(size),
@@ -134,7 +134,9 @@ pub fn amount(text: &str) -> Result<Amount, String> {
     count(text)
         .map(Amount::Count)
         .or_else(|_| duration(text).map(Amount::Time))
-        .map_err(|_| format!("{text:?} is neither a count (100000, 5M) nor a duration (5s, 200ms)"))
+        .map_err(|_| {
+            format!("\"{text}\" is neither a count (100000, 5M) nor a duration (5s, 200ms)")
+        })
 }
 
 /// Parses `1000`, `250k`, `5M`.
@@ -148,7 +150,7 @@ pub fn count(text: &str) -> Result<u64, String> {
     let number: u64 = digits
         .replace('_', "")
         .parse()
-        .map_err(|_| format!("{text:?} is not a count"))?;
+        .map_err(|_| format!("\"{text}\" is not a count"))?;
     number
         .checked_mul(factor)
         .filter(|number| *number < 1 << 44)
@@ -160,7 +162,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     let split = text
         .find(|character: char| character.is_ascii_alphabetic())
         .unwrap_or(text.len());
-    let wrong = || format!("{text:?} is not a duration; write 5s, 200ms or 2m");
+    let wrong = || format!("\"{text}\" is not a duration; write 5s, 200ms or 2m");
     let number: f64 = text[..split].parse().map_err(|_| wrong())?;
     let seconds = match &text[split..] {
         "us" => number / 1e6,

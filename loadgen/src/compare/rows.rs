@@ -217,7 +217,7 @@ pub fn select(selection: &str) -> Result<Vec<&'static Row>, String> {
         if rows.is_empty() {
             let names: Vec<&str> = every().map(|row| row.name).collect();
             let names = names.join(", ");
-            return Err(format!("no plan is called {name:?}; there are {names}"));
+            return Err(format!("no plan is called \"{name}\"; there are {names}"));
         }
         Ok(rows)
     };

@@ -43,8 +43,6 @@ pub struct Server {
     log: PathBuf,
     /// How it is reached.
     pub prepared: Prepared,
-    /// What it calls its version.
-    pub version: String,
 }
 
 impl Server {
@@ -79,9 +77,8 @@ impl Server {
             child,
             log,
             prepared,
-            version: String::new(),
         };
-        server.version = server
+        server
             .wait_until_ready()
             .map_err(|text| format!("{name}: {text}\n{}", server.log_tail()))?;
         Ok(server)
@@ -97,7 +94,7 @@ impl Server {
         tail(&fs::read_to_string(&self.log).unwrap_or_default())
     }
 
-    fn wait_until_ready(&mut self) -> Result<String, String> {
+    fn wait_until_ready(&mut self) -> Result<(), String> {
         let target = self.prepared.server.target()?;
         let begin = Instant::now();
         loop {
@@ -105,9 +102,12 @@ impl Server {
                 return Err(format!("ended at once, {status}"));
             }
             match connect::connect_all(&target, "loadgen probe", 1) {
-                Ok((_, info)) => return Ok(info.version),
+                Ok(_) => return Ok(()),
                 Err(text) if begin.elapsed() > START_TIMEOUT => {
-                    return Err(format!("not ready after {START_TIMEOUT:?}: {text}"));
+                    return Err(format!(
+                        "not ready after {} s: {text}",
+                        START_TIMEOUT.as_secs()
+                    ));
                 }
                 Err(_) => std::thread::sleep(Duration::from_millis(20)),
             }

@@ -164,7 +164,7 @@ pub fn select(names: Option<&str>) -> Result<Vec<&'static Attack>, String> {
     let find = |name: &str| {
         let known: Vec<&str> = ATTACKS.iter().map(|attack| attack.name).collect();
         let unknown = format!(
-            "no attack is called {name:?}; there are {}",
+            "no attack is called \"{name}\"; there are {}",
             known.join(", ")
         );
         ATTACKS
