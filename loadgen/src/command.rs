@@ -2,12 +2,12 @@
 
 /// What stands for a secret.
 const HIDDEN: &str = "SECRET";
-/// Options whose value is a secret, ours and those of servers.
-const SECRET: [&str; 5] = ["--password", "--token", "--pass", "--auth", "--seed"];
+/// Options whose value is a secret, ours and those of servers; with one dash or two.
+const SECRET: [&str; 4] = ["password", "token", "pass", "auth"];
 /// Options whose value is a user and a secret.
-const LOGIN: [&str; 2] = ["--ours-user", "--theirs-user"];
+const LOGIN: [&str; 2] = ["ours-user", "theirs-user"];
 /// Options whose value is a command line.
-const NESTED: [&str; 2] = ["--ours-args", "--theirs-args"];
+const NESTED: [&str; 2] = ["ours-args", "theirs-args"];
 
 /// The command of this process.
 pub fn line() -> String {
@@ -27,7 +27,7 @@ fn without_secrets(words: &[String]) -> Vec<String> {
     let mut option = "";
     let mut shown = Vec::with_capacity(words.len());
     for word in words {
-        match word.split_once('=').filter(|_| word.starts_with("--")) {
+        match word.split_once('=').filter(|_| word.starts_with('-')) {
             Some((name, value)) => shown.push(format!("{name}={}", value_of(name, value))),
             None => shown.push(value_of(option, word)),
         }
@@ -38,6 +38,7 @@ fn without_secrets(words: &[String]) -> Vec<String> {
 
 /// The value of an option as it may be seen.
 fn value_of(option: &str, value: &str) -> String {
+    let option = option.trim_start_matches('-');
     if SECRET.contains(&option) {
         return HIDDEN.into();
     }
@@ -110,10 +111,7 @@ mod tests {
                 &["--ours-args", "-D --user u --pass p --routes nats://u:p@h"],
                 "--ours-args '-D --user u --pass SECRET --routes nats://SECRET@h'",
             ),
-            (
-                &["--ours-args=--auth t -V"],
-                "'--ours-args=--auth SECRET -V'",
-            ),
+            (&["--ours-args=-auth t -V"], "'--ours-args=-auth SECRET -V'"),
         ] {
             assert_eq!(shown(line), expected);
         }

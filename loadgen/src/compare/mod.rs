@@ -264,9 +264,10 @@ fn summary(report: &Report) -> String {
         true => "; loadgen was the limit",
         false => "",
     };
-    format!(
-        "(version {}): {} published{cpu}{limit}",
-        report.parameters.server_version,
-        grouped(report.published as f64)
-    )
+    let published = match report.published {
+        0 => "done".into(),
+        published => format!("{} published", grouped(published as f64)),
+    };
+    let version = &report.parameters.server_version;
+    format!("(version {version}): {published}{cpu}{limit}")
 }

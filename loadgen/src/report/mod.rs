@@ -5,6 +5,8 @@ mod limit;
 pub mod measured;
 pub mod numbers;
 pub mod page;
+#[cfg(test)]
+pub mod samples;
 mod text;
 
 use serde::Serialize;
@@ -290,53 +292,5 @@ fn server_use(facts: &Facts<'_>, measured: &Measured) -> ServerUse {
         resident_before_bytes: facts.resident_before,
         bytes_per_connection: grown_per("idle", facts.connections),
         bytes_per_subscription: grown_per("subs", facts.subscriptions),
-    }
-}
-
-#[cfg(test)]
-pub mod samples {
-    //! Reports for tests.
-
-    use clap::Parser;
-
-    use super::*;
-    use crate::engine::tally::Tally;
-
-    #[derive(Parser)]
-    struct Words {
-        #[command(flatten)]
-        args: PlanArgs,
-    }
-
-    /// A run of some messages; `busy` is the share of the load generator's CPU time that it used.
-    pub fn run(busy: f64) -> Report {
-        let mut total = Tally::new();
-        (total.published, total.received) = (1000, 1000);
-        let measured = Measured {
-            total,
-            seconds: 1.0,
-            busiest: busy,
-            busy,
-            server_spent: None,
-            server_busy: Some(0.5),
-            series: Vec::new(),
-            curves: Vec::new(),
-            figures: Vec::new(),
-        };
-        let facts = Facts {
-            plan: "pubsub",
-            args: &Words::parse_from(["loadgen"]).args,
-            address: "127.0.0.1:4222".into(),
-            transport: "plain TCP".into(),
-            version: "1.2.3".into(),
-            connections: 2,
-            subscriptions: 1,
-            window: 10,
-            resident_before: None,
-            resident_after_setup: None,
-            memory: None,
-            verdict: None,
-        };
-        build(facts, measured)
     }
 }
