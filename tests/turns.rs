@@ -6,7 +6,11 @@
 mod shards;
 
 use shards::{QUIET, Shards};
+use std::sync::Arc;
+use trunkline_core::base::id::AccountId;
 use trunkline_core::base::limits::Limits;
+use trunkline_core::session::authority::Authority;
+use trunkline_core::session::policy::{Permissions, Policy, SubjectRights, User};
 
 const NO_ECHO: &[u8] = b"CONNECT {\"verbose\":false,\"pedantic\":false,\"echo\":false}\r\n";
 
@@ -264,5 +268,72 @@ fn very_many_are_told_of_new_info_once_and_in_pieces() {
         count(&world.shards.peer(late).output, b"INFO {"),
         0,
         "it waits for its first PONG"
+    );
+}
+
+/// A policy of one account in which `u` and `v` have the same password and rights of their own.
+fn policy_of_two(denied: [&str; 2]) -> Policy {
+    let mut policy = Policy::open();
+    for (name, denied) in ["u", "v", "bystander"]
+        .iter()
+        .zip([denied[0], denied[1], "none"])
+    {
+        let mut user = User::new(name, "pw", AccountId::GLOBAL);
+        user.permissions = Some(Arc::new(Permissions {
+            subscribe: Some(SubjectRights {
+                allow: None,
+                deny: vec![denied.to_owned()],
+            }),
+            ..Permissions::default()
+        }));
+        policy.users.push(user);
+    }
+    policy.no_auth_user = Some(0);
+    policy
+}
+
+#[test]
+fn other_rights_of_many_subscriptions_are_applied_in_pieces() {
+    const SUBSCRIPTIONS: usize = 20_000;
+    let connect = |user: &str| {
+        format!(
+            "CONNECT {{\"verbose\":false,\"pedantic\":false,\"user\":\"{user}\",\"pass\":\"pw\"}}\r\n"
+        )
+    };
+    let authority = Arc::new(Authority::new(policy_of_two(["none", "y.1.*"])).unwrap());
+    let mut shards = Shards::with_authority(1, &Limits::default(), true, &authority);
+    let bystander = shards.connect(0);
+    shards.send(bystander, connect("bystander").as_bytes());
+    let mut world = World { shards, bystander };
+    let client = world.client(0, connect("u").as_bytes());
+    let subject = |sid| format!("{}.{}.{sid}", ["x", "y"][sid % 2], sid / 2 % 2);
+    world.subscribe(client, SUBSCRIPTIONS, subject);
+    world.shards.forget_output(client);
+    let removed = |world: &World, client: usize| {
+        let output = &world.shards.peer(client).output;
+        count(output, b"Permissions Violation for Subscription")
+    };
+    // A reload: its own rights are others.
+    let newer = authority.succeeded_by(policy_of_two(["x.0.*", "y.1.*"]));
+    let newer = Arc::new(newer.unwrap());
+    world.shards.reconfigure(0, &Limits::default(), &newer);
+    assert!(world.turns_until_rest() >= TURNS_MIN);
+    assert_eq!(removed(&world, client), SUBSCRIPTIONS / 4);
+    // Another one says only then who it is.
+    world.shards.send(client, b"UNSUB 1\r\n");
+    let client = world.shards.connect(0);
+    world.subscribe(client, SUBSCRIPTIONS, subject);
+    world.shards.forget_output(client);
+    world.shards.post(client, connect("v").as_bytes());
+    world.shards.post(
+        client,
+        b"PING\r\nPUB x.0.0 1\r\na\r\nPUB y.1.3 1\r\nb\r\nPUB y.0.1 1\r\nc\r\n",
+    );
+    assert!(world.turns_until_rest() >= TURNS_MIN);
+    assert_eq!(removed(&world, client), SUBSCRIPTIONS / 4);
+    let output = &world.shards.peer(client).output;
+    assert!(
+        output.ends_with(b"PONG\r\nMSG y.0.1 1 1\r\nc\r\n"),
+        "what it may hear, once"
     );
 }

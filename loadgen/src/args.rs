@@ -151,6 +151,9 @@ impl PlanArgs {
                 return Err(format!("{name} must be between 1 and {limit}"));
             }
         }
+        if let Some(cpus) = &self.pin {
+            cpus.check("--pin")?;
+        }
         if self.count == Some(0) {
             return Err("--count must be at least 1".into());
         }

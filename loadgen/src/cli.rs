@@ -17,12 +17,13 @@ pub struct Cli {
 
 const EXIT_STATUS: &str = "\
 Exit status: 0 when all went well, 1 when messages were lost, repeated or damaged or a connection failed during the run, \
-2 when the run could not be made (a mistake in the options, no server, refused credentials or TLS, a report that cannot \
-be written).";
+2 when the run could not be made (a mistake in the options, a program that is not there, no server, refused credentials \
+or TLS, a report that cannot be written). When loadgen itself was the limit the result says so, with status 0.";
 
 const COMPARE_EXAMPLES: &str = "\
-Every run has a fresh server, started with -a 127.0.0.1 -p PORT and pinned to --server-cores; certificates, users and
-listeners that a plan needs are written into a configuration file that both servers accept.
+Before the first run both servers are tried with everything that the plans need. Every run has a fresh server, started
+with -a 127.0.0.1 -p PORT and pinned to --server-cores; certificates, users and listeners that a plan needs are written
+into a configuration file that both servers accept.
 
 Examples:
   loadgen compare --ours trunkline --theirs nats-server --plans plain --report compare.html

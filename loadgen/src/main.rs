@@ -8,6 +8,7 @@ mod args;
 mod batch;
 mod cli;
 mod clock;
+mod command;
 mod compare;
 mod crowds;
 mod engine;

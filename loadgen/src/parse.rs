@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::quoted::quoted;
 use crate::random::Random;
 use crate::wire::scan::PAYLOAD_BYTES_MAX;
 
@@ -93,8 +92,7 @@ pub fn size_spec(text: &str) -> Result<SizeSpec, String> {
             .collect::<Result<_, _>>()
             .map(SizeSpec::Choice),
         Some((other, _)) => Err(format!(
-            "unknown distribution {other}; there are uniform, zipf and choice",
-            other = quoted(&other)
+            "unknown distribution \"{other}\"; there are uniform, zipf and choice"
         )),
     }
 }
@@ -107,17 +105,12 @@ pub fn bytes(text: &str) -> Result<usize, String> {
         .unwrap_or(text.len());
     let number: usize = text[..split]
         .parse()
-        .map_err(|_| format!("{text} is not a size", text = quoted(&text)))?;
+        .map_err(|_| format!("\"{text}\" is not a size"))?;
     let factor = match text[split..].trim().to_ascii_lowercase().as_str() {
         "" | "b" => 1,
         "k" | "kb" | "kib" => 1024,
         "m" | "mb" | "mib" => 1024 * 1024,
-        other => {
-            return Err(format!(
-                "{other} is not a unit of size; use KiB or MiB",
-                other = quoted(&other)
-            ));
-        }
+        other => return Err(format!("\"{other}\" is not a unit of size; use KiB or MiB")),
     };
     match number.checked_mul(factor) {
         Some(size) if size <= PAYLOAD_BYTES_MAX => Ok(size),
@@ -142,10 +135,7 @@ pub fn amount(text: &str) -> Result<Amount, String> {
         .map(Amount::Count)
         .or_else(|_| duration(text).map(Amount::Time))
         .map_err(|_| {
-            format!(
-                "{text} is neither a count (100000, 5M) nor a duration (5s, 200ms)",
-                text = quoted(&text)
-            )
+            format!("\"{text}\" is neither a count (100000, 5M) nor a duration (5s, 200ms)")
         })
 }
 
@@ -160,7 +150,7 @@ pub fn count(text: &str) -> Result<u64, String> {
     let number: u64 = digits
         .replace('_', "")
         .parse()
-        .map_err(|_| format!("{text} is not a count", text = quoted(&text)))?;
+        .map_err(|_| format!("\"{text}\" is not a count"))?;
     number
         .checked_mul(factor)
         .filter(|number| *number < 1 << 44)
@@ -172,12 +162,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     let split = text
         .find(|character: char| character.is_ascii_alphabetic())
         .unwrap_or(text.len());
-    let wrong = || {
-        format!(
-            "{text} is not a duration; write 5s, 200ms or 2m",
-            text = quoted(&text)
-        )
-    };
+    let wrong = || format!("\"{text}\" is not a duration; write 5s, 200ms or 2m");
     let number: f64 = text[..split].parse().map_err(|_| wrong())?;
     let seconds = match &text[split..] {
         "us" => number / 1e6,

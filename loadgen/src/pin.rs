@@ -1,18 +1,13 @@
 //! CPU lists, and threads bound to them.
 
-use crate::quoted::quoted;
 use std::io;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// Parses `1`, `1,3-5`. Every CPU must be one this process may run on.
+/// Parses `1`, `1,3-5`.
 pub fn cpu_list(text: &str) -> Result<CpuList, String> {
-    let wrong = |part: &str| {
-        format!(
-            "{part} is not a CPU or a range of CPUs (write 1 or 1,3-5)",
-            part = quoted(&part)
-        )
-    };
+    let wrong =
+        |part: &str| format!("\"{part}\" is not a CPU or a range of CPUs (write 1 or 1,3-5)");
     let mut cpus = Vec::new();
     for part in text.split(',') {
         let (low, high) = part.split_once('-').unwrap_or((part, part));
@@ -41,6 +36,20 @@ impl CpuList {
     /// The CPU for the `index`th thread, going round.
     pub fn cpu(&self, index: usize) -> usize {
         self.0[index % self.0.len()]
+    }
+
+    /// Whether this process may run on all of them; `option` is where they were given.
+    pub fn check(&self, option: &str) -> Result<(), String> {
+        let allowed = sched_getaffinity(None)
+            .map_err(|error| format!("cannot find out which CPUs there are: {error}"))?;
+        let Some(wrong) = self.0.iter().find(|cpu| !allowed.is_set(**cpu)) else {
+            return Ok(());
+        };
+        let all = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu));
+        let allowed = CpuList(all.collect());
+        Err(format!(
+            "{option}: this process may not run on CPU {wrong}, only on {allowed}"
+        ))
     }
 
     /// These and the CPUs of `other`.
@@ -125,6 +134,17 @@ mod tests {
         }
         let list = cpu_list("2,4").unwrap();
         assert_eq!([list.cpu(0), list.cpu(1), list.cpu(2)], [2, 4, 2]);
+    }
+
+    #[test]
+    fn cpus_that_are_not_there_are_named() {
+        let own = first_available().unwrap();
+        assert_eq!(CpuList(vec![own]).check("--pin"), Ok(()));
+        let text = CpuList(vec![own, CpuSet::MAX_CPU - 1]).check("--pin");
+        assert!(
+            text.unwrap_err()
+                .starts_with("--pin: this process may not run on CPU 1023")
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod fake;
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -361,14 +362,57 @@ fn clear_errors_before_any_work() {
 }
 
 #[test]
-fn compare_reports_servers_that_do_not_start() {
-    let output = loadgen(
-        "compare --ours /nonexistent --theirs /nonexistent --plans pub16 --rounds 1 --scale 0.01",
-    );
-    assert_eq!(output.status.code(), Some(1));
-    assert!(
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .contains("cannot start")
-    );
+fn what_no_run_could_be_made_with_is_found_before_the_first() {
+    let folder = std::env::temp_dir().join(format!("loadgen-check-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let page = folder.join("page.html");
+    let fails = folder.join("fails");
+    std::fs::write(&fails, "#!/bin/sh\necho no such option >&2\nexit 1\n").unwrap();
+    std::fs::set_permissions(&fails, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let fails = fails.display();
+    let cases = [
+        (
+            "--ours /nonexistent --theirs sh".into(),
+            "--ours /nonexistent: No such file",
+        ),
+        (
+            "--ours sh --theirs /nonexistent".into(),
+            "--theirs /nonexistent: No such file",
+        ),
+        (
+            "--ours sh --theirs no-such-server".into(),
+            "--theirs no-such-server: no such program",
+        ),
+        (
+            "--ours /etc/passwd --theirs sh".into(),
+            "--ours /etc/passwd: this file may not be executed",
+        ),
+        (format!("--ours {fails} --theirs sh"), "no such option"),
+        (format!("--ours {fails} --theirs sh"), "ours cannot be had"),
+        (
+            "--ours sh --theirs sh --pin 1000".into(),
+            "may not run on CPU 1000",
+        ),
+    ];
+    for (arguments, expected) in &cases {
+        let compare = format!(
+            "compare {arguments} --plans pub16 --report {}",
+            page.display()
+        );
+        // The attacks take the same options.
+        for command in [compare, format!("crowds {arguments} --only echo")] {
+            let output = loadgen(&command);
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert!(
+                output.status.code() == Some(2) && stderr.contains(expected),
+                "{command}: {stderr}"
+            );
+            assert!(output.stdout.is_empty() && !page.exists(), "{command}");
+        }
+    }
+    let output = loadgen("compare --ours sh --theirs sh --ours-config /nonexistent");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr.contains("--ours-config /nonexistent: "), "{stderr}");
+    std::fs::remove_dir_all(folder).unwrap();
 }

@@ -91,6 +91,42 @@ fn a_tls_connection_that_closes_in_mid_run_fails_the_run() {
 }
 
 #[test]
+fn every_certificate_that_is_refused_leads_to_the_option_that_takes_it() {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, SanType, date_time_ymd};
+    type Change = fn(&mut CertificateParams);
+    let cases: [(&str, Change); 5] = [
+        ("self-signed", |_| {}),
+        // What `openssl req -x509` makes.
+        ("CA:TRUE", |wanted| {
+            wanted.is_ca = IsCa::Ca(BasicConstraints::Unconstrained)
+        }),
+        ("has expired", |wanted| {
+            wanted.not_after = date_time_ymd(2020, 1, 1)
+        }),
+        ("not valid yet", |wanted| {
+            wanted.not_before = date_time_ymd(2200, 1, 1)
+        }),
+        ("is for other.example", |wanted| {
+            wanted.subject_alt_names = vec![SanType::DnsName("other.example".try_into().unwrap())];
+        }),
+    ];
+    for (reason, change) in cases {
+        let fake = Fake::start(Fault::None);
+        let fronted = front::start_with(Front::Tls, fake.address, change);
+        let plan = format!("pub --count 10 --tls --server {}", fronted.address);
+        fails(&plan, "--tls-insecure");
+        // Trusted or not: what else is wrong with it is told, and the way on.
+        let trust = match reason {
+            "self-signed" => String::new(),
+            _ => format!("--tls-ca {}", fronted.ca.display()),
+        };
+        fails(&format!("{plan} {trust}"), reason);
+        fails(&format!("{plan} {trust}"), "--tls-insecure");
+        succeeds(&format!("{plan} --tls-insecure"));
+    }
+}
+
+#[test]
 fn what_tls_refuses_is_one_clear_line() {
     let fake = Fake::start(Fault::None);
     let tls = front::start(Front::Tls, fake.address);
@@ -109,7 +145,7 @@ fn what_tls_refuses_is_one_clear_line() {
                 other.ca.display(),
                 tls.address
             ),
-            "invalid peer certificate",
+            "self-signed",
         ),
         (
             format!(
@@ -117,7 +153,7 @@ fn what_tls_refuses_is_one_clear_line() {
                 tls.ca.display(),
                 tls.address.port()
             ),
-            "certificate",
+            "is for 127.0.0.1, not for --server",
         ),
         (
             format!("pub --tls --tls-insecure --server {}", fake.address),

@@ -159,11 +159,19 @@ impl Reloader {
     fn end_unpinned(&self) {
         let pins = Arc::new(Pins::of(&self.options));
         info!("Reloaded: {} pinned_certs", pins.clients.len());
-        let ended = self.cores.ask_all(move |core, _| {
-            let accepts = |kind, tls: Option<&TlsFacts>| pins.accept(kind, tls);
-            core.shard_mut().close_unacceptable(accepts)
-        });
-        let ended: usize = ended.iter().sum();
+        let mut ended = 0;
+        loop {
+            let pins = Arc::clone(&pins);
+            let some = self.cores.ask_all(move |core, _| {
+                let accepts = |kind, tls: Option<&TlsFacts>| pins.accept(kind, tls);
+                core.shard_mut().close_unacceptable(accepts)
+            });
+            let some: usize = some.iter().take(self.cores.count()).sum();
+            ended += some;
+            if some == 0 {
+                break;
+            }
+        }
         if ended > 0 {
             info!("Disconnect {ended} clients due to pinned certs reload");
         }
@@ -191,18 +199,19 @@ impl Reloader {
     /// Closes `surplus` connections, of one account or any; one core after the
     /// other, so that together they close no more.
     fn close_some(&self, account: Option<AccountId>, surplus: usize) -> usize {
-        let mut left = surplus;
-        for core in 0..self.cores.count() {
-            if left == 0 {
-                break;
-            }
+        let (mut left, mut core) = (surplus, 0);
+        while left > 0 && core < self.cores.count() {
             let answers = self
                 .cores
                 .ask_all(move |asked, _| match asked.id().index() == core {
                     true => asked.shard_mut().close_surplus(account, left),
                     false => 0,
                 });
-            left -= answers.iter().take(self.cores.count()).sum::<usize>();
+            let closed: usize = answers.iter().take(self.cores.count()).sum();
+            left -= closed;
+            if closed == 0 {
+                core += 1;
+            }
         }
         surplus - left
     }

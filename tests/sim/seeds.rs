@@ -10,8 +10,9 @@ use crate::world::{Outcome, World};
 /// Seeds that every run of the tests tries: the first ones,
 const FIXED: u64 = 200;
 
-/// and those that found something: the first a crash in a reload, the others
-/// mistakes of the checkers themselves.
+/// and those that found something: the first a crash in a reload, `…_866` a crash
+/// in a fan-out that was wide by its length alone, the others mistakes of the
+/// simulation itself.
 const FOUND: &[u64] = &[
     1_795_648_597_000_071,
     1_795_648_597_000_686,
@@ -24,6 +25,10 @@ const FOUND: &[u64] = &[
     1_795_649_124_001_742,
     1_795_649_124_001_952,
     1_795_652_245_000_258,
+    1_795_904_949_000_020,
+    1_795_905_371_000_866,
+    1_795_907_241_000_174,
+    1_795_907_241_001_570,
 ];
 
 /// Runs one seed; what was wrong, if something was.

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use crate::compare::config::Features;
+use crate::compare::needs;
 use crate::pin::{self, CpuList};
 
 /// Options of `compare`.
 #[derive(Debug, clap::Args)]
 pub struct CompareArgs {
-    /// Our server's binary; started with -a 127.0.0.1 -p PORT.
+    /// Our server's binary, a path or a name in PATH; started with -a 127.0.0.1 -p PORT.
     #[arg(long)]
     pub ours: PathBuf,
     /// The other server's binary (nats-server); started alike.
@@ -68,9 +69,25 @@ pub struct CompareArgs {
     /// Write everything as one HTML page too.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// No line per run on stderr.
+    /// Neither a line per run nor the progress on stderr.
     #[arg(long)]
     pub quiet: bool,
+}
+
+impl CompareArgs {
+    /// Rejects what no run could be made with, before the first one.
+    pub fn check(&self) -> Result<(), String> {
+        if !(0.001..=100.0).contains(&self.scale) {
+            return Err("--scale must be between 0.001 and 100".into());
+        }
+        if self.threads == Some(0) {
+            return Err("--threads must be at least 1".into());
+        }
+        self.server_cores.check("--server-cores")?;
+        self.pin.check("--pin")?;
+        needs::readable("--ours-config", self.ours_config.as_deref())?;
+        needs::readable("--theirs-config", self.theirs_config.as_deref())
+    }
 }
 
 fn login(text: &str) -> Result<(String, String), String> {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::compare::table;
-use crate::report::Report;
+use crate::report::{Report, Standing};
 
 /// Result for one plan.
 #[derive(Serialize)]
@@ -32,6 +32,13 @@ impl Comparison {
         println!();
     }
 
+    /// How many runs the load generator was the limit of, and of how many.
+    fn limited(&self) -> (usize, usize) {
+        let runs = self.rounds.iter().flat_map(|(ours, theirs)| [ours, theirs]);
+        let limited = runs.filter(|report| report.loadgen_limited).count();
+        (limited, self.rounds.len() * 2)
+    }
+
     /// In how many runs the load generator was the limit, and why.
     pub fn limits_seen(&self, labels: [&str; 2]) -> Vec<String> {
         let ours: Vec<&Report> = self.rounds.iter().map(|round| &round.0).collect();
@@ -52,5 +59,67 @@ impl Comparison {
             .zip([ours, theirs])
             .filter_map(seen)
             .collect()
+    }
+}
+
+/// What can be said of all of them, and the words for it.
+pub fn verdict(comparisons: &[Comparison]) -> (Standing, String) {
+    let failures: usize = comparisons.iter().map(|one| one.failures.len()).sum();
+    if failures > 0 {
+        let plural = if failures == 1 { "" } else { "s" };
+        let text = format!("Messages were lost or runs failed: {failures} failure{plural}.");
+        return (Standing::Bad, text);
+    }
+    let clean = "No run lost anything or failed";
+    let limited = comparisons.iter().filter(|one| one.limited().0 > 0);
+    let names: Vec<&str> = limited.map(|one| one.plan).collect();
+    if names.is_empty() {
+        return (Standing::Good, format!("{clean}."));
+    }
+    let (count, all) = comparisons
+        .iter()
+        .map(Comparison::limited)
+        .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let names = names.join(", ");
+    let text = format!(
+        "{clean}, but in {count} of {all} runs loadgen was the limit, not the server ({names})."
+    );
+    (Standing::Limited, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples;
+
+    fn comparison(plan: &'static str, busy: f64) -> Comparison {
+        Comparison {
+            plan,
+            title: "t",
+            lines: Vec::new(),
+            rounds: vec![(samples::run(busy), samples::run(0.5))],
+            failures: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn runs_that_loadgen_was_the_limit_of_are_named() {
+        let good = comparison("a", 0.5);
+        let (standing, text) = verdict(std::slice::from_ref(&good));
+        assert_eq!(
+            (standing, text.as_str()),
+            (Standing::Good, "No run lost anything or failed.")
+        );
+        let mut all = [good, comparison("b", 0.99)];
+        let (standing, text) = verdict(&all);
+        assert!(
+            standing == Standing::Limited
+                && text.contains("in 1 of 4 runs")
+                && text.contains("(b)"),
+            "{text}"
+        );
+        assert!(all[1].limits_seen(["ours", "theirs"])[0].contains("1 of 1 runs of ours"));
+        all[0].failures.push("x".into());
+        assert_eq!(verdict(&all).0, Standing::Bad);
     }
 }

@@ -4,6 +4,7 @@
 pub mod args;
 mod comparison;
 pub mod config;
+pub mod needs;
 mod neighbour;
 mod page;
 mod reload;
@@ -12,11 +13,11 @@ pub mod server;
 pub mod stage;
 pub mod table;
 
-use std::path::PathBuf;
-
 use crate::limits;
 use crate::plans;
-use crate::report::{Report, grouped};
+use crate::progress::Runs;
+use crate::report::numbers::grouped;
+use crate::report::{Report, Standing};
 use args::CompareArgs;
 use comparison::Comparison;
 use config::{Setting, Wishes};
@@ -42,9 +43,7 @@ impl Bench<'_> {
 
 /// Runs the comparison and prints it; false when a run lost messages or failed.
 pub fn run(args: &CompareArgs) -> Result<bool, String> {
-    if !(0.001..=100.0).contains(&args.scale) {
-        return Err("--scale must be between 0.001 and 100".into());
-    }
+    args.check()?;
     let rows = rows::select(&args.plans)?;
     if let Some(path) = &args.report {
         crate::report::page::check(path)?;
@@ -54,6 +53,11 @@ pub fn run(args: &CompareArgs) -> Result<bool, String> {
             "the reload plans have users of their own; name other plans with --features".into(),
         );
     }
+    let bench = Bench {
+        args,
+        sides: sides(args)?,
+        stage: Stage::new()?,
+    };
     // Before the servers are started, because they inherit the limit.
     limits::ensure_descriptors(
         rows.iter()
@@ -61,42 +65,34 @@ pub fn run(args: &CompareArgs) -> Result<bool, String> {
             .max()
             .unwrap_or(0),
     )?;
-    let bench = Bench {
-        args,
-        stage: Stage::new()?,
-        sides: sides(args),
-    };
-    let mut comparisons = Vec::new();
-    for row in rows {
-        let comparison = bench.compare_row(row);
-        if !args.json {
-            comparison.show(bench.labels());
-        }
-        comparisons.push(comparison);
-    }
-    let good = comparisons
-        .iter()
-        .all(|comparison| comparison.failures.is_empty());
+    bench.try_servers(&rows)?;
+    let comparisons = bench.compare_rows(&rows);
+    let (standing, verdict) = comparison::verdict(&comparisons);
     if args.json {
         let all = serde_json::json!({
-            "ours": args.ours, "theirs": args.theirs, "rounds": args.rounds, "scale": args.scale, "plans": comparisons,
+            "ours": args.ours, "theirs": args.theirs, "rounds": args.rounds, "scale": args.scale,
+            "standing": standing, "plans": comparisons,
         });
         println!("{all}");
+    } else {
+        println!("{verdict}");
     }
     if let Some(path) = &args.report {
         page::of(args, bench.labels(), &comparisons).write(path)?;
     }
-    Ok(good)
+    Ok(standing != Standing::Bad)
 }
 
 /// The two servers; under --features ours with them and ours without.
-fn sides(args: &CompareArgs) -> [Launch; 2] {
-    let launch = |label, path: &PathBuf, arguments: &str, wishes| Launch {
-        label,
-        path: path.clone(),
-        arguments: arguments.split_whitespace().map(String::from).collect(),
-        cpus: args.server_cores.clone(),
-        wishes,
+fn sides(args: &CompareArgs) -> Result<[Launch; 2], String> {
+    let launch = |label, (option, path), arguments: &str, wishes| {
+        Ok::<_, String>(Launch {
+            label,
+            path: needs::program(option, path)?,
+            arguments: arguments.split_whitespace().map(String::from).collect(),
+            cpus: args.server_cores.clone(),
+            wishes,
+        })
     };
     let ours = Wishes {
         base: args.ours_config.clone(),
@@ -108,20 +104,57 @@ fn sides(args: &CompareArgs) -> [Launch; 2] {
         features: None,
         login: args.theirs_user.clone(),
     };
-    match &args.theirs {
+    let own = ("--ours", args.ours.as_path());
+    Ok(match &args.theirs {
         Some(path) => [
-            launch("ours", &args.ours, &args.ours_args, ours),
-            launch("theirs", path, &args.theirs_args, theirs),
+            launch("ours", own, &args.ours_args, ours)?,
+            launch("theirs", ("--theirs", path), &args.theirs_args, theirs)?,
         ],
         None => [
-            launch("with", &args.ours, &args.ours_args, ours),
-            launch("without", &args.ours, &args.ours_args, theirs),
+            launch("with", own, &args.ours_args, ours)?,
+            launch("without", own, &args.ours_args, theirs)?,
         ],
-    }
+    })
 }
 
 impl Bench<'_> {
-    fn compare_row(&self, row: &'static Row) -> Comparison {
+    /// Starts both servers once with every configuration that the rows need: what is wrong with them, their arguments or
+    /// users shows before the first run, not in the middle of the night.
+    fn try_servers(&self, rows: &[&'static Row]) -> Result<(), String> {
+        let mut tried = Vec::new();
+        for row in rows {
+            if tried.contains(&row.setting) {
+                continue;
+            }
+            tried.push(row.setting);
+            for side in &self.sides {
+                Server::start(side, &self.stage, row.setting).map_err(|text| {
+                    format!("{} cannot be had for {}: {text}", side.label, row.name)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_rows(&self, rows: &[&'static Row]) -> Vec<Comparison> {
+        let (json, rounds) = (self.args.json, self.args.rounds);
+        let all = rows.len() * self.sides.len() * rounds as usize;
+        let mut runs = Runs::new("compare", all, self.args.quiet || json);
+        if !json {
+            println!("{}\n", table::legend(rounds));
+        }
+        let mut comparisons = Vec::with_capacity(rows.len());
+        for row in rows {
+            let comparison = self.compare_row(row, &mut runs);
+            if !json {
+                runs.aside(|| comparison.show(self.labels()));
+            }
+            comparisons.push(comparison);
+        }
+        comparisons
+    }
+
+    fn compare_row(&self, row: &'static Row, runs: &mut Runs) -> Comparison {
         let mut comparison = Comparison {
             plan: row.name,
             title: row.title,
@@ -131,7 +164,9 @@ impl Bench<'_> {
         };
         for round in 0..self.args.rounds {
             let mut once = |side: usize| {
-                self.run_once(row, &self.sides[side], round, &mut comparison.failures)
+                let (report, failures) = self.run_once(row, &self.sides[side], round, runs);
+                comparison.failures.extend(failures);
+                report
             };
             let (ours, theirs) = if round % 2 == 0 {
                 let first = once(0);
@@ -146,57 +181,57 @@ impl Bench<'_> {
         comparison
     }
 
-    /// One fresh server, one run; a report even when the run was not clean, which is noted in `failures`.
+    /// One fresh server, one run, and what went wrong; there is a report even when the run was not clean.
     fn run_once(
         &self,
         row: &Row,
         launch: &Launch,
         round: u32,
-        failures: &mut Vec<String>,
-    ) -> Option<Report> {
+        runs: &mut Runs,
+    ) -> (Option<Report>, Vec<String>) {
         let label = format!("{} round {} {}", row.name, round + 1, launch.label);
-        let mut fail = |text: String| {
-            if !self.args.quiet {
-                eprintln!("{label}: {text}");
-            }
-            failures.push(format!("{label}: {text}"));
+        runs.begin(&label);
+        let (report, failures) = match Server::start(launch, &self.stage, row.setting) {
+            Ok(server) => self.load_and_stop(row, server),
+            Err(text) => (None, vec![text]),
         };
-        let mut server = match Server::start(launch, &self.stage, row.setting) {
-            Ok(server) => server,
-            Err(text) => {
-                fail(text);
-                return None;
-            }
-        };
+        let failures: Vec<String> = failures
+            .into_iter()
+            .map(|text| format!("{label}: {text}"))
+            .collect();
+        if !self.args.quiet {
+            runs.aside(|| {
+                failures.iter().for_each(|text| eprintln!("{text}"));
+                let done = report.as_ref().map(summary);
+                done.iter().for_each(|text| eprintln!("{label} {text}"));
+            });
+        }
+        (report, failures)
+    }
+
+    fn load_and_stop(&self, row: &Row, mut server: Server) -> (Option<Report>, Vec<String>) {
+        let mut failures = Vec::new();
         let result = self.load(row, &server);
         let tail = server.log_tail();
         if !server.stop() {
-            fail(format!("the server ended by itself:\n{tail}"));
+            failures.push(format!("the server ended by itself:\n{tail}"));
         }
-        let report = match result {
-            Ok(report) => report,
-            Err(text) => {
-                fail(text);
-                return None;
+        match result {
+            Ok(report) => {
+                if !report.is_good() {
+                    let lost = report
+                        .verdict
+                        .map_or(report.lost, |verdict| verdict.lost.max(report.lost));
+                    let (surplus, errors) = (report.surplus, report.error_texts.join("; "));
+                    failures.push(format!("lost {lost}, surplus {surplus}, errors: {errors}"));
+                }
+                (Some(report), failures)
             }
-        };
-        if !report.is_good() {
-            let lost = report
-                .verdict
-                .map_or(report.lost, |verdict| verdict.lost.max(report.lost));
-            let (surplus, errors) = (report.surplus, report.error_texts.join("; "));
-            fail(format!("lost {lost}, surplus {surplus}, errors: {errors}"));
+            Err(text) => {
+                failures.push(text);
+                (None, failures)
+            }
         }
-        if !self.args.quiet {
-            let cpu = report.server.cpu_us_per_message;
-            let cpu = cpu.map_or(String::new(), |cpu_us| format!(", {cpu_us:.4} µs/message"));
-            let published = grouped(report.published as f64);
-            eprintln!(
-                "{label} (version {}): {published} published{cpu}",
-                server.version
-            );
-        }
-        Some(report)
     }
 
     fn load(&self, row: &Row, server: &Server) -> Result<Report, String> {
@@ -219,4 +254,20 @@ impl Bench<'_> {
         report.figures.extend(figures?);
         Ok(report)
     }
+}
+
+/// A run in a few words.
+fn summary(report: &Report) -> String {
+    let cpu = report.server.cpu_us_per_message;
+    let cpu = cpu.map_or(String::new(), |cpu_us| format!(", {cpu_us:.4} µs/message"));
+    let limit = match report.loadgen_limited {
+        true => "; loadgen was the limit",
+        false => "",
+    };
+    let published = match report.published {
+        0 => "done".into(),
+        published => format!("{} published", grouped(published as f64)),
+    };
+    let version = &report.parameters.server_version;
+    format!("(version {version}): {published}{cpu}{limit}")
 }

@@ -8,7 +8,6 @@ use crate::args::PlanArgs;
 use crate::compare::config::Setting;
 use crate::parse::Amount;
 use crate::plans::plan::{Plan, PlanCommand};
-use crate::quoted::quoted;
 
 /// One row of the comparison.
 pub struct Row {
@@ -218,10 +217,7 @@ pub fn select(selection: &str) -> Result<Vec<&'static Row>, String> {
         if rows.is_empty() {
             let names: Vec<&str> = every().map(|row| row.name).collect();
             let names = names.join(", ");
-            return Err(format!(
-                "no plan is called {name}; there are {names}",
-                name = quoted(&name)
-            ));
+            return Err(format!("no plan is called \"{name}\"; there are {names}"));
         }
         Ok(rows)
     };

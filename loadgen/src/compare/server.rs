@@ -19,6 +19,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(20);
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Lines of its output shown when it fails.
 const LOG_LINES: usize = 15;
+/// Those of them from its beginning.
+const FIRST_LINES: usize = 4;
 /// How panics of Rust and Go begin.
 const PANICS: [&str; 3] = ["panicked at", "panic: ", "fatal error: "];
 
@@ -43,8 +45,6 @@ pub struct Server {
     log: PathBuf,
     /// How it is reached.
     pub prepared: Prepared,
-    /// What it calls its version.
-    pub version: String,
 }
 
 impl Server {
@@ -79,9 +79,8 @@ impl Server {
             child,
             log,
             prepared,
-            version: String::new(),
         };
-        server.version = server
+        server
             .wait_until_ready()
             .map_err(|text| format!("{name}: {text}\n{}", server.log_tail()))?;
         Ok(server)
@@ -97,7 +96,7 @@ impl Server {
         tail(&fs::read_to_string(&self.log).unwrap_or_default())
     }
 
-    fn wait_until_ready(&mut self) -> Result<String, String> {
+    fn wait_until_ready(&mut self) -> Result<(), String> {
         let target = self.prepared.server.target()?;
         let begin = Instant::now();
         loop {
@@ -105,7 +104,7 @@ impl Server {
                 return Err(format!("ended at once, {status}"));
             }
             match connect::connect_all(&target, "loadgen probe", 1) {
-                Ok((_, info)) => return Ok(info.version),
+                Ok(_) => return Ok(()),
                 Err(text) if begin.elapsed() > START_TIMEOUT => {
                     return Err(format!(
                         "not ready after {} s: {text}",
@@ -146,14 +145,24 @@ impl Drop for Server {
     }
 }
 
-/// The lines that say most: those from a panic on, which a long trace follows, or else the last ones.
+/// The lines that say most: those from a panic on, which a long trace follows, or else the first, which tell why options
+/// are refused before help follows, and the last.
 fn tail(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
+    if lines.len() <= LOG_LINES {
+        return lines.join("\n");
+    }
     let panics = |line: &&str| PANICS.iter().any(|panic| line.contains(panic));
-    let panic = lines.iter().position(panics);
-    let from = panic.unwrap_or(lines.len().saturating_sub(LOG_LINES));
-    let shown: Vec<&str> = lines.into_iter().skip(from).take(LOG_LINES).collect();
-    shown.join("\n")
+    match lines.iter().position(panics) {
+        Some(from) => {
+            let shown = lines.into_iter().skip(from).take(LOG_LINES);
+            shown.collect::<Vec<_>>().join("\n")
+        }
+        None => {
+            let last = &lines[lines.len() - (LOG_LINES - FIRST_LINES - 1)..];
+            [&lines[..FIRST_LINES], &["…"], last].concat().join("\n")
+        }
+    }
 }
 
 fn free_addresses() -> Result<[SocketAddr; 3], String> {
@@ -175,7 +184,8 @@ mod tests {
         let lines = |count: usize| "frame\n".repeat(count);
         let plain = tail(&format!("first\n{}last\n", lines(100)));
         assert_eq!(plain.lines().count(), LOG_LINES);
-        assert!(plain.ends_with("last") && tail("one") == "one" && tail("").is_empty());
+        assert!(plain.starts_with("first\n") && plain.ends_with("last"));
+        assert!(tail("one") == "one" && tail("").is_empty());
         let panicked = tail(&format!("first\nthread panicked at x:\n{}", lines(100)));
         assert!(panicked.starts_with("thread panicked at x"));
         assert_eq!(panicked.lines().count(), LOG_LINES);

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use crate::report::{Report, grouped};
+use crate::plans::plan::Plan;
+use crate::report::Report;
+use crate::report::numbers::{Spread, number};
 
 /// A figure that every report may have.
 struct Common {
@@ -80,49 +82,20 @@ const COMMON: [Common; 11] = [
 ];
 
 fn throughput(report: &Report) -> Option<f64> {
-    let per_second = if report.delivered > 0 {
-        report.delivered_per_second
-    } else {
-        report.published_per_second
-    };
+    let per_second = report.throughput().0;
     // At a fixed rate it says nothing about the server.
     Some(per_second).filter(|per_second| *per_second > 0.0 && report.send_lag.is_none())
 }
 
 fn idle_cpu(report: &Report) -> Option<f64> {
     let cpu_seconds = report.server.cpu_seconds?;
-    (report.published == 0).then_some(cpu_seconds / report.seconds * 100.0)
+    (report.plan == Plan::Idle.name()).then_some(cpu_seconds / report.seconds * 100.0)
 }
 
 fn own_cpu(report: &Report) -> Option<f64> {
     // An open loop spins while it waits for its schedule.
-    (report.published > 0 && report.send_lag.is_none()).then_some(report.own_cpu_ns_per_message)
-}
-
-/// A median with its range.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Spread {
-    /// Median.
-    pub median: f64,
-    /// Least.
-    pub min: f64,
-    /// Greatest.
-    pub max: f64,
-}
-
-impl Spread {
-    /// Of `values`; `None` when there are none.
-    pub fn of(mut values: Vec<f64>) -> Option<Self> {
-        values.sort_by(f64::total_cmp);
-        let (min, max) = (*values.first()?, *values.last()?);
-        let middle = values.len() / 2;
-        let median = if values.len() % 2 == 1 {
-            values[middle]
-        } else {
-            (values[middle - 1] + values[middle]) / 2.0
-        };
-        Some(Spread { median, min, max })
-    }
+    let own_cpu = report.own_cpu_ns_per_message;
+    own_cpu.filter(|_| report.send_lag.is_none())
 }
 
 /// One figure of one plan, for both servers.
@@ -179,46 +152,40 @@ fn line(
     }
 }
 
+/// What the figures are, for a comparison of so many rounds.
+pub fn legend(rounds: u32) -> String {
+    match rounds {
+        1 => "Figures of one round.".into(),
+        rounds => format!(
+            "Medians of {rounds} rounds (least–greatest). Ratios are taken within each round; their median is not the \
+             ratio of the medians."
+        ),
+    }
+}
+
 /// Prints the lines of one plan, under the names of the two sides.
 pub fn print(lines: &[Line], [ours, theirs]: [&str; 2]) {
-    println!(
-        "  {:<48}{ours:>14}{theirs:>14}   ratio {ours}/{theirs} (min–max)",
-        ""
-    );
+    let print = |name: &str, ours: &str, theirs: &str, ratio: &str| {
+        println!("  {name:<38}{ours:<26}{theirs:<26}{ratio}");
+    };
+    print("", ours, theirs, &format!("{ours}/{theirs} by round"));
     for line in lines {
-        let [name, ours, theirs, ratio, range] = cells(line);
-        let range = if range.is_empty() {
-            range
-        } else {
-            format!(" ({range})")
-        };
-        println!("  {name:<48}{ours:>14}{theirs:>14}   {ratio}{range}");
+        let [name, ours, theirs, ratio] = cells(line);
+        print(&name, &ours, &theirs, &ratio);
     }
 }
 
-/// Name, both medians, ratio and its range, as texts.
-pub fn cells(line: &Line) -> [String; 5] {
-    let median = |spread: &Option<Spread>| {
-        spread.map_or("not offered".into(), |spread| number(spread.median))
+/// Name, both figures and their ratio, each with its band, as texts.
+pub fn cells(line: &Line) -> [String; 4] {
+    let figure = |spread: &Option<Spread>| match spread {
+        Some(spread) => spread.text(number),
+        None => "not offered".into(),
     };
-    let (ratio, range) = line.ratio.map_or((String::new(), String::new()), |ratio| {
-        (
-            format!("{:.3}", ratio.median),
-            format!("{:.3}–{:.3}", ratio.min, ratio.max),
-        )
+    let ratio = line.ratio.map_or(String::new(), |ratio| {
+        ratio.text(|value| format!("{value:.3}"))
     });
     let name = format!("{}, {}", line.figure, line.unit);
-    [name, median(&line.ours), median(&line.theirs), ratio, range]
-}
-
-/// About four digits, whatever the size.
-fn number(value: f64) -> String {
-    match value.abs() {
-        size if size >= 1000.0 => grouped(value),
-        size if size >= 10.0 => format!("{value:.1}"),
-        size if size >= 1.0 => format!("{value:.2}"),
-        _ => format!("{value:.4}"),
-    }
+    [name, figure(&line.ours), figure(&line.theirs), ratio]
 }
 
 #[cfg(test)]
@@ -226,31 +193,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spreads() {
-        assert_eq!(
-            Spread::of(vec![3.0, 1.0, 2.0]),
-            Some(Spread {
-                median: 2.0,
-                min: 1.0,
-                max: 3.0
-            })
-        );
-        assert_eq!(
-            Spread::of(vec![4.0, 1.0]),
-            Some(Spread {
-                median: 2.5,
-                min: 1.0,
-                max: 4.0
-            })
-        );
-        assert_eq!(Spread::of(Vec::new()), None);
-    }
-
-    #[test]
-    fn numbers() {
-        assert_eq!(
-            [0.0412, 1.234, 63.24, 3_700_000.0].map(number),
-            ["0.0412", "1.23", "63.2", "3,700,000"]
-        );
+    fn every_figure_has_its_band_and_ratios_are_those_of_the_rounds() {
+        let line = Line {
+            figure: "throughput",
+            unit: "messages/s",
+            ours: Spread::of(vec![2e6, 4e6, 3e6]),
+            theirs: Spread::of(vec![1e6, 1e6, 3e6]),
+            // In the rounds: 2, 4 and 1. The medians would give 3.
+            ratio: Spread::of(vec![2.0, 4.0, 1.0]),
+        };
+        let expected = [
+            "throughput, messages/s",
+            "3.00M (2.00M–4.00M)",
+            "1.00M (1.00M–3.00M)",
+            "2.000 (1.000–4.000)",
+        ];
+        assert_eq!(cells(&line), expected);
+        assert!(legend(3).contains("not the ratio of the medians"));
+        assert!(!legend(1).contains("edian"));
     }
 }

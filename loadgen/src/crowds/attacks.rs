@@ -3,7 +3,6 @@
 use crate::compare::config::Setting;
 use crate::crowds::scene::Scene;
 use crate::crowds::{floods, subscriptions};
-use crate::quoted::quoted;
 
 /// One attack.
 pub struct Attack {
@@ -165,9 +164,8 @@ pub fn select(names: Option<&str>) -> Result<Vec<&'static Attack>, String> {
     let find = |name: &str| {
         let known: Vec<&str> = ATTACKS.iter().map(|attack| attack.name).collect();
         let unknown = format!(
-            "no attack is called {name}; there are {}",
-            known.join(", "),
-            name = quoted(&name)
+            "no attack is called \"{name}\"; there are {}",
+            known.join(", ")
         );
         ATTACKS
             .iter()

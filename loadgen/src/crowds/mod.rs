@@ -17,7 +17,9 @@ mod table;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::compare::config::Wishes;
+use crate::command;
+use crate::compare::config::{Setting, Wishes};
+use crate::compare::needs;
 use crate::compare::server::{Launch, Server};
 use crate::compare::stage::Stage;
 use crate::limits;
@@ -25,6 +27,7 @@ use crate::net::target::ServerArgs;
 use crate::parse;
 use crate::pin::{self, CpuList};
 use crate::procstat::{self, Snapshot};
+use crate::progress::Runs;
 use attacks::{Attack, Cores};
 use bystander::{Bystanders, Waits};
 use scene::{Record, Scene, USER};
@@ -33,7 +36,7 @@ use table::{Outcome, Row};
 /// Options of `crowds`.
 #[derive(Debug, clap::Args)]
 pub struct CrowdsArgs {
-    /// Our server's binary; started with -a 127.0.0.1 -p PORT.
+    /// Our server's binary, a path or a name in PATH; started with -a 127.0.0.1 -p PORT.
     #[arg(long)]
     ours: PathBuf,
     /// The other server's binary (nats-server); started alike. Without it ours is attacked alone.
@@ -66,6 +69,9 @@ pub struct CrowdsArgs {
     /// Write the table as Markdown too.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
+    /// No progress on stderr.
+    #[arg(long)]
+    quiet: bool,
 }
 
 /// Descriptors that the largest attack needs at scale 1.
@@ -84,70 +90,80 @@ pub fn run(args: &CrowdsArgs) -> Result<bool, String> {
         return Err("--scale must be between 0.001 and 10".into());
     }
     let attacks = attacks::select(args.only.as_deref())?;
+    args.server_cores.check("--server-cores")?;
+    args.pin.check("--pin")?;
+    if let Some(path) = &args.markdown {
+        crate::report::page::check(path)?;
+    }
     // Before the servers are started, because they inherit the limit.
     limits::ensure_descriptors(scene::scaled(CONNECTIONS, args.scale))?;
     let stage = Stage::new()?;
+    let sides = sides(args)?;
+    for side in &sides {
+        // What is wrong with a server or its arguments shows before the first attack.
+        Server::start(side, &stage, Setting::Plain)
+            .map_err(|text| format!("{} cannot be had: {text}", side.label))?;
+    }
+    let all = attacks.len() * sides.len() * args.rounds as usize;
+    let mut runs = Runs::new("crowds", all, args.quiet);
     let mut rows = Vec::new();
     for attack in attacks {
-        let row = attack_all(args, &stage, attack);
-        print!("{}", table::text(&row));
+        let row = attack_all(args, &stage, attack, &sides, &mut runs);
+        runs.aside(|| print!("{}", table::text(&row)));
         rows.push(row);
     }
     if let Some(path) = &args.markdown {
-        std::fs::write(path, table::markdown(&rows))
+        let page = format!("`{}`\n\n{}", command::line(), table::markdown(&rows));
+        std::fs::write(path, page)
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
     Ok(rows.iter().all(|row| row.failures.is_empty()))
 }
 
+/// Ours, and the other one if there is one, as they are started where an attack wants nothing else.
+fn sides(args: &CrowdsArgs) -> Result<Vec<Launch>, String> {
+    let ours = ("--ours", &args.ours, &args.ours_args);
+    let theirs = args.theirs.iter();
+    let theirs = theirs.map(|path| ("--theirs", path, &args.theirs_args));
+    let all = table::LABELS
+        .into_iter()
+        .zip(std::iter::once(ours).chain(theirs));
+    all.map(|(label, (option, path, arguments))| {
+        Ok(Launch {
+            label,
+            path: needs::program(option, path)?,
+            arguments: arguments.split_whitespace().map(String::from).collect(),
+            cpus: args.server_cores.clone(),
+            wishes: Wishes::default(),
+        })
+    })
+    .collect()
+}
+
 /// One attack on both servers, in the order A B B A.
-fn attack_all(args: &CrowdsArgs, stage: &Stage, attack: &'static Attack) -> Row {
+fn attack_all(
+    args: &CrowdsArgs,
+    stage: &Stage,
+    attack: &'static Attack,
+    sides: &[Launch],
+    runs: &mut Runs,
+) -> Row {
     let mut row = Row::new(attack.name, attack.title, attack.unit);
-    let sides = usize::from(args.theirs.is_some()) + 1;
     for round in 0..args.rounds {
-        let mut order: Vec<usize> = (0..sides).collect();
+        let mut order: Vec<usize> = (0..sides.len()).collect();
         if round % 2 == 1 {
             order.reverse();
         }
         for side in order {
-            match attack_once(args, stage, attack, side) {
+            let label = sides[side].label;
+            runs.begin(&format!("{} round {} {label}", attack.name, round + 1));
+            match attack_once(args, stage, attack, &sides[side]) {
                 Ok(outcome) => row.sides[side].push(outcome),
-                Err(text) => row
-                    .failures
-                    .push(format!("{}: {text}", table::LABELS[side])),
+                Err(text) => row.failures.push(format!("{label}: {text}")),
             }
         }
     }
     row
-}
-
-fn launch(
-    args: &CrowdsArgs,
-    stage: &Stage,
-    attack: &Attack,
-    side: usize,
-) -> Result<Launch, String> {
-    let (path, arguments) = match (side, &args.theirs) {
-        (1, Some(path)) => (path, &args.theirs_args),
-        _ => (&args.ours, &args.ours_args),
-    };
-    let mut wishes = Wishes::default();
-    if let Some(config) = attack.config {
-        let text = config(args.scale);
-        let has_users = text.contains("users:");
-        wishes.base = Some(stage.write("crowd.conf", &text)?);
-        wishes.login = has_users.then(|| (USER.0.into(), USER.1.into()));
-    }
-    Ok(Launch {
-        label: table::LABELS[side],
-        path: path.clone(),
-        arguments: arguments.split_whitespace().map(String::from).collect(),
-        cpus: match attack.cores {
-            Cores::Own => args.server_cores.clone(),
-            Cores::All => args.server_cores.with(&args.pin),
-        },
-        wishes,
-    })
 }
 
 /// A fresh server, an attack, and what it did.
@@ -155,9 +171,18 @@ fn attack_once(
     args: &CrowdsArgs,
     stage: &Stage,
     attack: &Attack,
-    side: usize,
+    side: &Launch,
 ) -> Result<Outcome, String> {
-    let launch = launch(args, stage, attack, side)?;
+    let mut launch = side.clone();
+    if let Some(config) = attack.config {
+        let text = config(args.scale);
+        let has_users = text.contains("users:");
+        launch.wishes.base = Some(stage.write("crowd.conf", &text)?);
+        launch.wishes.login = has_users.then(|| (USER.0.into(), USER.1.into()));
+    }
+    if let Cores::All = attack.cores {
+        launch.cpus = args.server_cores.with(&args.pin);
+    }
     let mut server = Server::start(&launch, stage, attack.setting)?;
     let result = attack_server(args, attack, &server, launch.cpus.len());
     let tail = server.log_tail();

@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::compare::table::Spread;
-use crate::report::grouped;
+use crate::report::numbers::{Spread, grouped};
 
 /// The two servers.
 pub const LABELS: [&str; 2] = ["ours", "theirs"];
@@ -131,7 +130,14 @@ impl Row {
 
 /// One attack as text.
 pub fn text(row: &Row) -> String {
-    let mut out = format!("{}: {} (progress: {})\n", row.name, row.title, row.unit);
+    let rounds = match row.sides.iter().map(Vec::len).max() {
+        Some(rounds) if rounds > 1 => format!("; medians of {rounds} rounds"),
+        _ => String::new(),
+    };
+    let mut out = format!(
+        "{}: {} (progress: {}{rounds})\n",
+        row.name, row.title, row.unit
+    );
     let _ = write!(out, "  {:<8}", "");
     for column in COLUMNS {
         let _ = write!(out, "{column:>14}");
@@ -214,7 +220,10 @@ mod tests {
         assert_eq!(slow.misses(), ["p99 above 20 ms", "peak memory worse"]);
         let worse = row(outcome(2.0, 1.0), Some(outcome(1.5, 1.0)));
         assert_eq!(worse.misses(), ["p99 worse"]);
-        assert!(text(&worse).contains("missed: p99 worse"));
+        assert!(text(&worse).contains("missed: p99 worse") && !text(&worse).contains("medians"));
+        let mut twice = worse;
+        twice.sides[0].push(outcome(2.0, 1.0));
+        assert!(text(&twice).contains("; medians of 2 rounds)"));
         assert!(row(outcome(2.0, 1.0), None).misses().is_empty());
     }
 

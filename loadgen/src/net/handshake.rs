@@ -9,8 +9,8 @@ use crate::net::layers::Layers;
 use crate::net::scratch::Scratch;
 use crate::net::target::Target;
 use crate::net::tls::{Tls, TlsSettings};
+use crate::net::tls_fault;
 use crate::net::upgrade::{Upgrade, UpgradeSettings};
-use crate::quoted::quoted;
 use crate::wire::encode;
 use crate::wire::info::{self, ServerInfo};
 use crate::wire::scan::LINE_BYTES_MAX;
@@ -142,16 +142,16 @@ impl Handshake {
                 _ => "",
             };
             format!(
-                "{} is not a NATS server: it began with {}{hint}",
+                "{} is not a NATS server: it began with \"{}\"{hint}",
                 self.address,
-                quoted(&String::from_utf8_lossy(&line[..line.len().min(100)]))
+                line[..line.len().min(100)].escape_ascii()
             )
         })
     }
 
     fn start_tls(&mut self, settings: &TlsSettings) -> Result<(), String> {
         let mut out = Vec::new();
-        let tls = Tls::start(settings, &mut out).map_err(|error| format!("TLS: {error}"))?;
+        let tls = Tls::start(settings, &mut out).map_err(|error| tls_fault::in_words(&error))?;
         self.write(&out)?;
         self.layers = Some(Box::new(Layers::new(Some(tls), None)));
         let handshaking = |layers: &Option<Box<Layers>>| {
@@ -271,7 +271,7 @@ impl Handshake {
             }
             Ok(_) => self.write(&out),
             Err(error) if error.kind() == ErrorKind::InvalidData => {
-                Err(format!("{address}: {error}{}", hint(&error.to_string())))
+                Err(format!("{address}: {error}"))
             }
             Err(error) => Err(format!("no {waiting_for} from {address}: {error}")),
         }
@@ -280,17 +280,4 @@ impl Handshake {
 
 thread_local! {
     static READ: std::cell::RefCell<Scratch> = std::cell::RefCell::new(Scratch::default());
-}
-
-/// What to do about a TLS error.
-fn hint(text: &str) -> &'static str {
-    if text.contains("UnknownIssuer") {
-        "; trust its issuer with --tls-ca FILE, or anyone with --tls-insecure"
-    } else if text.contains("CertificateRequired") {
-        "; give --tls-cert and --tls-key"
-    } else if text.contains("InvalidContentType") {
-        "; it does not speak TLS here"
-    } else {
-        ""
-    }
 }

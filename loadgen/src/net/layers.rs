@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use crate::net::frames::Frames;
 use crate::net::scratch::{RECEIVE_BYTES, Scratch};
 use crate::net::tls::Tls;
+use crate::net::tls_fault;
 
 /// The layers of one connection.
 pub struct Layers {
@@ -73,7 +74,7 @@ impl Layers {
         };
         let used = tls
             .receive(bytes, opened, out)
-            .map_err(|error| format!("TLS: {error}"))?;
+            .map_err(|error| tls_fault::in_words(&error))?;
         self.waiting.extend_from_slice(&bytes[used..]);
         if let Some(frames) = &mut self.frames {
             let mut answers = Vec::new();
@@ -107,7 +108,7 @@ impl Layers {
         match &mut self.tls {
             Some(tls) => tls
                 .seal(bytes, &mut self.waiting, out)
-                .map_err(|error| format!("TLS: {error}")),
+                .map_err(|error| tls_fault::in_words(&error)),
             None => {
                 out.extend_from_slice(bytes);
                 Ok(())

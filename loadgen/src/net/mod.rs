@@ -9,4 +9,5 @@ pub mod nkey;
 pub mod scratch;
 pub mod target;
 pub mod tls;
+mod tls_fault;
 pub mod upgrade;

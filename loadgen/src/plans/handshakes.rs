@@ -15,14 +15,19 @@ use crate::engine::tally::Tally;
 use crate::net::handshake::Handshake;
 use crate::net::target::Target;
 use crate::parse::Amount;
-use crate::plans::measure::{ServerWatch, named_curve};
+use crate::plans::measure::ServerWatch;
 use crate::plans::setup::Opener;
+use crate::progress::Progress;
+use crate::report::figures::Curve;
 use crate::report::measured::Measured;
 
 /// Most handshakes under way at once.
 pub const THREADS: usize = 64;
 /// Handshakes per second if nothing else is asked for.
 const RATE: f64 = 1000.0;
+
+/// Time between two looks at how far they are, where somebody watches.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Runs the plan.
 pub fn measure(
@@ -33,11 +38,13 @@ pub fn measure(
     // One beforehand: what is refused is told at once, and the version is known.
     drop(opener.open("handshake", 1, 0)?);
     if let Some(Amount::Time(time)) = args.warmup {
-        run_phase(args, &opener.target, Amount::Time(time))?;
+        let mut unseen = Progress::silent();
+        run_phase(args, &opener.target, Amount::Time(time), &mut unseen)?;
     }
     let before = server.snapshot();
     let start_ns = now_ns();
-    let tallies = run_phase(args, &opener.target, args.amount())?;
+    let mut progress = Progress::new("handshakes", args.amount(), args.quiet || args.json);
+    let tallies = run_phase(args, &opener.target, args.amount(), &mut progress)?;
     let whole_ns = (now_ns() - start_ns).max(1) as f64;
     let after = server.snapshot();
     let mut total = Tally::new();
@@ -58,15 +65,18 @@ pub fn measure(
         server_busy: server_spent
             .map(|spent| spent.cpu_ns as f64 / whole_ns / server.cpus.max(1) as f64),
         series: Vec::new(),
-        curves: named_curve("handshake", &total.latency)
-            .into_iter()
-            .collect(),
+        curves: Curve::of("handshake", &total.latency).into_iter().collect(),
         figures: Vec::new(),
         total,
     })
 }
 
-fn run_phase(args: &PlanArgs, target: &Target, amount: Amount) -> Result<Vec<Tally>, String> {
+fn run_phase(
+    args: &PlanArgs,
+    target: &Target,
+    amount: Amount,
+    progress: &mut Progress,
+) -> Result<Vec<Tally>, String> {
     let start_ns = now_ns();
     let pace = Pace::new(start_ns, args.rate.unwrap_or(RATE), 0, 1);
     let count = match amount {
@@ -88,6 +98,11 @@ fn run_phase(args: &PlanArgs, target: &Target, amount: Amount) -> Result<Vec<Tal
                 })
             })
             .collect();
+        while progress.is_visible() && !threads.iter().all(|thread| thread.is_finished()) {
+            progress.update(next.load(Relaxed).min(count), 0);
+            std::thread::sleep(LOOK);
+        }
+        progress.finish();
         threads
             .into_iter()
             .map(|thread| thread.join().expect("these threads do not panic"))

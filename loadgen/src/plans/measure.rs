@@ -5,7 +5,7 @@ use crate::engine::phase::Phase;
 use crate::engine::tally::Tally;
 use crate::procstat::{self, Snapshot};
 use crate::progress::Progress;
-use crate::report::figures::{Curve, Sample, curve};
+use crate::report::figures::{Curve, Sample};
 use crate::report::measured::Measured;
 
 /// Samples of a run beyond which every second one is dropped.
@@ -50,13 +50,6 @@ impl Series {
         });
         self.next_ns = now_ns + self.step_ns;
     }
-}
-
-/// The curve of a histogram under a name; none if it is empty.
-pub fn named_curve(name: &str, histogram: &hdrhistogram::Histogram<u64>) -> Option<Curve> {
-    let points = curve(histogram);
-    let name = name.into();
-    (!points.is_empty()).then_some(Curve { name, points })
 }
 
 /// Runs one phase and takes its numbers.
@@ -112,7 +105,7 @@ pub fn measure(
     );
     Ok(Measured {
         series: series.samples,
-        curves: named_curve("latency", &total.latency).into_iter().collect(),
+        curves: Curve::of("latency", &total.latency).into_iter().collect(),
         figures: Vec::new(),
         total,
         seconds,

@@ -7,12 +7,12 @@ use crate::engine::phase::Phase;
 use crate::engine::tally::{Tally, new_histogram};
 use crate::engine::worker::{Link, Role};
 use crate::monitor::Poller;
-use crate::plans::measure::{ServerWatch, measure, named_curve};
+use crate::plans::measure::{ServerWatch, measure};
 use crate::plans::setup::{Opener, Setup};
 use crate::plans::{judge, reqrep};
 use crate::procstat::Spent;
 use crate::progress::Progress;
-use crate::report::figures::Figure;
+use crate::report::figures::{Curve, Figure, Latency};
 use crate::report::measured::Measured;
 
 /// Requests per second if nothing else is asked for.
@@ -95,7 +95,7 @@ pub fn measure_phases(
     });
     measured.curves = [("quiet", &quiet), ("polled", &polled)]
         .iter()
-        .filter_map(|(name, histogram)| named_curve(name, histogram))
+        .filter_map(|(name, histogram)| Curve::of(name, histogram))
         .collect();
     measured.server_spent = measured.server_spent.map(|_| spent[0] + spent[1]);
     measured.series = Vec::new();
@@ -105,21 +105,23 @@ pub fn measure_phases(
     Ok(measured)
 }
 
+/// Where a side measured nothing there is nothing to compare.
 fn figures(
     quiet: &hdrhistogram::Histogram<u64>,
     polled: &hdrhistogram::Histogram<u64>,
 ) -> Vec<Figure> {
-    let p99_us =
-        |histogram: &hdrhistogram::Histogram<u64>| histogram.value_at_quantile(0.99) as f64 / 1e3;
-    let (quiet, polled) = (p99_us(quiet), p99_us(polled));
+    let Some((quiet, polled)) = Latency::of(quiet).zip(Latency::of(polled)) else {
+        return Vec::new();
+    };
     let figure = |name, unit, value| Figure {
         name,
         unit,
         value: Some(value),
     };
+    let (quiet, polled) = (quiet.p99_us, polled.p99_us);
     vec![
         figure("p99 quiet", "µs", quiet),
         figure("p99 polled", "µs", polled),
-        figure("p99 polled by quiet", "×", polled / quiet.max(0.001)),
+        figure("p99 polled by quiet", "×", polled / quiet),
     ]
 }

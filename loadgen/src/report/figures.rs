@@ -34,11 +34,8 @@ pub struct Point {
 /// Points of a percentile curve per halving of the remaining share.
 const POINTS_PER_HALVING: u32 = 4;
 
-/// The percentile curve of a histogram, dense towards 1.
-pub fn curve(histogram: &Histogram<u64>) -> Vec<Point> {
-    if histogram.is_empty() {
-        return Vec::new();
-    }
+/// Points of a histogram that is not empty, dense towards 1.
+fn points(histogram: &Histogram<u64>) -> Vec<Point> {
     let halvings = 64 - histogram.len().leading_zeros();
     (0..=halvings * POINTS_PER_HALVING)
         .map(|step| {
@@ -56,8 +53,21 @@ pub fn curve(histogram: &Histogram<u64>) -> Vec<Point> {
 pub struct Curve {
     /// What was measured.
     pub name: String,
+    /// Its percentiles.
+    pub latency: Latency,
     /// From the median's left to the slowest.
     pub points: Vec<Point>,
+}
+
+impl Curve {
+    /// Of a histogram of nanoseconds; `None` when it is empty.
+    pub fn of(name: &str, histogram: &Histogram<u64>) -> Option<Self> {
+        Some(Curve {
+            name: name.into(),
+            latency: Latency::of(histogram)?,
+            points: points(histogram),
+        })
+    }
 }
 
 /// Counts at one moment of a run.
@@ -69,6 +79,25 @@ pub struct Sample {
     pub published: u64,
     /// Deliveries received until then.
     pub received: u64,
+}
+
+/// A count of samples.
+pub type Count = fn(&Sample) -> u64;
+
+/// Less between two samples is too short to tell a rate.
+const INTERVAL_S_MIN: f64 = 5e-3;
+
+/// A count over time as rates: seconds, and how many per second until then.
+pub fn rates(series: &[Sample], count: Count) -> Vec<[f64; 2]> {
+    let is_apart = |pair: &&[Sample]| pair[1].seconds - pair[0].seconds > INTERVAL_S_MIN;
+    let rate = |pair: &[Sample]| {
+        let messages = count(&pair[1]).saturating_sub(count(&pair[0]));
+        [
+            pair[1].seconds,
+            messages as f64 / (pair[1].seconds - pair[0].seconds),
+        ]
+    };
+    series.windows(2).filter(is_apart).map(rate).collect()
 }
 
 /// A figure that only some plans have.

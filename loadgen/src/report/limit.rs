@@ -57,7 +57,7 @@ pub fn limit(measured: &Measured, open_loop: bool) -> (bool, String) {
         None => (
             true,
             format!(
-                "loadgen used {:.0} % of its CPU; give --server-pid to know about the server",
+                "loadgen used {:.0} % of its CPU and may have been the limit; give --server-pid to know about the server",
                 percent(ours)
             ),
         ),

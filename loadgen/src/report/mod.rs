@@ -3,7 +3,10 @@
 pub mod figures;
 mod limit;
 pub mod measured;
+pub mod numbers;
 pub mod page;
+#[cfg(test)]
+pub mod samples;
 mod text;
 
 use serde::Serialize;
@@ -12,9 +15,8 @@ use crate::args::PlanArgs;
 use crate::parse::Amount;
 use crate::procstat::{Memory, Spent};
 use crate::verify::Verdict;
-use figures::{Curve, Figure, Latency, Sample};
+use figures::{Count, Curve, Figure, Latency, Sample};
 use measured::Measured;
-pub use text::grouped;
 
 /// What was asked for.
 #[derive(Debug, Clone, Serialize)]
@@ -36,6 +38,16 @@ pub struct Parameters {
 }
 
 impl Parameters {
+    /// The load, for titles.
+    fn load(&self) -> String {
+        let rate = self.rate.map(|rate| format!(" at {rate}/s"));
+        let payload = match self.size.bytes().all(|byte| byte.is_ascii_digit()) {
+            true => format!("{} B", self.size),
+            false => self.size.clone(),
+        };
+        format!("{payload}{}", rate.unwrap_or_default())
+    }
+
     /// Names and values, for people.
     pub fn facts(&self) -> Vec<(String, String)> {
         let number =
@@ -119,8 +131,8 @@ pub struct Report {
     pub error_texts: Vec<String>,
     /// CPU time of our worker threads.
     pub own_cpu_seconds: f64,
-    /// … per published and delivered message.
-    pub own_cpu_ns_per_message: f64,
+    /// … per published and delivered message, if there was any.
+    pub own_cpu_ns_per_message: Option<f64>,
     /// The server process.
     pub server: ServerUse,
     /// We, not the server, were the limit.
@@ -135,7 +147,36 @@ pub struct Report {
     pub curves: Vec<Curve>,
 }
 
+/// What can be said of a run, or of many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// All went well.
+    Good,
+    /// Nothing went wrong, but the figures are those of loadgen rather than of the server.
+    Limited,
+    /// Something was lost or failed.
+    Bad,
+}
+
 impl Report {
+    /// What can be said of the run.
+    pub fn standing(&self) -> Standing {
+        match (self.is_good(), self.loadgen_limited) {
+            (false, _) => Standing::Bad,
+            (true, true) => Standing::Limited,
+            (true, false) => Standing::Good,
+        }
+    }
+
+    /// What counts as its throughput: deliveries, or what was published if nothing was to be delivered.
+    pub fn throughput(&self) -> (f64, Count) {
+        match self.delivered > 0 {
+            true => (self.delivered_per_second, |sample| sample.received),
+            false => (self.published_per_second, |sample| sample.published),
+        }
+    }
+
     /// Nothing was lost, nothing came twice, nothing failed.
     pub fn is_good(&self) -> bool {
         self.lost == 0
@@ -214,8 +255,7 @@ pub fn build(facts: Facts<'_>, measured: Measured) -> Report {
         errors: total.errors,
         error_texts: total.error_texts.clone(),
         own_cpu_seconds: total.cpu_ns as f64 / 1e9,
-        own_cpu_ns_per_message: total.cpu_ns as f64
-            / (total.published + total.received).max(1) as f64,
+        own_cpu_ns_per_message: per_message(total.cpu_ns, total.published + total.received),
         server: server_use(&facts, &measured),
         loadgen_limited,
         limit_text,
@@ -225,12 +265,15 @@ pub fn build(facts: Facts<'_>, measured: Measured) -> Report {
     }
 }
 
+/// An amount per message; without messages there is no such figure.
+fn per_message(amount: u64, messages: u64) -> Option<f64> {
+    (messages > 0).then(|| amount as f64 / messages as f64)
+}
+
 fn server_use(facts: &Facts<'_>, measured: &Measured) -> ServerUse {
     let published = measured.total.published;
-    let per_message = |of: fn(Spent) -> f64| {
-        let spent = measured.server_spent.filter(|_| published > 0);
-        spent.map(|spent| of(spent) / published as f64)
-    };
+    let spent_per_message =
+        |of: fn(Spent) -> u64| per_message(of(measured.server_spent?), published);
     let growth = facts
         .resident_after_setup
         .zip(facts.resident_before)
@@ -242,8 +285,8 @@ fn server_use(facts: &Facts<'_>, measured: &Measured) -> ServerUse {
     };
     ServerUse {
         cpu_seconds: measured.server_spent.map(|spent| spent.cpu_ns as f64 / 1e9),
-        cpu_us_per_message: per_message(|spent| spent.cpu_ns as f64 / 1e3),
-        switches_per_message: per_message(|spent| spent.switches as f64),
+        cpu_us_per_message: spent_per_message(|spent| spent.cpu_ns).map(|cpu_ns| cpu_ns / 1e3),
+        switches_per_message: spent_per_message(|spent| spent.switches),
         busy: measured.server_busy,
         memory: facts.memory,
         resident_before_bytes: facts.resident_before,

@@ -6,9 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use crate::machine;
-use crate::report::Report;
-use crate::report::figures::{Curve, Sample};
+use crate::report::figures::{Count, Curve, Sample, rates};
+use crate::report::text::PERCENTILES;
+use crate::report::{Report, Standing};
+use crate::{command, machine};
 
 const TEMPLATE: &str = include_str!("page.html");
 const PLACE: &str = "{{DATA}}";
@@ -21,8 +22,8 @@ pub type Fact = (String, String);
 pub struct Page {
     /// Heading.
     pub title: String,
-    /// Everything was as it should be.
-    pub good: bool,
+    /// Whether everything was as it should be.
+    pub standing: Standing,
     /// … in words.
     pub verdict: String,
     /// What was asked for.
@@ -48,15 +49,30 @@ pub struct Ratio {
     pub max: f64,
 }
 
+/// Texts in columns.
+#[derive(Serialize)]
+pub struct Table {
+    /// Headings.
+    pub columns: Vec<String>,
+    /// Rows.
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// With these headings.
+    pub fn new<'a>(columns: impl IntoIterator<Item = &'a str>, rows: Vec<Vec<String>>) -> Self {
+        let columns = columns.into_iter().map(String::from).collect();
+        Table { columns, rows }
+    }
+}
+
 /// One plan.
 #[derive(Serialize, Default)]
 pub struct Section {
     /// Heading.
     pub title: String,
-    /// Headings of the table.
-    pub columns: Vec<String>,
-    /// Its rows.
-    pub rows: Vec<Vec<String>>,
+    /// Its figures.
+    pub tables: Vec<Table>,
     /// Seconds and messages per second.
     pub throughput: Vec<Line>,
     /// Quantiles and microseconds.
@@ -76,32 +92,45 @@ pub struct Line {
     pub color: usize,
     /// x and y.
     pub points: Vec<[f64; 2]>,
+    /// x, the least and the greatest y, where the points are medians of several runs.
+    pub band: Vec<[f64; 3]>,
 }
 
 impl Page {
     /// The page of a single run.
     pub fn of_run(report: &Report) -> Self {
         let rows = report.rows().into_iter();
+        let rows = rows.map(|(name, text)| vec![name, text]).collect();
+        let mut tables = vec![Table::new(["figure", "value"], rows)];
+        let percentiles = report.percentile_rows();
+        if !percentiles.is_empty() {
+            let columns = std::iter::once("percentiles, µs").chain(PERCENTILES);
+            tables.push(Table::new(columns, percentiles));
+        }
         let mut section = Section {
             title: format!("Plan {}", report.plan),
-            columns: vec!["figure".into(), "value".into()],
-            rows: rows.map(|(name, text)| vec![name, text]).collect(),
+            tables,
             notes: vec![report.limit_line()],
             failures: report.error_texts.clone(),
             ..Section::default()
         };
-        for (color, (name, of)) in COUNTS.iter().enumerate() {
-            section.throughput.extend(rates(name, color, report, *of));
+        for (color, (name, count)) in COUNTS.into_iter().enumerate() {
+            let points = rates(&report.series, count);
+            section.throughput.extend(Line::of(name, color, points));
         }
         for (color, curve) in report.curves.iter().enumerate() {
             section.latency.extend(quantiles(&curve.name, color, curve));
         }
         Page {
-            title: format!("loadgen {}", report.plan),
-            good: report.is_good(),
-            verdict: match report.is_good() {
-                true => "Nothing was lost and nothing failed.".into(),
-                false => "Something was lost or failed.".into(),
+            title: format!("loadgen {}", report.title()),
+            standing: report.standing(),
+            verdict: match report.standing() {
+                Standing::Good => "Nothing was lost and nothing failed.".into(),
+                Standing::Limited => format!(
+                    "Nothing was lost and nothing failed, but the figures say more about loadgen than about the server: {}.",
+                    report.limit_text
+                ),
+                Standing::Bad => "Something was lost or failed.".into(),
             },
             parameters: report.parameters.facts(),
             ratios_title: String::new(),
@@ -120,6 +149,7 @@ impl Page {
         #[derive(Serialize)]
         struct Data<'a> {
             when_ms: u64,
+            command: String,
             machine: Vec<Fact>,
             #[serde(flatten)]
             page: &'a Page,
@@ -128,6 +158,7 @@ impl Page {
             when_ms: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |time| time.as_millis() as u64),
+            command: command::line(),
             machine: machine::facts(),
             page: self,
         };
@@ -137,35 +168,23 @@ impl Page {
     }
 }
 
-/// A count of samples, with its name.
-type Count = (&'static str, fn(&Sample) -> u64);
-
-/// What is counted over time.
-pub const COUNTS: [Count; 2] = [
-    ("published", |sample| sample.published),
-    ("delivered", |sample| sample.received),
+/// What is counted over time, with its name.
+const COUNTS: [(&str, Count); 2] = [
+    ("published", |sample: &Sample| sample.published),
+    ("delivered", |sample: &Sample| sample.received),
 ];
 
-/// A count over time as rates; none where nothing was counted.
-pub fn rates(name: &str, color: usize, report: &Report, count: fn(&Sample) -> u64) -> Option<Line> {
-    let rate = |pair: &[Sample]| {
-        let seconds = (pair[1].seconds - pair[0].seconds).max(1e-9);
-        let messages = count(&pair[1]).saturating_sub(count(&pair[0]));
-        [pair[1].seconds, messages as f64 / seconds]
-    };
-    let is_apart = |pair: &&[Sample]| pair[1].seconds - pair[0].seconds > 1e-3;
-    let points: Vec<_> = report
-        .series
-        .windows(2)
-        .filter(is_apart)
-        .map(rate)
-        .collect();
-    let counted = report.series.last().map_or(0, count);
-    (counted > 0 && points.len() > 1).then(|| Line {
-        name: name.into(),
-        color,
-        points,
-    })
+impl Line {
+    /// A line without a band; none where there is nothing to draw.
+    pub fn of(name: &str, color: usize, points: Vec<[f64; 2]>) -> Option<Self> {
+        let counts = points.len() > 1 && points.iter().any(|[_, y]| *y > 0.0);
+        counts.then(|| Line {
+            name: name.into(),
+            color,
+            points,
+            band: Vec::new(),
+        })
+    }
 }
 
 /// A percentile curve as a line.
@@ -175,11 +194,7 @@ pub fn quantiles(name: &str, color: usize, curve: &Curve) -> Option<Line> {
         .iter()
         .map(|point| [point.quantile, point.latency_us])
         .collect();
-    (points.len() > 1).then(|| Line {
-        name: name.into(),
-        color,
-        points,
-    })
+    Line::of(name, color, points)
 }
 
 /// Whether a report can be written to `path`; asked before any work.
@@ -204,11 +219,12 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::samples;
 
     fn page(title: &str) -> Page {
         Page {
             title: title.into(),
-            good: true,
+            standing: Standing::Good,
             verdict: String::new(),
             parameters: Vec::new(),
             ratios_title: String::new(),
@@ -228,6 +244,23 @@ mod tests {
         let data: serde_json::Value = serde_json::from_str(data).unwrap();
         assert_eq!(data["title"], title);
         assert!(data["when_ms"].as_u64().unwrap() > 1_700_000_000_000);
+        // The test's own command line.
+        assert!(!data["command"].as_str().unwrap().is_empty());
+        assert_eq!(data["standing"], "good");
+    }
+
+    #[test]
+    fn a_run_that_loadgen_was_the_limit_of_is_not_green() {
+        let page = Page::of_run(&samples::run(0.99));
+        assert_eq!(page.standing, Standing::Limited);
+        assert!(
+            page.verdict
+                .contains("more about loadgen than about the server")
+        );
+        assert_eq!(Page::of_run(&samples::run(0.5)).standing, Standing::Good);
+        let mut failed = samples::run(0.99);
+        failed.errors = 1;
+        assert_eq!(Page::of_run(&failed).standing, Standing::Bad);
     }
 
     #[test]

@@ -1,38 +1,28 @@
 //! The result of a run as a table for people.
 
 use crate::report::Report;
-use crate::report::figures::{Figure, Latency};
+use crate::report::figures::{Figure, Latency, rates};
+use crate::report::numbers::{Spread, grouped, number};
 use crate::verify::Verdict;
 
-/// Number with thousands separated.
-pub fn grouped(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+/// Fewer samples make no band.
+const SAMPLES_MIN: usize = 3;
 
 impl std::fmt::Display for Report {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let parameters = &self.parameters;
-        writeln!(
-            out,
-            "plan {} · {} · server {} {} · {}",
-            self.plan,
-            parameters.size,
-            parameters.server,
-            parameters.server_version,
-            parameters.transport
-        )?;
+        writeln!(out, "{}", self.title())?;
         for (name, text) in self.rows() {
             writeln!(out, "  {name:<24}{text}")?;
         }
         writeln!(out, "  {:<24}{}", "limit", self.limit_line())?;
+        let percentiles = self.percentile_rows();
+        if !percentiles.is_empty() {
+            let heading = ["percentiles, µs"].iter().chain(&PERCENTILES);
+            write_columns(out, heading)?;
+        }
+        for row in &percentiles {
+            write_columns(out, row.iter())?;
+        }
         let texts = &mut self.error_texts.iter();
         texts.try_for_each(|text| writeln!(out, "    {text}"))
     }
@@ -42,7 +32,24 @@ fn mebibytes(bytes: f64) -> String {
     format!("{:.1} MiB", bytes / 1_048_576.0)
 }
 
-fn percentiles(latency: &Latency) -> String {
+/// Columns of percentiles.
+pub const PERCENTILES: [&str; 5] = ["p50", "p90", "p99", "p99.9", "max"];
+
+fn write_columns(
+    out: &mut std::fmt::Formatter<'_>,
+    cells: impl Iterator<Item = impl AsRef<str>>,
+) -> std::fmt::Result {
+    for (index, cell) in cells.enumerate() {
+        let cell = cell.as_ref();
+        match index {
+            0 => write!(out, "  {cell:<24}")?,
+            _ => write!(out, "{cell:>10}")?,
+        }
+    }
+    writeln!(out)
+}
+
+fn percentiles(name: &str, latency: &Latency) -> Vec<String> {
     let Latency {
         p50_us,
         p90_us,
@@ -51,12 +58,26 @@ fn percentiles(latency: &Latency) -> String {
         max_us,
         ..
     } = latency;
-    format!(
-        "p50 {p50_us:.1}  p90 {p90_us:.1}  p99 {p99_us:.1}  p99.9 {p99_9_us:.1}  max {max_us:.1}"
-    )
+    let values = [p50_us, p90_us, p99_us, p99_9_us, max_us];
+    let cells = values.map(|value| format!("{value:.1}"));
+    std::iter::once(name.into()).chain(cells).collect()
 }
 
 impl Report {
+    /// What was run against what.
+    pub fn title(&self) -> String {
+        let parameters = &self.parameters;
+        // These have no payloads.
+        let load = match self.plan.as_str() {
+            "idle" | "handshakes" => String::new(),
+            _ => format!(" · {}", parameters.load()),
+        };
+        format!(
+            "{}{load} · server {} {} · {}",
+            self.plan, parameters.server, parameters.server_version, parameters.transport
+        )
+    }
+
     /// Names and values of all figures but the limit.
     pub fn rows(&self) -> Vec<(String, String)> {
         let mut rows = self.traffic_rows();
@@ -78,6 +99,26 @@ impl Report {
         format!("{who}{}", self.limit_text)
     }
 
+    /// Percentiles of everything that was timed, a name before each.
+    pub fn percentile_rows(&self) -> Vec<Vec<String>> {
+        let curves = self.curves.iter();
+        let timed = curves.map(|curve| percentiles(&curve.name, &curve.latency));
+        let lag = self.send_lag.iter();
+        timed
+            .chain(lag.map(|lag| percentiles("send lag", lag)))
+            .collect()
+    }
+
+    /// Rates between samples, which an average over a short run with its beginning and its end does not tell.
+    fn throughput_text(&self) -> Option<String> {
+        let all = rates(&self.series, self.throughput().1);
+        let count = all.len();
+        let spread = Spread::of(all.into_iter().map(|[_, rate]| rate).collect())?;
+        let text = spread.text(number);
+        (count >= SAMPLES_MIN && spread.max > 0.0)
+            .then(|| format!("{text} per second, median and band of {count} samples"))
+    }
+
     fn traffic_rows(&self) -> Vec<(String, String)> {
         let mut rows = Vec::new();
         let mut row = |name: &str, text: String| rows.push((name.into(), text));
@@ -89,6 +130,9 @@ impl Report {
         );
         row("time", format!("{:.3} s", self.seconds));
         let rate = |count: u64, per_second: f64, bytes: u64| {
+            if count == 0 {
+                return "0".into();
+            }
             let (count, per_second) = (grouped(count as f64), grouped(per_second));
             let bytes = mebibytes(bytes as f64 / self.seconds);
             format!("{count}  ({per_second}/s, {bytes}/s)")
@@ -97,13 +141,8 @@ impl Report {
         row("published", rate(self.published, per_second, bytes));
         let (per_second, bytes) = (self.delivered_per_second, self.delivered_bytes);
         row("delivered", rate(self.delivered, per_second, bytes));
-        for (name, latency) in [
-            ("latency µs", &self.latency),
-            ("send lag µs", &self.send_lag),
-        ] {
-            if let Some(latency) = latency {
-                row(name, percentiles(latency));
-            }
+        if let Some(text) = self.throughput_text() {
+            row("throughput", text);
         }
         row(
             "lost / surplus",
@@ -129,12 +168,13 @@ impl Report {
     fn server_rows(&self) -> Vec<(String, String)> {
         let mut rows = Vec::new();
         let mut row = |name: &str, text: String| rows.push((name.into(), text));
+        let per_message = self.own_cpu_ns_per_message;
+        let per_message = per_message.map_or(String::new(), |cpu_ns| {
+            format!(" ({cpu_ns:.1} ns per message)")
+        });
         row(
             "own CPU",
-            format!(
-                "{:.3} s ({:.1} ns per message)",
-                self.own_cpu_seconds, self.own_cpu_ns_per_message
-            ),
+            format!("{:.3} s{per_message}", self.own_cpu_seconds),
         );
         if let Some(cpu_seconds) = self.server.cpu_seconds {
             let per_message = self
@@ -170,18 +210,5 @@ impl Report {
             }
         }
         rows
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands() {
-        assert_eq!(
-            [0.0, 999.0, 1000.0, 1_234_567.4].map(grouped),
-            ["0", "999", "1,000", "1,234,567"]
-        );
     }
 }

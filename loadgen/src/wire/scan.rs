@@ -6,7 +6,6 @@
 //! the next bytes with it (one short memcmp) and jumps over line and payload at once; only where the line differs is
 //! anything parsed. A payload that is cut by the end of the received bytes is skipped by arithmetic, never copied.
 
-use crate::quoted::quoted;
 use std::fmt;
 
 /// Longest control line accepted before its end is seen; INFO of a large cluster is the longest there is.
@@ -214,8 +213,8 @@ fn check_payload_end(end: &[u8]) -> Result<(), WireError> {
         Ok(())
     } else {
         Err(WireError(format!(
-            "payload ends with {end} instead of CR LF",
-            end = quoted(&String::from_utf8_lossy(end))
+            "payload ends with \"{}\" instead of CR LF",
+            end.escape_ascii()
         )))
     }
 }
@@ -286,8 +285,8 @@ fn message_line<'a>(
 
 fn unknown_line(line: &[u8]) -> WireError {
     WireError(format!(
-        "unexpected line {}",
-        quoted(&String::from_utf8_lossy(&line[..line.len().min(200)]))
+        "unexpected line \"{}\"",
+        line[..line.len().min(200)].escape_ascii()
     ))
 }
 

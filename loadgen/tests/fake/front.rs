@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tungstenite::{Message, WebSocket};
@@ -38,17 +39,26 @@ impl Drop for Fronted {
 
 /// Puts `front` before the server at `behind`.
 pub fn start(front: Front, behind: SocketAddr) -> Fronted {
-    let names = vec!["127.0.0.1".to_string()];
-    let certified = rcgen::generate_simple_self_signed(names).unwrap();
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(
-        certified.signing_key.serialize_der(),
-    ));
+    start_with(front, behind, |_| {})
+}
+
+/// The same, with a certificate of its own kind, which is self-signed.
+pub fn start_with(
+    front: Front,
+    behind: SocketAddr,
+    change: impl FnOnce(&mut CertificateParams),
+) -> Fronted {
+    let mut wanted = CertificateParams::new(vec!["127.0.0.1".to_string()]).unwrap();
+    change(&mut wanted);
+    let pair = KeyPair::generate().unwrap();
+    let certificate = wanted.self_signed(&pair).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pair.serialize_der()));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![certified.cert.der().clone()], key)
+        .with_single_cert(vec![certificate.der().clone()], key)
         .unwrap();
     let config = Arc::new(config);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -58,7 +68,7 @@ pub fn start(front: Front, behind: SocketAddr) -> Fronted {
         std::process::id(),
         address.port()
     ));
-    std::fs::write(&ca, certified.cert.pem()).unwrap();
+    std::fs::write(&ca, certificate.pem()).unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let config = config.clone();

@@ -149,11 +149,12 @@ pub const RTT_INTERVAL_NS: u64 = 3_600_000_000_000;
 /// Longest round trip of an authentication attempt with no configured limit.
 pub const AUTH_TIMEOUT_NS: u64 = 2_000_000_000;
 
-/// Connections that one turn revises after a reload at most...
+/// Connections that one turn revises after a reload at most.
 pub const REVISIONS_PER_TURN: usize = 64;
 
-/// ...unless they have this many subscriptions before.
-pub const REVISED_SUBSCRIPTIONS_PER_TURN: usize = 4096;
+/// Connections that are closed at once because a reload leaves no room for them, or
+/// does not accept their certificates; then others have their turn.
+pub const CLOSED_AT_ONCE_MAX: usize = 128;
 
 /// What one letter of monitoring may look at: slots of connections, subscriptions
 /// (see [`REPORT_WORK_PER_CONNECTION`]); it ends a part of a table that it has

@@ -7,8 +7,6 @@ use crate::subject::rights_table::RightsId;
 pub enum Filter {
     /// All of them.
     Everything,
-    /// None: a reload has not decided yet whether its connection may stay.
-    Nothing,
     /// Those that a set of rights does not deny it.
     Rights(RightsId),
 }

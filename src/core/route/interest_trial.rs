@@ -2,6 +2,8 @@
 //! other accounts, routes that are lent.
 
 use super::*;
+use crate::subject::rights::Rights;
+use crate::subject::rights_table::{RightsCollector, RightsTable};
 
 /// Two accounts that share a small budget, and a list of what the first one should know.
 struct Trial {
@@ -14,6 +16,8 @@ struct Trial {
     /// itself.
     ends: BTreeMap<&'static [u8], &'static [u8]>,
     model: Vec<Model>,
+    /// What a subscription has that hears nothing.
+    deaf: Filter,
     last_route: u32,
 }
 
@@ -34,9 +38,13 @@ impl Trial {
             let [from, to] = [from, to].map(|text| std::str::from_utf8(text).expect("UTF-8"));
             SubjectMapping::parse(from, &[(to, 100)]).expect("valid")
         });
+        let mut rights = RightsCollector::new(&RightsTable::default(), None);
+        let everything = [">".to_owned(), "> *".to_owned()];
+        let deaf = Rights::parse((None, &[]), (None, &everything), None).expect("valid");
+        let deaf = rights.number_of(deaf).map(Filter::Rights);
         interests[0].set_rules(Rules {
             mappings: mappings.collect(),
-            ..Rules::default()
+            rights: rights.finish(),
         });
         Self {
             rng: Rng::new(3),
@@ -46,6 +54,7 @@ impl Trial {
             loans: Vec::new(),
             ends,
             model: Vec::new(),
+            deaf: deaf.expect("there is room"),
             last_route: 0,
         }
     }
@@ -90,7 +99,7 @@ impl Trial {
             let one = &mut model[at];
             one.is_deaf = !one.is_deaf;
             let filter = match one.is_deaf {
-                true => Filter::Nothing,
+                true => self.deaf,
                 false => Filter::Everything,
             };
             interest.set_filter(one.number, filter);

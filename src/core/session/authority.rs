@@ -82,9 +82,6 @@ pub struct Candidate {
     pub check: u64,
 }
 
-/// Sets of rights beyond twice those in use that are kept over reloads.
-const UNUSED_RIGHTS_MAX: usize = 1024;
-
 /// Why a policy cannot be used.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BadPolicy(pub String);
@@ -96,7 +93,7 @@ impl Authority {
     /// If a subject, mapping or key of it is not valid, or it has too many users
     /// or accounts.
     pub fn new(policy: Policy) -> Result<Self, BadPolicy> {
-        Self::compiled(policy, &RightsTable::default())
+        Self::compiled(policy, RightsCollector::new(&RightsTable::default(), None))
     }
 
     /// Compiles the policy that follows this one, once this one has reached all
@@ -109,17 +106,11 @@ impl Authority {
     pub fn succeeded_by(&self, policy: Policy) -> Result<Self, BadPolicy> {
         let policy = numbered_after(&self.policy, policy)
             .ok_or_else(|| BadPolicy("too many reloads: the server must restart".to_owned()))?;
-        // Sets that nobody has any more are dropped together, now and then.
-        let mut in_use: Vec<_> = self.rights_of_users.iter().flatten().collect();
-        in_use.sort_unstable();
-        in_use.dedup();
-        match self.rights.len() > 2 * in_use.len() + UNUSED_RIGHTS_MAX {
-            true => Self::new(policy),
-            false => Self::compiled(policy, &self.rights),
-        }
+        let in_use = self.rights_of_users.iter().flatten().copied();
+        Self::compiled(policy, RightsCollector::new(&self.rights, in_use))
     }
 
-    fn compiled(policy: Policy, older: &RightsTable) -> Result<Self, BadPolicy> {
+    fn compiled(policy: Policy, mut rights: RightsCollector) -> Result<Self, BadPolicy> {
         if policy.users.len() > USERS_MAX {
             return Err(BadPolicy(format!("more than {USERS_MAX} users")));
         }
@@ -127,7 +118,6 @@ impl Authority {
             return Err(BadPolicy(format!("more than {ACCOUNTS_MAX} accounts")));
         }
         let mut authority = Self::default();
-        let mut rights = RightsCollector::new(older);
         // Users share the permissions of their account: those are compiled once.
         let mut compiled: BTreeMap<*const Permissions, RightsId> = BTreeMap::new();
         for (number, user) in (0u32..).zip(&policy.users) {
@@ -199,6 +189,14 @@ impl Authority {
     #[must_use]
     pub fn rights_of(&self, user: Option<u32>) -> Option<RightsId> {
         self.rights_of_users[user? as usize]
+    }
+
+    /// Whether connections that had rights by the older policy may go on with their
+    /// numbers: this one has succeeded it ([`Self::succeeded_by`]).
+    #[must_use]
+    pub fn keeps_numbers_of(&self, older: &Self) -> bool {
+        let mut in_use = older.rights_of_users.iter().flatten();
+        in_use.all(|&id| self.rights.agrees_on(id, &older.rights))
     }
 
     /// The mappings of the account that has a place.

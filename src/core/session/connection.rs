@@ -46,7 +46,7 @@ pub struct Connection {
     /// It has changed interest or published to other cores since they last
     /// confirmed everything.
     pub has_unconfirmed: bool,
-    /// Messages reach it: it is not ending, and its subscriptions are its own.
+    /// Messages reach it ([`Self::renew_hearing`]).
     pub hears: bool,
     /// Its messages.
     pub traffic: Traffic,
@@ -115,6 +115,18 @@ impl Connection {
             started: now,
             timer: Nanos::NEVER,
         }
+    }
+
+    /// Whether messages may reach it: it is not ending, its subscriptions are its
+    /// own, and no reload has still to find out whether it may stay.
+    #[must_use]
+    pub fn may_hear(&self) -> bool {
+        !self.input.is_closing() && self.withdrawals == 0 && self.input.revision().hears()
+    }
+
+    /// Says again whether messages reach it, after a change of what that depends on.
+    pub fn renew_hearing(&mut self) {
+        self.hears = self.may_hear();
     }
 
     /// Its name in log lines.

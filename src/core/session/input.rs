@@ -73,8 +73,24 @@ pub enum Revision {
     Credentials,
     /// Its CONNECT waited for a password check by the older policy.
     Connect,
-    /// Subscriptions may have to end.
-    Subscriptions,
+    /// Its rights are others: subscriptions may have to end. There may be many, so
+    /// they are revised piece by piece.
+    Subscriptions {
+        /// It is who it was: meanwhile it hears what it was allowed before.
+        hears: bool,
+    },
+}
+
+impl Revision {
+    /// Whether messages reach the connection meanwhile.
+    #[must_use]
+    pub fn hears(self) -> bool {
+        match self {
+            Self::None | Self::Subscriptions { hears: true } => true,
+            Self::Moved | Self::Credentials | Self::Connect => false,
+            Self::Subscriptions { hears: false } => false,
+        }
+    }
 }
 
 /// Whether the input of a connection may be read.
@@ -284,6 +300,7 @@ impl Input {
 mod tests {
     use super::*;
 
+    const REVISION: Revision = Revision::Subscriptions { hears: true };
     const STALLED: Hold = Hold::Stalled { until: Nanos(7) };
     const PASSWORD: Hold = Hold::Password(Candidate {
         user: Some(1),
@@ -296,16 +313,16 @@ mod tests {
             let mut input = Input::OPEN;
             assert!(input.reads());
             input.hold_for(Hold::FanOut);
-            input.begin_revision(Revision::Subscriptions);
+            input.begin_revision(REVISION);
             assert!(!input.reads());
             if revision_first {
-                assert_eq!(input.take_revision(), Revision::Subscriptions);
+                assert_eq!(input.take_revision(), REVISION);
                 assert!(!input.reads(), "it is held still");
                 input.end(Hold::FanOut);
             } else {
                 input.end(Hold::FanOut);
                 assert!(!input.reads(), "the reload is not done with it");
-                assert_eq!(input.take_revision(), Revision::Subscriptions);
+                assert_eq!(input.take_revision(), REVISION);
             }
             assert!(input.reads());
         }

@@ -230,7 +230,6 @@ impl Shard {
         }
         if !self.connections[index].subscriptions.is_empty() {
             // Made before CONNECT, by the rights of those without credentials.
-            self.renew_filters(index);
             self.revise_subscriptions(index);
         }
         self.finish_connect(index);

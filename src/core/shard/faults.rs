@@ -63,7 +63,9 @@ impl Shard {
             _ if self.mutant.is(Mutant::SkipHeld) && connection.input.hold() != Hold::None => {
                 Revision::None
             }
-            Revision::Subscriptions if self.mutant.is(Mutant::KeepSubscriptions) => Revision::None,
+            Revision::Subscriptions { .. } if self.mutant.is(Mutant::KeepSubscriptions) => {
+                Revision::None
+            }
             Revision::Moved if self.mutant.is(Mutant::KeepCounting) => {
                 connection.login.usage = None;
                 revision

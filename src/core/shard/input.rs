@@ -42,6 +42,7 @@ impl Shard {
         if len == 0 || len * 2 > buffer.len() {
             return 0;
         }
+        debug_assert!(len < buffer.len(), "there is room for more");
         buffer[..len].copy_from_slice(input);
         // A connection in the middle of traffic keeps its small buffer.
         if len > 512 {
@@ -68,6 +69,7 @@ impl Shard {
         let Some(large) = self.connections[index].reading.large.as_mut() else {
             return;
         };
+        debug_assert!(arrived <= large.space().len(), "it was read into there");
         large.fill(arrived);
         self.finish_large(index);
     }
@@ -133,6 +135,10 @@ impl Shard {
     fn count_input(&mut self, index: u32, before: &Traffic) {
         let connection = &self.connections[index];
         let sent = &connection.traffic;
+        debug_assert!(
+            before.in_messages <= sent.in_messages && before.in_bytes <= sent.in_bytes,
+            "nothing is unsaid"
+        );
         let traffic = &mut self.interests[connection.account].traffic;
         traffic.in_messages += sent.in_messages - before.in_messages;
         traffic.in_bytes += sent.in_bytes - before.in_bytes;
@@ -214,6 +220,10 @@ impl Shard {
     /// Keeps what is left of the input, after commands have been executed; `before`
     /// is what had been counted.
     fn end_slice(&mut self, index: u32, rest: &[u8], before: &Traffic) {
+        debug_assert!(
+            self.connections[index].reading.unparsed.is_empty(),
+            "only what was not executed is kept"
+        );
         self.keep_input(index, rest);
         self.count_input(index, before);
         if self.connections[index].input.hold() == Hold::Paused {
@@ -233,6 +243,7 @@ impl Shard {
             self.connections[index].reading.large.is_none(),
             "one message arrives at a time"
         );
+        debug_assert!(here.len() < len, "what is whole is executed at once");
         let buffer = self.connections.pool.take_shared(len);
         let large = LargeMessage::new(buffer, here, len);
         self.connections[index].reading.large = Some(Box::new(large));
@@ -288,6 +299,10 @@ impl Shard {
 
     /// Ends a connection whose input begins with what is no protocol.
     fn violate(&mut self, index: u32, violation: Violation, input: &[u8]) {
+        debug_assert!(
+            !self.connections[index].input.is_closing(),
+            "nobody reads what comes after the end"
+        );
         let (text, reason): (&[u8], _) = match violation {
             Violation::UnknownOperation => (
                 b"Unknown Protocol Operation",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Shard;
 use crate::base::id::ConnectionKey;
+use crate::base::limits::CLOSED_AT_ONCE_MAX;
 use crate::session::certificate::TlsFacts;
 use crate::session::close_reason::CloseReason;
 use crate::session::policy::ConnectionType;
@@ -45,17 +46,18 @@ impl Shard {
 
     /// Closes clients whose TLS has become unacceptable: the question gets the
     /// way in which a client is connected, and what TLS says of it. Returns how
-    /// many these were.
+    /// many these were; if [`CLOSED_AT_ONCE_MAX`], there may be more.
     pub fn close_unacceptable(
         &mut self,
         is_acceptable: impl Fn(ConnectionType, Option<&TlsFacts>) -> bool,
     ) -> usize {
-        let open = |key: &ConnectionKey| !self.connections[key.index].input.is_closing();
-        let mut keys: Vec<ConnectionKey> = self.connections.keys().filter(open).collect();
-        keys.retain(|key| {
+        let is_meant = |key: &ConnectionKey| {
             let connection = &self.connections[key.index];
-            !is_acceptable(connection.connection_type, connection.peer.tls.as_deref())
-        });
+            let tls = connection.peer.tls.as_deref();
+            !connection.input.is_closing() && !is_acceptable(connection.connection_type, tls)
+        };
+        let keys = self.connections.keys().filter(is_meant);
+        let keys: Vec<ConnectionKey> = keys.take(CLOSED_AT_ONCE_MAX).collect();
         for key in &keys {
             self.close(key.index, CloseReason::TlsHandshakeFailure);
         }

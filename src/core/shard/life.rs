@@ -98,6 +98,10 @@ impl Shard {
             )
         });
         let connection = &mut self.connections[index];
+        debug_assert!(
+            connection.hears && connection.input.reads(),
+            "nothing is left of who had its slot before"
+        );
         connection.login.max_payload = self.config.limits.max_payload;
         let is_websocket = opening.connection_type == ConnectionType::Websocket;
         connection.peer.tls = opening.tls;
@@ -170,6 +174,10 @@ impl Shard {
         if let Some(index) = self.connections.find(key) {
             self.close(index, reason);
             self.abandon_outbox(index);
+            debug_assert!(
+                self.connections[index].writing.outbox.pending_bytes() == 0,
+                "nothing is sent to a socket that is gone"
+            );
         }
     }
 
@@ -259,6 +267,7 @@ impl Shard {
             let at = width::size(self.rng.below(keys.len() as u64));
             let key = keys.swap_remove(at);
             self.close(key.index, CloseReason::ServerShutdown);
+            debug_assert!(!self.reads(key), "who is closed says nothing more");
         }
         keys.len()
     }
@@ -284,7 +293,7 @@ impl Shard {
             "nothing is left of it for others but what is being withdrawn"
         );
         connection.input.close(reason);
-        connection.hears = false;
+        connection.renew_hearing();
         connection.reading.abandon();
         connection.liveness.next_ping = Nanos::NEVER;
         connection.login.deadline = Nanos::NEVER;
@@ -347,6 +356,7 @@ impl Shard {
 
     /// Queues bytes for a connection.
     pub(super) fn send(&mut self, index: u32, bytes: &[u8]) {
+        debug_assert!(bytes.ends_with(b"\r\n"), "what is sent is whole");
         self.connections.send(index, bytes);
         self.log_out_line(index, bytes);
     }
@@ -402,6 +412,10 @@ impl Shard {
         };
         let mut line = Vec::with_capacity(512);
         info::encode(&self.config.server, &about, &mut line);
+        debug_assert!(
+            memchr::memchr_iter(b'\n', &line).count() == 1,
+            "whatever its names contain, it is one line"
+        );
         line
     }
 

@@ -19,6 +19,7 @@ impl Shard {
         while !self.work.is_spent()
             && let Some((at, key)) = self.deadlines.pop_due(now)
         {
+            debug_assert!(at <= now, "nothing comes before its time");
             self.work.charge(COMMAND_WORK_NS);
             let Some(index) = self.connections.find(key) else {
                 continue;
@@ -45,6 +46,7 @@ impl Shard {
             connection.timer = next;
             self.deadlines.insert(next, key);
         }
+        debug_assert!(connection.timer <= next, "it is looked at in time");
     }
 
     /// The socket must have accepted what waits now by the write deadline.
@@ -105,6 +107,7 @@ impl Shard {
     /// Counts a slow consumer that may stay.
     fn note_slow_consumer(&mut self, index: u32) {
         let connection = &self.connections[index];
+        debug_assert!(!connection.input.is_closing(), "it stays");
         let deadline = duration(self.config.limits.write_deadline_ns);
         let pending = connection.writing.outbox.pending_bytes();
         info!(
@@ -143,6 +146,10 @@ impl Shard {
             return;
         }
         liveness.note_ping(now);
+        debug_assert!(
+            liveness.outstanding_pings <= outstanding_max,
+            "who leaves more unanswered is closed"
+        );
         self.send(index, encode::PING);
     }
 }

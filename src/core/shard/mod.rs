@@ -257,7 +257,7 @@ impl Shard {
             || self
                 .backlog
                 .has_work(self.mesh.link_full_of_changes().is_some())
-            || self.is_revising()
+            || (self.is_revising() && self.mesh.link_full_of_changes().is_none())
             || self.mesh.has_work()
     }
 
@@ -277,7 +277,7 @@ impl Shard {
                 !closes || connection.reading.unparsed.is_empty(),
                 "nothing more is parsed"
             );
-            assert_eq!(connection.hears, !closes && connection.withdrawals == 0);
+            assert_eq!(connection.hears, connection.may_hear());
             self.backlog.check_held(key, connection.input.hold());
             assert!(
                 connection.input.revision() == Revision::None

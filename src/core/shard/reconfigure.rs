@@ -1,16 +1,16 @@
 //! Another configuration while the shard runs.
 //!
 //! At once: limits, what INFO says, and the rights of every connection to
-//! publish. In small steps, a few per turn, since there may be many: closing
-//! those whose user is gone, checking those whose credentials changed, ending
-//! subscriptions that are not allowed any more. Until its turn comes such a
-//! connection is not read, and hears nothing unless its user is still the same:
-//! then it hears what it was allowed before. So no turn gets long, and no right
-//! that was revoked is used once [`Shard::is_revising`] says no, which is when a
-//! reload is reported as done.
+//! publish, which is a short look at each. In small steps, as far as the work of a
+//! turn goes, since there may be many: closing those whose user is gone, checking
+//! those whose credentials changed, ending subscriptions that are not allowed any
+//! more. Until its turn comes such a connection is not read, and hears nothing
+//! unless its user is still the same: then it hears what it was allowed before. So
+//! no turn gets long, and no right that was revoked is used once
+//! [`Shard::is_revising`] says no, which is when a reload is reported as done.
 //!
-//! Connections whose rights are the same cost nothing if sets of rights keep
-//! their numbers ([`Authority::succeeded_by`]).
+//! Connections whose rights are the same cost nothing more, since sets of rights
+//! that are in use keep their numbers ([`Authority::succeeded_by`]).
 
 use tracing::info;
 
@@ -20,7 +20,7 @@ use super::mutants::Mutant;
 use super::output::Stage;
 use super::reload::Settings;
 use crate::base::id::{AccountId, ConnectionKey};
-use crate::base::limits::{REVISED_SUBSCRIPTIONS_PER_TURN, REVISIONS_PER_TURN};
+use crate::base::limits::{CLOSED_AT_ONCE_MAX, REVISIONS_PER_TURN, SUBSCRIPTION_WORK_NS};
 use crate::base::shown::quoted_bytes;
 use crate::base::width;
 use crate::route::filter::Filter;
@@ -41,11 +41,9 @@ struct Fate {
 impl Fate {
     fn of(user: Option<u32>, older: &Authority, newer: &Authority) -> Self {
         let heir = user.and_then(|user| newer.same_user(older, user));
-        let before = older.rights().get(older.rights_of(user));
-        let now = newer.rights().get(newer.rights_of(heir));
         Self {
             is_gone: user.is_some_and(|user| !newer.still_knows(older, user)),
-            keeps_rights: before == now,
+            keeps_rights: older.rights_of(user) == newer.rights_of(heir),
             heir,
         }
     }
@@ -72,7 +70,10 @@ impl Shard {
         self.config = config.into();
         self.apply_rules();
         let authority = self.config.authority.clone();
-        let keeps_numbers = authority.rights().continues(older.rights());
+        debug_assert!(
+            authority.keeps_numbers_of(&older),
+            "subscriptions that are revised later have numbers of before"
+        );
         let keys: Vec<ConnectionKey> = self.connections.keys().collect();
         for key in keys {
             // Who is closing is nobody any more, by no policy's numbers.
@@ -81,7 +82,7 @@ impl Shard {
             }
             let user = self.connections[key.index].login.user;
             let fate = Fate::of(user, &older, &authority);
-            self.inherit(key, &fate, keeps_numbers);
+            self.inherit(key, &fate);
         }
     }
 
@@ -128,7 +129,7 @@ impl Shard {
     }
 
     /// Takes one connection over to new settings as far as that is quick.
-    fn inherit(&mut self, key: ConnectionKey, fate: &Fate, keeps_numbers: bool) {
+    fn inherit(&mut self, key: ConnectionKey, fate: &Fate) {
         let index = key.index;
         let forgets_check = self.is_mutant(Mutant::ForgetCheck);
         let connection = &mut self.connections[index];
@@ -136,9 +137,7 @@ impl Shard {
         let awaited = connection.input.forget_login();
         if awaited && !forgets_check {
             connection.login.user = None;
-            connection.input.begin_revision(Revision::Connect);
-            self.silence(index);
-            self.reload.revisions.push_back(key);
+            self.begin_revision(index, Revision::Connect);
             return;
         }
         let is_bound = connection.login.usage.is_some();
@@ -159,24 +158,15 @@ impl Shard {
         let stays = keeps && account == connection.account;
         connection.login.user = if keeps { heir } else { None };
         if stays {
-            let is_settled = keeps_numbers && connection.input.revision() == Revision::None;
+            let is_settled = connection.input.revision() == Revision::None;
             self.apply_rights(index);
-            let needs_filters = self.connections[index].login.rights.is_some();
-            if !is_settled && (needs_filters || !keeps_rights) {
-                self.reset_filters(index);
+            if !keeps_rights || !is_settled {
+                self.begin_revision(index, Revision::Subscriptions { hears: true });
             }
-            if keeps_rights {
-                return;
-            }
-            let left = Revision::Subscriptions;
-            self.connections[index].input.begin_revision(left);
         } else if keeps || fate.is_gone {
-            self.connections[index]
-                .input
-                .begin_revision(Revision::Moved);
+            self.begin_revision(index, Revision::Moved);
         } else if is_bound || connection.login.connected || !connection.subscriptions.is_empty() {
-            let left = Revision::Credentials;
-            self.connections[index].input.begin_revision(left);
+            self.begin_revision(index, Revision::Credentials);
         } else {
             // It has not said anything yet.
             match required {
@@ -187,95 +177,83 @@ impl Shard {
                 true => {}
                 false => connection.login.awaiting_credentials = false,
             }
-            return;
-        }
-        self.silence(index);
-        self.reload.revisions.push_back(key);
-    }
-
-    /// Nothing reaches a connection of which it is not known whether it may
-    /// stay: its rights of before mean nothing any more.
-    fn silence(&mut self, index: u32) {
-        let connection = &self.connections[index];
-        assert!(
-            connection.input.revision() != Revision::None,
-            "who is silenced has its turn to come"
-        );
-        if connection.input.revision() == Revision::Subscriptions {
-            return;
-        }
-        let interest = &mut self.interests[connection.account];
-        for number in connection.subscriptions.iter() {
-            interest.set_filter(number, Filter::Nothing);
         }
     }
 
-    /// Old numbers of rights mean nothing any more. Subscriptions that are not
-    /// allowed hear nothing from now on, even before they are ended.
-    pub(super) fn reset_filters(&mut self, index: u32) {
-        let connection = &self.connections[index];
-        let interest = &mut self.interests[connection.account];
-        let authority = &self.config.authority;
-        let rights = authority.rights().get(connection.login.rights);
-        debug_assert!(
-            rights.is_some() == connection.login.rights.is_some(),
-            "its rights are numbered by this policy"
-        );
-        for number in connection.subscriptions.iter() {
-            let (pattern, queue) = interest.name_of(number);
-            let filter = match (rights, Pattern::parse(pattern)) {
-                (Some(rights), _) if !rights.may_subscribe(pattern, queue) => Filter::Nothing,
-                (_, Some(pattern)) => interest.filter_of(pattern, queue, connection.login.rights),
-                (_, None) => Filter::Everything,
-            };
-            interest.set_filter(number, filter);
+    /// Leaves this to be done about a connection, which is not read before.
+    pub(super) fn begin_revision(&mut self, index: u32, left: Revision) {
+        let key = self.connections.key(index);
+        let connection = &mut self.connections[index];
+        connection.input.begin_revision(left);
+        connection.renew_hearing();
+        // One of which some parts are done begins anew.
+        if self.reload.revisions.front() == Some(&key) {
+            self.reload.parts_left = None;
+        } else {
+            self.reload.revisions.push_back(key);
         }
-        interest.forget_routes();
     }
 
-    /// Goes on with the connections that the last settings have not reached.
+    /// Goes on with the connections that the last settings have not reached, as far
+    /// as the work of the turn and the links to other cores allow.
     pub(super) fn revise_some(&mut self) {
-        let mut subscriptions = 0;
         for _ in 0..REVISIONS_PER_TURN {
-            if subscriptions > REVISED_SUBSCRIPTIONS_PER_TURN {
-                break;
-            }
-            let Some(key) = self.reload.revisions.pop_front() else {
-                break;
+            let Some(&key) = self.reload.revisions.front() else {
+                return;
             };
-            if let Some(index) = self.connections.find(key)
-                && !self.connections[index].input.is_closing()
-            {
-                subscriptions += self.connections[index].subscriptions.len();
-                self.revise(index);
+            if let Some(core) = self.mesh.link_full_of_changes() {
+                self.mesh.links[core.index()].demand_return();
+                return;
+            }
+            let index = self.connections.find(key);
+            let open = |index: &u32| !self.connections[*index].input.is_closing();
+            if index.filter(open).is_none_or(|index| self.revise(index)) {
+                self.reload.revisions.pop_front();
+                self.reload.parts_left = None;
+            }
+            if self.work.is_spent() {
+                return;
             }
         }
     }
 
-    fn revise(&mut self, index: u32) {
+    /// Does what is left to be done about the first connection, or a part of it;
+    /// true if that was all.
+    fn revise(&mut self, index: u32) -> bool {
         let revision = self.connections[index].input.take_revision();
-        let revision = self.spoilt_revision(index, revision);
-        match revision {
-            Revision::None => {}
-            Revision::Moved => self.close(index, CloseReason::ClientClosed),
-            Revision::Credentials => self.revise_credentials(index),
-            Revision::Connect => self.authenticate(index),
-            Revision::Subscriptions => {
-                self.renew_filters(index);
-                self.revise_subscriptions(index);
+        let left = match self.spoilt_revision(index, revision) {
+            Revision::None => Revision::None,
+            Revision::Moved => {
+                self.close(index, CloseReason::ClientClosed);
+                return true;
             }
+            Revision::Credentials => self.revise_credentials(index),
+            Revision::Connect => {
+                self.authenticate(index);
+                Revision::None
+            }
+            Revision::Subscriptions { hears } => match self.revise_part(index) {
+                true => Revision::None,
+                false => Revision::Subscriptions { hears },
+            },
+        };
+        let connection = &mut self.connections[index];
+        if connection.input.is_closing() {
+            return true;
         }
-        let connection = &self.connections[index];
-        debug_assert!(
-            connection.input.revision() == Revision::None,
-            "one turn is enough"
-        );
+        if left != Revision::None {
+            connection.input.begin_revision(left);
+        }
+        connection.renew_hearing();
         if connection.input.reads() {
             self.release(index);
         }
+        self.connections[index].input.revision() == Revision::None
     }
 
-    fn revise_credentials(&mut self, index: u32) {
+    /// Sees whether the credentials of a connection still count; what is left to be
+    /// done if they do.
+    fn revise_credentials(&mut self, index: u32) -> Revision {
         let connection = &self.connections[index];
         let authority = &self.config.authority;
         let account = connection.account;
@@ -297,7 +275,7 @@ impl Shard {
                     }
                     false => self.close(index, CloseReason::ClientClosed),
                 }
-                return;
+                return Revision::None;
             }
         };
         let policy = authority.policy();
@@ -306,47 +284,82 @@ impl Shard {
         });
         if now_in != account {
             self.close(index, CloseReason::ClientClosed);
-            return;
+            return Revision::None;
         }
         self.connections[index].login.user = user;
         self.identify(index);
         self.apply_rights(index);
-        self.renew_filters(index);
-        self.revise_subscriptions(index);
+        Revision::Subscriptions { hears: false }
     }
 
-    /// From now on the messages of a connection are those that its rights allow.
-    pub(super) fn renew_filters(&mut self, index: u32) {
-        self.reset_filters(index);
-        let account = self.connections[index].account;
+    /// Revises the subscriptions of a connection that has other rights than when it
+    /// made them: at once if they are few, else when their turn comes.
+    pub(super) fn revise_subscriptions(&mut self, index: u32) {
+        match self.connections[index].subscriptions.parts() {
+            1 => self.revise_subscriptions_of(index, 0),
+            _ => self.begin_revision(index, Revision::Subscriptions { hears: true }),
+        }
+    }
+
+    /// Revises a part of the subscriptions of the first connection; true if it was
+    /// the last. The table only shrinks meanwhile, since the connection is not read,
+    /// and then the last part moves to one of those that are left.
+    fn revise_part(&mut self, index: u32) -> bool {
+        let parts = self.connections[index].subscriptions.parts();
+        let left = self.reload.parts_left.map_or(parts, |left| left.min(parts));
+        assert!(left > 0, "it has a last part to come");
+        self.revise_subscriptions_of(index, left - 1);
+        self.reload.parts_left = Some(left - 1);
+        debug_assert!(
+            left > 1 || !self.has_revoked(index),
+            "no revoked right is used any longer"
+        );
+        left == 1
+    }
+
+    /// Ends those subscriptions in a part of a connection's table that its rights do
+    /// not allow; from now on the messages of the others are those that they allow.
+    fn revise_subscriptions_of(&mut self, index: u32, part: usize) {
+        let connection = &self.connections[index];
+        let account = connection.account;
+        let authority = self.config.authority.clone();
+        let id = connection.login.rights;
+        let rights = authority.rights().get(id);
+        debug_assert!(
+            rights.is_some() == id.is_some(),
+            "its rights are numbered by this policy"
+        );
+        let numbers: Vec<u32> = connection
+            .subscriptions
+            .part(part)
+            .iter()
+            .copied()
+            .collect();
+        for number in numbers {
+            self.work.charge(SUBSCRIPTION_WORK_NS);
+            let interest = &mut self.interests[account];
+            let (pattern, queue) = interest.name_of(number);
+            if rights.is_some_and(|rights| !rights.may_subscribe(pattern, queue)) {
+                self.revoke_subscription(index, number);
+                continue;
+            }
+            let filter = match Pattern::parse(pattern) {
+                Some(pattern) => interest.filter_of(pattern, queue, id),
+                None => Filter::Everything,
+            };
+            interest.set_filter(number, filter);
+        }
         self.interests[account].forget_routes();
     }
 
-    /// Ends the subscriptions that are not allowed any more.
-    pub(super) fn revise_subscriptions(&mut self, index: u32) {
-        let connection = &self.connections[index];
-        let authority = self.config.authority.clone();
-        let Some(rights) = authority.rights().get(connection.login.rights) else {
-            return;
-        };
-        let interest = &self.interests[connection.account];
-        let numbers = connection.subscriptions.iter();
-        let revoked = numbers.filter(|&number| {
-            let (pattern, queue) = interest.name_of(number);
-            !rights.may_subscribe(pattern, queue)
-        });
-        for number in revoked.collect::<Vec<u32>>() {
-            let interest = &self.interests[self.connections[index].account];
-            let (pattern, queue) = interest.name_of(number);
-            let (pattern, queue) = (pattern.to_vec(), queue.map(<[u8]>::to_vec));
-            let sid = interest.subscription(number).sid.bytes().to_vec();
-            self.remove_subscription(index, number);
-            self.tell_of_removal(index, &pattern, queue.as_deref(), &sid);
-        }
-        debug_assert!(
-            !self.has_revoked(index),
-            "no revoked right is used any longer"
-        );
+    /// Ends a subscription that is not allowed any more.
+    fn revoke_subscription(&mut self, index: u32, number: u32) {
+        let interest = &self.interests[self.connections[index].account];
+        let (pattern, queue) = interest.name_of(number);
+        let (pattern, queue) = (pattern.to_vec(), queue.map(<[u8]>::to_vec));
+        let sid = interest.subscription(number).sid.bytes().to_vec();
+        self.remove_subscription(index, number);
+        self.tell_of_removal(index, &pattern, queue.as_deref(), &sid);
     }
 
     /// Whether a connection has subscriptions that its rights do not allow.
@@ -379,7 +392,8 @@ impl Shard {
     }
 
     /// Closes up to `count` connections that a lowered limit leaves no room
-    /// for, in random order: those of one account, or any.
+    /// for, in random order: those of one account, or any; not more than
+    /// [`CLOSED_AT_ONCE_MAX`]. Says how many.
     pub fn close_surplus(&mut self, account: Option<AccountId>, count: usize) -> usize {
         let (text, reason) = match account {
             Some(_) => (
@@ -399,7 +413,7 @@ impl Shard {
             belongs && !connection.input.is_closing()
         };
         let mut keys: Vec<ConnectionKey> = self.connections.keys().filter(is_meant).collect();
-        let count = count.min(keys.len());
+        let count = count.min(keys.len()).min(CLOSED_AT_ONCE_MAX);
         for _ in 0..count {
             let at = width::size(self.rng.below(keys.len() as u64));
             let index = keys.swap_remove(at).index;

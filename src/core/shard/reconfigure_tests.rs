@@ -42,10 +42,15 @@ fn shard(users: Vec<User>) -> Shard {
 }
 
 fn reload(shard: &mut Shard, users: Vec<User>) {
+    let policy = Policy {
+        users,
+        ..Policy::open()
+    };
+    let authority = shard.config.authority.succeeded_by(policy);
     let settings = Settings {
         limits: Limits::default(),
         server: ServerInfo::default(),
-        authority: authority(users),
+        authority: authority.expect("valid").into(),
         trace: false,
     };
     shard.reconfigure(settings);

@@ -27,6 +27,10 @@ pub struct Settings {
 /// What a reload has left to be done.
 #[derive(Default)]
 pub(super) struct Reload {
-    /// Connections that the last settings have not reached.
+    /// Connections that the last settings have not reached, or whose subscriptions
+    /// other rights of their own have not.
     pub revisions: VecDeque<ConnectionKey>,
+    /// Parts of the table of the first one's subscriptions that are left; `None`:
+    /// all of them.
+    pub parts_left: Option<usize>,
 }

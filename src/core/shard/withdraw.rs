@@ -36,8 +36,8 @@ impl Shard {
         }
         let connection = &mut self.connections[index];
         debug_assert!(!withdrawal.is_over(), "it has a last step to come");
-        connection.hears = false;
         connection.withdrawals += 1;
+        connection.renew_hearing();
         self.backlog.withdrawals.push_back(withdrawal);
         true
     }
@@ -105,7 +105,7 @@ impl Shard {
             self.end_if_done(index);
             return;
         }
-        connection.hears = true;
+        connection.renew_hearing();
         if connection.input.hold() == Hold::Withdrawing {
             self.release(index);
         }

@@ -128,6 +128,21 @@ impl Rights {
         })
     }
 
+    /// Those of nobody.
+    #[must_use]
+    pub fn nothing() -> Self {
+        let nothing = || Lists {
+            allow: Some(Vec::new()),
+            ..Lists::default()
+        };
+        Self {
+            publish: nothing(),
+            subscribe: nothing(),
+            restricts_publish: true,
+            responses: None,
+        }
+    }
+
     /// Whether messages may be published to a subject. No clause speaks of one
     /// with an empty token, which a message has that a mapping sends nowhere
     /// (NATS 2.15).

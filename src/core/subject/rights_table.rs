@@ -1,8 +1,10 @@
 //! All different sets of rights of a policy, each with a number.
 //!
-//! A table that follows another one keeps the numbers of its sets, so that
-//! whoever has a number goes on with it; a number never comes to mean another
-//! set. Sets are shared by the tables that have them.
+//! A table that follows another one keeps the numbers of the sets that were in
+//! use, so that whoever has a number goes on with it. A number that nobody had any
+//! more may come to mean another set: so a third table must not follow before all
+//! who had numbers of the first have those of the second. Sets are shared by the
+//! tables that have them.
 //!
 //! Not here: which user has which set (`session::authority`).
 
@@ -54,17 +56,18 @@ impl RightsTable {
         self.0.len()
     }
 
+    /// Whether a number means the same set here as in another table.
+    #[must_use]
+    pub fn agrees_on(&self, id: RightsId, other: &Self) -> bool {
+        let [own, others] = [self, other].map(|table| table.0.get(id.index()));
+        own.zip(others)
+            .is_some_and(|(own, other)| Arc::ptr_eq(own, other))
+    }
+
     /// Whether nobody is restricted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-
-    /// Whether numbers of another table mean the same in this one.
-    #[must_use]
-    pub fn continues(&self, older: &Self) -> bool {
-        let pairs = || self.0.iter().zip(older.0.iter());
-        self.len() >= older.len() && pairs().all(|(own, other)| Arc::ptr_eq(own, other))
     }
 }
 
@@ -80,20 +83,32 @@ impl Index<RightsId> for RightsTable {
 pub struct RightsCollector {
     sets: Vec<Arc<Rights>>,
     numbers: HashTable<RightsId>,
+    /// By number: nobody has had the set, and nobody has asked for it again.
+    is_free: Vec<bool>,
+    /// Numbers that were free at the beginning, those to be taken first at the end.
+    free: Vec<RightsId>,
     hasher: RandomState,
 }
 
 impl RightsCollector {
-    /// Begins with the sets of an older table.
+    /// Begins with the sets of an older table, of which these were in use.
     #[must_use]
-    pub fn new(older: &RightsTable) -> Self {
+    pub fn new(older: &RightsTable, in_use: impl IntoIterator<Item = RightsId>) -> Self {
         let mut collector = Self {
-            sets: Vec::with_capacity(older.len()),
+            sets: older.0.to_vec(),
             numbers: HashTable::with_capacity(older.len()),
+            is_free: vec![true; older.len()],
+            free: Vec::new(),
             hasher: RandomState::with_seeds(17, 18, 19, 20),
         };
-        for set in older.0.iter() {
-            collector.add(set.clone());
+        for id in in_use {
+            collector.is_free[id.index()] = false;
+        }
+        for id in (0..older.len()).rev().filter_map(RightsId::at) {
+            collector.enter(id);
+            if collector.is_free[id.index()] {
+                collector.free.push(id);
+            }
         }
         collector
     }
@@ -105,24 +120,66 @@ impl RightsCollector {
         let sets = &self.sets;
         let is_same = |id: &RightsId| *sets[id.index()] == rights;
         match self.numbers.find(hash, is_same) {
-            Some(&known) => Some(known),
+            Some(&known) => {
+                self.is_free[known.index()] = false;
+                Some(known)
+            }
             None => self.add(Arc::new(rights)),
         }
     }
 
+    /// Gives a new set a number, one of a set that nobody has if there is one.
     fn add(&mut self, rights: Arc<Rights>) -> Option<RightsId> {
-        let id = RightsId::at(self.sets.len())?;
-        let hash = self.hasher.hash_one(&*rights);
-        self.sets.push(rights);
-        let (sets, hasher) = (&self.sets, &self.hasher);
-        let hash_of = |id: &RightsId| hasher.hash_one(&*sets[id.index()]);
-        self.numbers.insert_unique(hash, id, hash_of);
+        let id = match self.take_free() {
+            Some(id) => {
+                self.forget(id);
+                self.sets[id.index()] = rights;
+                id
+            }
+            None => {
+                let id = RightsId::at(self.sets.len())?;
+                self.sets.push(rights);
+                self.is_free.push(false);
+                id
+            }
+        };
+        self.enter(id);
         Some(id)
     }
 
-    /// The whole table.
+    /// A number whose set nobody has asked for.
+    fn take_free(&mut self) -> Option<RightsId> {
+        while let Some(id) = self.free.pop() {
+            if std::mem::take(&mut self.is_free[id.index()]) {
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    fn enter(&mut self, id: RightsId) {
+        let (sets, hasher) = (&self.sets, &self.hasher);
+        let hash_of = |id: &RightsId| hasher.hash_one(&*sets[id.index()]);
+        self.numbers.insert_unique(hash_of(&id), id, hash_of);
+    }
+
+    fn forget(&mut self, id: RightsId) {
+        let hash = self.hasher.hash_one(&*self.sets[id.index()]);
+        let entry = self.numbers.find_entry(hash, |&other| other == id);
+        entry.expect("each set is entered").remove();
+    }
+
+    /// The whole table. Sets that nobody has are given up.
     #[must_use]
-    pub fn finish(self) -> RightsTable {
+    pub fn finish(mut self) -> RightsTable {
+        let last = self.is_free.iter().rposition(|is_free| !is_free);
+        self.sets.truncate(last.map_or(0, |last| last + 1));
+        let nothing = Arc::new(Rights::nothing());
+        for (set, is_free) in self.sets.iter_mut().zip(self.is_free) {
+            if is_free {
+                *set = Arc::clone(&nothing);
+            }
+        }
         RightsTable(self.sets.into())
     }
 }
@@ -148,23 +205,48 @@ mod tests {
     #[test]
     fn more_than_sixteen_bits_of_sets_keep_their_numbers() {
         const SETS: usize = 70_000;
-        let mut first = RightsCollector::new(&RightsTable::default());
+        let mut first = RightsCollector::new(&RightsTable::default(), None);
         for number in 0..SETS {
             let id = first.number_of(set(number)).expect("there is room");
             assert_eq!(id.index(), number);
         }
         let first = first.finish();
-        let mut second = RightsCollector::new(&first);
+        let everybody = (0..SETS).filter_map(RightsId::at);
+        let mut second = RightsCollector::new(&first, everybody);
         for number in (0..SETS + 10).rev().step_by(7) {
             let id = second.number_of(set(number)).expect("there is room");
             assert_eq!(second.sets[id.index()], Arc::new(set(number)));
             assert_eq!(id.index() < SETS, number < SETS, "known ones are found");
         }
         let second = second.finish();
-        assert!(second.continues(&first) && !first.continues(&second));
+        let mut numbers = (0..SETS).filter_map(RightsId::at);
+        assert!(numbers.all(|id| second.agrees_on(id, &first)));
         assert!(second.get(None).is_none());
         let id = RightsId::at(SETS - 1).expect("a number");
         assert!(second[id].may_publish(format!("s.{}", SETS - 1).as_bytes()));
         assert!(!second[id].may_publish(b"s.65535"));
+    }
+
+    #[test]
+    fn numbers_of_sets_that_nobody_had_are_given_again() {
+        let table = |older: &RightsTable, in_use: &[usize], wanted: &[usize]| {
+            let in_use = in_use.iter().filter_map(|&at| RightsId::at(at));
+            let mut next = RightsCollector::new(older, in_use);
+            let numbers = wanted.iter().map(|&number| next.number_of(set(number)));
+            let numbers: Vec<usize> = numbers.flatten().map(RightsId::index).collect();
+            (next.finish(), numbers)
+        };
+        let (first, numbers) = table(&RightsTable::default(), &[], &[0, 1, 2, 3]);
+        assert_eq!(numbers, [0, 1, 2, 3]);
+        // Nobody had 1 and 3; 3 is wanted again, but comes after the first new one.
+        let (second, numbers) = table(&first, &[0, 2], &[2, 10, 3, 11]);
+        assert_eq!(numbers, [2, 1, 3, 4]);
+        assert!(second.0[0].may_publish(b"s.0"), "whoever has it may still");
+        // What nobody has at the end goes.
+        let (third, numbers) = table(&second, &[2, 1], &[10]);
+        assert_eq!((third.len(), numbers), (3, vec![1]));
+        assert!(!third.0[0].may_publish(b"s.0"), "it takes no memory");
+        let (fourth, _) = table(&third, &[1], &[]);
+        assert_eq!(fourth.len(), 2);
     }
 }

@@ -76,7 +76,7 @@ fn authorization_entry(
         }
         _ if keys::known_in_authorization(&key) => return Err(unsupported(&key, entry)),
         _ if entry.used_as_variable => {}
-        _ => return Err(unknown(entry)),
+        _ => return Err(unknown(entry, keys::IN_AUTHORIZATION)),
     }
     Ok(())
 }
@@ -126,7 +126,7 @@ fn user(item: &Item, findings: &mut Findings) -> Result<RequestedUser, ConfigErr
             }
             "proxy_required" => boolean(&key, item).map(|is| user.proxy_required = is),
             _ if entry.used_as_variable => Ok(()),
-            _ => Err(unknown(entry)),
+            _ => Err(unknown(entry, keys::IN_USER)),
         };
         findings.errors.extend(outcome.err());
     }
@@ -295,7 +295,7 @@ fn account(entry: &Entry, findings: &mut Findings) -> Result<RequestedAccount, C
             }
             "imports" | "exports" | "jetstream" => Err(unsupported(&key, entry)),
             _ if entry.used_as_variable => Ok(()),
-            _ => Err(unknown(entry)),
+            _ => Err(unknown(entry, keys::IN_ACCOUNT)),
         };
         findings.errors.extend(outcome.err());
     }
@@ -327,7 +327,7 @@ fn limits(item: &Item, findings: &mut Findings) -> Result<AccountLimits, ConfigE
             "max_leafnodes" | "max_leafs" => &mut limits.leaf_nodes_max,
             _ if entry.used_as_variable => continue,
             _ => {
-                findings.errors.push(unknown(entry));
+                findings.errors.push(unknown(entry, keys::IN_LIMITS));
                 continue;
             }
         };

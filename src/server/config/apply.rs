@@ -13,8 +13,8 @@ use super::keys;
 use super::leaf;
 use super::mappings::mappings;
 use super::read::{
-    boolean, bounded, duration_ns, integer, listen, named, size, text, texts, unknown_at_top,
-    unsupported, wrong_type,
+    boolean, bounded, duration_ns, integer, listen, named, size, text, texts, unknown, unsupported,
+    wrong_type,
 };
 use super::tls;
 use super::value::{ConfigError, Document, Entry, Item, Value};
@@ -82,7 +82,7 @@ fn top_level(
         _ if keys::known_at_top(&key) => return Err(unsupported(&key, entry)),
         // An unknown key that a variable refers to is a definition, not a mistake.
         _ if entry.used_as_variable => {}
-        _ => return Err(unknown_at_top(entry)),
+        _ => return Err(unknown(entry, keys::IN_FILE)),
     }
     Ok(())
 }

@@ -6,27 +6,9 @@ use trunkline_core::base::shown::quoted;
 use trunkline_core::subject::pattern::is_literal;
 
 use super::Findings;
+use super::keys;
 use super::read::{boolean, integer, listen, text, texts, unknown, unsupported};
 use super::value::{ConfigError, Entry, Item, Value};
-
-/// Keys of `cluster` that mean nothing while there is no other server.
-const IDLE: &[&str] = &[
-    "accounts",
-    "advertise",
-    "authorization",
-    "cluster_advertise",
-    "compression",
-    "connect_backoff",
-    "connect_retries",
-    "no_advertise",
-    "permissions",
-    "ping_interval",
-    "ping_max",
-    "pool_size",
-    "tls",
-    "write_deadline",
-    "write_timeout",
-];
 
 /// Reads a key that is about something else than this server; false if it is not.
 pub(super) fn elsewhere(
@@ -86,7 +68,7 @@ fn proxies(item: &Item, findings: &mut Findings) -> Result<(), ConfigError> {
             ("trusted", Value::Array(keys)) if keys.is_empty() => continue,
             ("trusted", _) => unsupported(&key, entry),
             _ if entry.used_as_variable => continue,
-            _ => unknown(entry),
+            _ => unknown(entry, &[&["trusted"]]),
         };
         findings.errors.push(error);
     }
@@ -111,8 +93,8 @@ fn cluster_entry(entry: &Entry) -> Result<(), ConfigError> {
             true => {}
             false => return Err(unsupported(&key, entry)),
         },
-        _ if IDLE.contains(&&*key) || entry.used_as_variable => {}
-        _ => return Err(unknown(entry)),
+        _ if keys::idle_in_cluster(&key) || entry.used_as_variable => {}
+        _ => return Err(unknown(entry, keys::IN_CLUSTER)),
     }
     Ok(())
 }

@@ -1,10 +1,10 @@
-//! Keys that nats-server knows and Trunkline does not support yet.
+//! Keys: those that are understood, and those that nats-server knows and Trunkline does not support yet.
 //!
-//! They are refused by name at start: a server that ignored `tls` or `accounts`
+//! The latter are refused by name at start: a server that ignored `tls` or `accounts`
 //! would be a different server from the one its file describes. A key leaves
-//! this list in the change that makes it work.
+//! their list in the change that makes it work.
 
-/// Top-level keys (nats-server 2.15.3).
+/// Top-level keys (nats-server 2.15.3) that are not supported yet.
 const TOP: &[&str] = &[
     "account_resolver",
     "accounts_resolver",
@@ -29,7 +29,7 @@ const TOP: &[&str] = &[
     "trusted_keys",
 ];
 
-/// Top-level keys that are understood, for those who misspell one.
+/// Top-level keys that are understood.
 const UNDERSTOOD: &[&str] = &[
     "accounts",
     "allow_non_tls",
@@ -113,10 +113,10 @@ const UNDERSTOOD: &[&str] = &[
     "ws",
 ];
 
-/// Keys of the `authorization` block.
+/// Keys of the `authorization` block that are not supported yet.
 const AUTHORIZATION: &[&str] = &["auth_callout", "auth_hook"];
 
-/// Keys of the `leafnodes` block.
+/// Keys of the `leafnodes` block that are not supported yet.
 const LEAF: &[&str] = &[
     "advertise",
     "authorization",
@@ -137,10 +137,174 @@ const LEAF: &[&str] = &[
     "write_timeout",
 ];
 
-/// Every key that means something at the top level.
-pub(super) fn names_at_top() -> impl Iterator<Item = &'static str> {
-    UNDERSTOOD.iter().chain(TOP).copied()
-}
+/// Keys of `cluster` that mean nothing while there is no other server.
+const CLUSTER: &[&str] = &[
+    "accounts",
+    "advertise",
+    "authorization",
+    "cluster_advertise",
+    "compression",
+    "connect_backoff",
+    "connect_retries",
+    "no_advertise",
+    "permissions",
+    "ping_interval",
+    "ping_max",
+    "pool_size",
+    "tls",
+    "write_deadline",
+    "write_timeout",
+];
+
+/// A part of a file, by the keys that it has, for those who misspell one.
+pub(super) type Block = &'static [&'static [&'static str]];
+
+pub(super) const IN_FILE: Block = &[UNDERSTOOD, TOP];
+
+pub(super) const IN_AUTHORIZATION: Block = &[
+    &[
+        "default_permission",
+        "default_permissions",
+        "pass",
+        "password",
+        "permissions",
+        "proxy_required",
+        "timeout",
+        "token",
+        "user",
+        "username",
+        "users",
+    ],
+    AUTHORIZATION,
+];
+
+pub(super) const IN_USER: Block = &[&[
+    "allowed_connection_types",
+    "authorization",
+    "clients",
+    "connection_types",
+    "nkey",
+    "pass",
+    "password",
+    "permission",
+    "permissions",
+    "proxy_required",
+    "user",
+    "username",
+]];
+
+pub(super) const IN_PERMISSIONS: Block = &[&[
+    "allow_responses",
+    "export",
+    "import",
+    "pub",
+    "publish",
+    "publish_allow_responses",
+    "sub",
+    "subscribe",
+]];
+
+pub(super) const IN_RESPONSES: Block = &[&[
+    "expiration",
+    "expires",
+    "max",
+    "max_messages",
+    "max_msgs",
+    "max_responses",
+    "ttl",
+]];
+
+pub(super) const IN_ACCOUNT: Block = &[&[
+    "default_permissions",
+    "exports",
+    "imports",
+    "jetstream",
+    "limits",
+    "mappings",
+    "maps",
+    "msg_trace",
+    "nkey",
+    "trace_dest",
+    "users",
+]];
+
+pub(super) const IN_LIMITS: Block = &[&[
+    "max_conn",
+    "max_connections",
+    "max_leafnodes",
+    "max_leafs",
+    "max_pay",
+    "max_payload",
+    "max_subs",
+    "max_subscriptions",
+]];
+
+pub(super) const IN_TLS: Block = &[&[
+    "allow_insecure_cipher_suites",
+    "ca_certs_match",
+    "ca_file",
+    "cert_file",
+    "cert_match",
+    "cert_match_by",
+    "cert_match_skip_invalid",
+    "cert_store",
+    "certificates",
+    "certs",
+    "cipher_suites",
+    "connection_rate_limit",
+    "curve_preferences",
+    "first",
+    "handshake_first",
+    "immediate",
+    "insecure",
+    "key_file",
+    "min_version",
+    "ocsp_peer",
+    "pinned_certs",
+    "timeout",
+    "verify",
+    "verify_and_map",
+    "verify_cert_and_check_known_urls",
+]];
+
+pub(super) const IN_WEBSOCKET: Block = &[&[
+    "advertise",
+    "allow_origin",
+    "allow_origins",
+    "allowed_origin",
+    "allowed_origins",
+    "authentication",
+    "authorization",
+    "compress",
+    "compression",
+    "handshake_timeout",
+    "headers",
+    "host",
+    "jwt_cookie",
+    "listen",
+    "net",
+    "no_auth_user",
+    "no_tls",
+    "origin",
+    "origins",
+    "pass_cookie",
+    "ping_interval",
+    "port",
+    "same_origin",
+    "tls",
+    "token_cookie",
+    "user_cookie",
+]];
+
+pub(super) const IN_WEBSOCKET_AUTHORIZATION: Block =
+    &[&["pass", "password", "timeout", "token", "user", "username"]];
+
+pub(super) const IN_LEAF: Block = &[&["host", "listen", "net", "port"], LEAF];
+
+pub(super) const IN_CLUSTER: Block = &[
+    &["host", "listen", "name", "net", "port", "routes"],
+    CLUSTER,
+];
 
 /// Whether nats-server knows `key`, in lower case, at the top level.
 pub(super) fn known_at_top(key: &str) -> bool {
@@ -155,4 +319,9 @@ pub(super) fn known_in_authorization(key: &str) -> bool {
 /// Whether nats-server knows `key`, in lower case, inside `leafnodes`.
 pub(super) fn known_in_leaf(key: &str) -> bool {
     LEAF.contains(&key)
+}
+
+/// Whether `key`, in lower case, means nothing inside `cluster`.
+pub(super) fn idle_in_cluster(key: &str) -> bool {
+    CLUSTER.contains(&key)
 }

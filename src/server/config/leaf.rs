@@ -32,7 +32,7 @@ fn leaf_entry(entry: &Entry, leaf: &mut RequestedLeaf) -> Result<(), ConfigError
         "host" | "net" => leaf.host = text(&key, item)?,
         _ if keys::known_in_leaf(&key) => return Err(unsupported(&key, entry)),
         _ if entry.used_as_variable => {}
-        _ => return Err(unknown(entry)),
+        _ => return Err(unknown(entry, keys::IN_LEAF)),
     }
     Ok(())
 }

@@ -6,8 +6,9 @@ use trunkline_core::subject::pattern::Pattern;
 
 use super::Findings;
 use super::duration;
-use super::read::{boolean, integer, unknown_with, wrong_type};
-use super::value::{ConfigError, Item, Value};
+use super::keys::{self, Block};
+use super::read::{boolean, integer, question, wrong_type};
+use super::value::{ConfigError, Entry, Item, Value};
 
 /// What `allow_responses: true` means (NATS 2.15).
 const RESPONSES_MAX: u32 = 1;
@@ -36,10 +37,7 @@ pub(super) fn permissions(
                 responses(item, findings).map(|responses| permissions.responses = responses)
             }
             _ if entry.used_as_variable => Ok(()),
-            _ => {
-                let message = format!("Unknown field {} parsing permissions", quoted(&entry.key));
-                Err(ConfigError::at(&item.at, message))
-            }
+            _ => Err(unknown(entry, keys::IN_PERMISSIONS)),
         };
         findings.errors.extend(outcome.err());
     }
@@ -49,6 +47,15 @@ pub(super) fn permissions(
         publish.allow.get_or_insert_default();
     }
     Ok(permissions)
+}
+
+fn unknown(entry: &Entry, block: Block) -> ConfigError {
+    let question = question(entry, block);
+    let message = format!(
+        "Unknown field {} parsing permissions{question}",
+        quoted(&entry.key)
+    );
+    ConfigError::at(&entry.item.at, message)
 }
 
 /// A subject, a list of them, or a map of `allow` and `deny`.
@@ -71,13 +78,13 @@ fn rights(
             "allow" => subjects(&entry.item, with_queues).map(|list| rights.allow = allowed(list)),
             "deny" => subjects(&entry.item, with_queues).map(|list| rights.deny = list),
             _ if entry.used_as_variable => Ok(()),
-            _ => Err(unknown_with(
-                entry,
-                &format!(
+            _ => {
+                let message = format!(
                     "Unknown field name {} parsing subject permissions, only 'allow' or 'deny' are permitted",
                     quoted(&entry.key)
-                ),
-            )),
+                );
+                Err(ConfigError::at(&entry.item.at, message))
+            }
         };
         findings.errors.extend(outcome.err());
     }
@@ -164,10 +171,7 @@ fn responses(item: &Item, findings: &mut Findings) -> Result<Option<ResponseRigh
                 }
             }),
             _ if entry.used_as_variable => Ok(()),
-            _ => {
-                let message = format!("Unknown field {} parsing permissions", quoted(&entry.key));
-                Err(ConfigError::at(&item.at, message))
-            }
+            _ => Err(unknown(entry, keys::IN_RESPONSES)),
         };
         findings.errors.extend(outcome.err());
     }

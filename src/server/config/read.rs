@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Findings;
 use super::duration;
-use super::keys;
+use super::keys::Block;
 use super::value::{ConfigError, Entry, Item, Value};
 use trunkline_core::base::shown::quoted;
 
@@ -23,28 +23,20 @@ pub(super) fn unsupported(key: &str, entry: &Entry) -> ConfigError {
     ConfigError::at(&entry.item.at, message)
 }
 
-/// A key at the top level that nobody knows.
-pub(super) fn unknown_at_top(entry: &Entry) -> ConfigError {
-    let question = match program::is_stand_in() {
-        // nats-server asks nothing.
-        true => String::new(),
-        false => nearest::question(&entry.key, keys::names_at_top()),
-    };
+/// A key that nobody knows in a part of a file.
+pub(super) fn unknown(entry: &Entry, block: Block) -> ConfigError {
+    let question = question(entry, block);
     let message = format!("unknown field {}{question}", quoted(&entry.key));
     ConfigError::at(&entry.item.at, message)
 }
 
-/// A key that nobody knows.
-pub(super) fn unknown(entry: &Entry) -> ConfigError {
-    ConfigError::at(
-        &entry.item.at,
-        format!("unknown field {}", quoted(&entry.key)),
-    )
-}
-
-/// A mistake with an unknown key, in the words of its block.
-pub(super) fn unknown_with(entry: &Entry, message: &str) -> ConfigError {
-    ConfigError::at(&entry.item.at, message)
+/// What the complaint about an unknown key ends with.
+pub(super) fn question(entry: &Entry, block: Block) -> String {
+    match program::is_stand_in() {
+        // nats-server asks nothing.
+        true => String::new(),
+        false => nearest::question(&entry.key, block.iter().copied().flatten().copied()),
+    }
 }
 
 /// A value of another kind than the key takes.

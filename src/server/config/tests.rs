@@ -385,10 +385,40 @@ fn a_misspelt_key_is_asked_about() {
         assert!(told.trim_end().ends_with(question), "{told}");
     }
     // Whatever is asked about is understood.
-    for name in keys::names_at_top() {
-        let told = load_bytes(format!("{name}: []").as_bytes())
-            .err()
-            .unwrap_or_default();
-        assert!(!told.contains("unknown field"), "{name}: {told}");
+    for (before, block, after) in [
+        ("", keys::IN_FILE, ""),
+        ("authorization {", keys::IN_AUTHORIZATION, "}"),
+        ("authorization { users: [ {", keys::IN_USER, "} ] }"),
+        ("authorization { permissions {", keys::IN_PERMISSIONS, "} }"),
+        (
+            "authorization { permissions { allow_responses {",
+            keys::IN_RESPONSES,
+            "} } }",
+        ),
+        ("accounts { A {", keys::IN_ACCOUNT, "} }"),
+        ("accounts { A { limits {", keys::IN_LIMITS, "} } }"),
+        ("tls {", keys::IN_TLS, "}"),
+        ("websocket {", keys::IN_WEBSOCKET, "}"),
+        (
+            "websocket { authorization {",
+            keys::IN_WEBSOCKET_AUTHORIZATION,
+            "} }",
+        ),
+        ("leafnodes {", keys::IN_LEAF, "}"),
+        ("cluster {", keys::IN_CLUSTER, "}"),
+    ] {
+        for name in block.iter().copied().flatten() {
+            let told = |name: &str| {
+                let told = load_bytes(format!("{before} {name}: [] {after}").as_bytes()).err();
+                told.unwrap_or_default().to_lowercase()
+            };
+            assert!(!told(name).contains("unknown field"), "{before} {name}");
+            let question = format!("; did you mean {name}?");
+            let text = told(&format!("{name}_"));
+            assert!(
+                text.contains(&question) || name.len() < 3,
+                "{before} {text}"
+            );
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use trunkline_core::base::shown::quoted;
 
 use super::duration;
+use super::keys;
 use super::read::{boolean, integer, seconds_ns, text, unknown, unsupported, wrong_type};
 use super::value::{ConfigError, Entry, Item, Value};
 use crate::net::tls::TlsSetup;
@@ -114,7 +115,7 @@ fn tls_entry(
             return Err(unsupported(&key, entry));
         }
         _ if entry.used_as_variable => {}
-        _ => return Err(unknown(entry)),
+        _ => return Err(unknown(entry, keys::IN_TLS)),
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use trunkline_core::session::policy::Secret;
 
 use super::Findings;
 use super::duration;
+use super::keys;
 use super::read::{boolean, duration_ns, integer, listen, seconds_ns, text, texts, unknown};
 use super::tls;
 use super::value::{ConfigError, Entry, Item, Value};
@@ -96,7 +97,7 @@ fn websocket_entry(
         })?,
         "ping_interval" => websocket.ping_interval_ns = duration_ns(&key, item, findings)?,
         _ if entry.used_as_variable => {}
-        _ => return Err(unknown(entry)),
+        _ => return Err(unknown(entry, keys::IN_WEBSOCKET)),
     }
     Ok(())
 }
@@ -117,7 +118,7 @@ fn authorization_entry(
                 seconds_ns("websocket authorization", &entry.key, item, findings)?;
         }
         _ if entry.used_as_variable => {}
-        _ => return Err(unknown(entry)),
+        _ => return Err(unknown(entry, keys::IN_WEBSOCKET_AUTHORIZATION)),
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Looking at the world: its bounds after a turn, its state at rest, and what
 //! a trace tells.
 
+use std::hash::Hasher;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -8,13 +9,31 @@ use trunkline_core::base::id::CoreId;
 use trunkline_core::base::limits::LINK_BYTES_MAX;
 use trunkline_core::session::policy::AccountUsage;
 
-use super::World;
+use super::{Outcome, World};
 use crate::history::Sent;
 use crate::model::Seen;
 use crate::net::Ending;
 use crate::shell::{Consequences, Step};
 
 impl World {
+    /// What became of the run.
+    pub(super) fn outcome(&self) -> Outcome {
+        let conns = &self.history.conns;
+        Outcome {
+            hash: self.hash.finish(),
+            events: self.events,
+            messages: self.history.sent.len(),
+            deliveries: conns.iter().map(|conn| conn.heard.len()).sum(),
+            relayed: self.relayed(),
+            closed: (conns.iter())
+                .filter(|conn| conn.ended_by_server.is_some() && conn.ended.is_none())
+                .count(),
+            fullest: (self.fabric.borrow().fullest, self.link_bytes_max),
+            policies: self.history.policies.models.len(),
+            revoked: self.revoked(),
+        }
+    }
+
     /// Notes what a step has done to the connections of a core.
     pub(super) fn observe(
         &mut self,

@@ -158,8 +158,10 @@ impl World {
             left,
         } = &self.reloads.surplus;
         let delay = self.policy_dice.skewed(20 * MICROSECOND);
-        let account = AccountId::new(account as u32, 0);
-        self.write(core, Letter::CloseSurplus(account, left), delay);
+        // The number of an account that is gone may be that of another one by now.
+        let policy = self.reloads.authority.policy();
+        let (id, _) = policy.places().nth(account).expect("it was counted");
+        self.write(core, Letter::CloseSurplus(id, left), delay);
     }
 
     /// A core has closed what it had of a surplus; the next one goes on.

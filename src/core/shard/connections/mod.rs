@@ -181,6 +181,7 @@ impl Connections {
         while !self.bulk_work.is_spent() {
             let index = self.rows.bulk.pop_front()?;
             self.rows.bulk_taken += 1;
+            debug_assert!(self.rows.bulk_taken <= self.rows.bulk_marked);
             if self.unmark(index, Mark::Bulk) {
                 self.bulk_work.charge(SEND_WORK_NS);
                 return Some(index);
@@ -213,6 +214,7 @@ impl Connections {
     /// Whether everything marked then has been sent to; promptly marked ones are,
     /// at the end of every turn.
     pub fn has_sent(&self, marked: u64) -> bool {
+        debug_assert!(marked <= self.rows.bulk_marked, "it was marked before");
         self.rows.bulk_taken >= marked
     }
 
@@ -234,6 +236,7 @@ impl Connections {
         let outbox = &mut self.table[index].writing.outbox;
         self.pending_bytes -= outbox.pending_bytes();
         outbox.clear(&mut self.pool);
+        debug_assert!(outbox.pending_bytes() == 0, "nothing of it is counted");
     }
 
     /// What waits to be sent, as slices for one vectored send.
@@ -242,7 +245,13 @@ impl Connections {
         index: u32,
         into: &'b mut [IoSlice<'a>; SEND_BLOCKS_MAX],
     ) -> &'b [IoSlice<'a>] {
-        self.table[index].writing.outbox.slices(into)
+        let outbox = &self.table[index].writing.outbox;
+        let slices = outbox.slices(into);
+        debug_assert!(
+            slices.is_empty() == (outbox.pending_bytes() == 0),
+            "whatever waits is offered"
+        );
+        slices
     }
 
     /// Counts what waits for a connection, once its socket has taken what it
@@ -251,6 +260,7 @@ impl Connections {
         let connection = &mut self.table[index];
         let waiting_bytes = connection.writing.outbox.pending_bytes();
         let before = std::mem::replace(&mut connection.writing.waiting_bytes, waiting_bytes);
+        debug_assert!(before <= self.waiting_bytes, "it is part of the sum");
         self.waiting_bytes = self.waiting_bytes + waiting_bytes - before;
     }
 

@@ -48,8 +48,10 @@ impl Shard {
             true => self.notes_for_frame(frame),
             false => None,
         };
+        // What need not wait for its turn goes its way, however heavy.
+        let is_wide = weight > self.config.limits.work.fan_out_receivers;
         match notes {
-            notes if weight > self.config.limits.work.fan_out_receivers => {
+            notes if is_wide && self.backlog.wide.is_none() => {
                 self.begin_wide_frame(from, frame, place, &message, notes);
             }
             None => self.deliver_frame_observed(frame, place, &message, &mut Unobserved),
