@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 use hashbrown::HashTable;
 
+use super::message::Source;
 use super::wide_fan_out::WideFanOut;
 use crate::base::id::{AccountId, ConnectionKey, CoreId};
 use crate::session::input::Hold;
@@ -35,6 +36,17 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
+    /// Somebody answers the last message of a publisher: if that is under way to very
+    /// many, it is not in vain even if none of them takes it.
+    #[cold]
+    pub fn note_answer(&mut self, source: Source) {
+        if let Some(wide) = &mut self.wide
+            && wide.source == source
+        {
+            wide.delivered = true;
+        }
+    }
+
     /// Whether something is left that would need another turn; subscriptions that
     /// end wait for room in the links.
     pub fn has_work(&self, links_are_full: bool) -> bool {

@@ -145,6 +145,9 @@ impl Shard {
         }
         let delivered = !is_empty && self.fan_out_published(place, message, source);
         let is_noted = service == Some(Service::SystemRequest) && self.note_request(index, message);
+        if is_noted {
+            self.backlog.note_answer(source);
+        }
         if !delivered && !is_noted && !message.reply.is_empty() {
             self.tell_no_responders_at(index, at, message.reply);
         }

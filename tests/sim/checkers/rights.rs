@@ -145,6 +145,8 @@ pub fn hears(history: &History, sub: &Sub, sent: &Sent, subject: &str) -> bool {
         && sub.acceptance == Acceptance::Accepted
         && who.account == executed.account
         && sub.removed.is_none_or(|removed| end < removed)
+        // Whoever must go hears nothing more, though it is still there.
+        && record.standing.must_end.is_none_or(|ending| end < ending)
         && !record.standing.doubts.iter().any(is_in_doubt)
         && versions.all(|version| {
             let rights = policies.rights(version, who);
