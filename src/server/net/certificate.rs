@@ -180,8 +180,10 @@ fn unnamed(groups: &Groups) -> String {
             Ok(len @ 0..0x80) => encoded.push(len),
             Ok(len) => encoded.extend([0x81, len]),
             Err(_) => {
+                // A longer one is in no certificate that a handshake has room for.
+                let len = u16::try_from(value.len()).ok()?;
                 encoded.push(0x82);
-                encoded.extend((value.len() as u16).to_be_bytes());
+                encoded.extend(len.to_be_bytes());
             }
         }
         encoded.extend_from_slice(value.as_bytes());
