@@ -29,6 +29,9 @@ use crate::passwords::PasswordChecker;
 use crate::settings::{describe, limits};
 use crate::turn::Core;
 
+/// Accounts that a core makes room for in one turn.
+const ACCOUNTS_AT_ONCE: usize = 1024;
+
 /// Between two looks at whether all connections have been revised.
 const REVISION_POLL: Duration = Duration::from_millis(5);
 
@@ -225,6 +228,15 @@ impl Reloader {
             authority: Arc::clone(&self.authority),
             trace: self.options.trace,
         };
+        let places = self.authority.policy().accounts.len();
+        for first in (0..places).step_by(ACCOUNTS_AT_ONCE) {
+            let authority = Arc::clone(&self.authority);
+            let some = first..(first + ACCOUNTS_AT_ONCE).min(places);
+            self.ask(move |core| {
+                core.shard_mut().make_room(&authority, some.clone());
+                false
+            });
+        }
         let connections_max = self.options.connections_max();
         self.ask(move |core| {
             core.set_connections_max(connections_max);

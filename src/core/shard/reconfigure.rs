@@ -12,6 +12,8 @@
 //! Connections whose rights are the same cost nothing more, since sets of rights
 //! that are in use keep their numbers ([`Authority::succeeded_by`]).
 
+use std::ops::Range;
+
 use tracing::info;
 
 use super::Shard;
@@ -50,6 +52,19 @@ impl Fate {
 }
 
 impl Shard {
+    /// Makes room for accounts of settings that are about to come, for those that have
+    /// these places. Thousands of new ones at once would make a long turn of
+    /// [`Self::reconfigure`].
+    pub fn make_room(&mut self, newer: &Authority, places: Range<usize>) {
+        let new = newer.policy().places().skip(places.start);
+        for (id, _) in new.take(places.len()) {
+            let room = self
+                .interests
+                .ensure(id, &self.config.authority, &mut self.rng);
+            debug_assert!(room.is_some(), "no later account has its place");
+        }
+    }
+
     /// Goes on with other settings. [`Self::is_revising`] tells when they have
     /// reached every connection.
     pub fn reconfigure(&mut self, settings: Settings) {

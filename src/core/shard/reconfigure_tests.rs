@@ -8,7 +8,7 @@ use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
 use crate::base::limits::{Limits, SEND_BLOCKS_MAX};
 use crate::base::moment::Moment;
 use crate::session::authority::Authority;
-use crate::session::policy::{Permissions, Policy, SubjectRights, User};
+use crate::session::policy::{Account, Permissions, Policy, SubjectRights, User};
 use crate::shard::{Opening, Shard, ShardConfig};
 use crate::wire::info::ServerInfo;
 
@@ -169,4 +169,43 @@ fn who_has_said_nothing_has_to_once_that_is_demanded() {
     shard.begin_turn(Moment::undated(late));
     shard.on_tick();
     assert_eq!(output(&mut shard, key), "-ERR 'Authentication Timeout'\r\n");
+}
+
+#[test]
+fn room_for_accounts_is_made_before_they_come() {
+    const ACCOUNTS: u32 = 1_000;
+    let mut shard = shard(vec![user("a", "x")]);
+    let connection = connect(&mut shard, "a", "x");
+    let mut policy = Policy::open();
+    policy.users.push(user("a", "x"));
+    for number in 0..ACCOUNTS {
+        policy.accounts.push(Account::new(&format!("A{number}")));
+        let place = u32::try_from(policy.accounts.len() - 1).expect("a place");
+        let account = AccountId::new(place, 0);
+        policy
+            .users
+            .push(User::new(&format!("u{number}"), "x", account));
+    }
+    let newer = shard.config.authority.succeeded_by(policy);
+    let newer = Arc::new(newer.expect("valid"));
+    let places = newer.policy().accounts.len();
+    output(&mut shard, connection);
+    shard.make_room(&newer, 0..places / 2);
+    shard.on_bytes(connection, b"SUB s 1\r\nPUB s 1\r\nx\r\n");
+    shard.make_room(&newer, places / 2..places);
+    let before = shard.interests.iter().count();
+    shard.reconfigure(Settings {
+        limits: Limits::default(),
+        server: ServerInfo::default(),
+        authority: Arc::clone(&newer),
+        trace: false,
+    });
+    shard.settle();
+    assert_eq!((before, shard.interests.iter().count()), (places, places));
+    let last = connect(&mut shard, "u999", "x");
+    output(&mut shard, last);
+    shard.on_bytes(last, b"SUB s 1\r\nPUB s 1\r\ny\r\n");
+    assert_eq!(output(&mut shard, last), "MSG s 1 1\r\ny\r\n");
+    assert_eq!(output(&mut shard, connection), "MSG s 1 1\r\nx\r\n");
+    shard.check_invariants();
 }
