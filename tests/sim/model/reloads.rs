@@ -147,7 +147,10 @@ impl History {
             if is_there && !rights.subscribe.allows(&sub.pattern, queue) {
                 sub.removed = Some(tick);
                 let text = violation(&sub.pattern, queue) + &format!(" (sid \"{}\")", sub.sid);
-                let was_there = sub.acceptance == Acceptance::Accepted && sub.max.is_none();
+                // A CONNECT that has to wait ends subscriptions before it is executed.
+                let was_there = sub.acceptance == Acceptance::Accepted
+                    && sub.max.is_none()
+                    && sub.ended.is_none();
                 record.standing.owe_error(&text, is_certain && was_there);
             }
         }
