@@ -64,6 +64,10 @@ pub struct Conn {
     pub ended_by_server: Option<Tick>,
     /// The server has decided to end it: its subscriptions are gone already.
     pub is_doomed: bool,
+    /// When that was seen, in the time of the run.
+    pub doomed_at: u64,
+    /// It did not get its last words in the time that it has for that.
+    pub is_cut: bool,
     /// The server has forgotten it.
     pub gone: Option<Tick>,
     /// It has ever stopped reading.
@@ -210,6 +214,8 @@ impl History {
             ended: None,
             ended_by_server: None,
             is_doomed: false,
+            doomed_at: 0,
+            is_cut: false,
             gone: None,
             has_paused: false,
         });

@@ -265,6 +265,7 @@ impl History {
             });
         }
         record.is_doomed = seen.is_closing;
+        record.doomed_at = now;
         let refused = record.standing.bound.is_none()
             && record.standing.checking.is_none()
             && record.standing.has_connected;

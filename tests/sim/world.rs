@@ -336,8 +336,11 @@ impl World {
             if self.net.wires[wire].server_closed && self.history.conns[wire].gone.is_none() {
                 self.note(|| format!("core {from} has closed connection {wire}"));
                 let tick = self.history.next_tick();
-                self.history.conns[wire].gone = Some(tick);
-                self.history.conns[wire].is_doomed = true;
+                let record = &mut self.history.conns[wire];
+                record.gone = Some(tick);
+                record.is_cut =
+                    record.is_doomed && self.clock.now() - record.doomed_at >= CLOSE_LINGER_NS / 2;
+                record.is_doomed = true;
             }
             self.schedule_read(wire);
         }

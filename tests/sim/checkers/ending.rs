@@ -31,9 +31,12 @@ fn had_to_go(conn: &Conn) -> bool {
 /// Every command has its answer.
 fn answers(history: &History) -> Result<(), String> {
     for (number, conn) in history.conns.iter().enumerate() {
-        // What is said last reaches whoever reads all the time.
-        let reads_all =
-            conn.ended.is_none() && conn.standing.must_end.is_some() && !conn.has_paused;
+        // What is said last reaches whoever reads all the time, if a slow server says it
+        // in time.
+        let reads_all = conn.ended.is_none()
+            && conn.standing.must_end.is_some()
+            && !conn.has_paused
+            && !conn.is_cut;
         for (text, &(least, most)) in &conn.standing.errors {
             let got = conn.errors.get(text).copied().unwrap_or_default();
             if got > most || (got < least && (conn.is_alive() || reads_all)) {
