@@ -66,9 +66,11 @@ impl Profile {
         let is_large = dice.percent(20);
         let is_tight = dice.percent(20);
         let heartbeats = dice.percent(10) && !is_large;
-        let mut limits = Limits::default();
-        // A server that starves takes longer than usual to say what is due.
-        limits.write_deadline_ns = 1_000_000 * MILLISECOND;
+        let mut limits = Limits {
+            // A server that starves takes longer than usual to say what is due.
+            write_deadline_ns: 1_000_000 * MILLISECOND,
+            ..Limits::default()
+        };
         if is_tight {
             limits.max_pending_bytes = dice.between(8 << 10, 4 << 20);
             limits.write_deadline_ns = dice.between(5, 200) * MILLISECOND;
