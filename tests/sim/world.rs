@@ -339,7 +339,7 @@ impl World {
                 let record = &mut self.history.conns[wire];
                 record.gone = Some(tick);
                 record.is_cut =
-                    record.is_doomed && self.clock.now() - record.doomed_at >= CLOSE_LINGER_NS / 2;
+                    record.is_doomed && self.clock.now() - record.doomed_at >= CLOSE_LINGER_NS;
                 record.is_doomed = true;
             }
             self.schedule_read(wire);
