@@ -57,7 +57,7 @@ impl Cores {
         for core in 0..self.count() {
             let (question, answers) = (question.clone(), answers.clone());
             // A core that cannot be asked is missing among the answers.
-            let _ = self.post(CoreId(core as u8), move |core, now| {
+            let _ = self.post(CoreId::at(core), move |core, now| {
                 // The asker may have given up.
                 let _ = answers.send(question(core, now));
             });

@@ -46,7 +46,8 @@ pub fn run(
     let duration = Duration::from_nanos(options.lame_duck_duration_ns).saturating_sub(grace);
     let begin = Instant::now();
     let total = count(cores);
-    let step = (duration / (total.max(1) as u32)).clamp(STEP_MIN, STEP_MAX);
+    let step =
+        (duration / u32::try_from(total.max(1)).unwrap_or(u32::MAX)).clamp(STEP_MIN, STEP_MAX);
     loop {
         let left = count(cores);
         if left == 0 {

@@ -144,7 +144,7 @@ fn watchdog_interval(usec: Option<&str>, pid: Option<&str>, own_pid: u32) -> Opt
 /// Whether every core reads a letter. Waits for those that do not and names
 /// them in the log; so at most one letter of the watchdog waits for a core.
 fn all_take_turns(cores: &Cores, patience: Duration) -> bool {
-    let mut silent: Vec<CoreId> = (0..cores.count()).map(|core| CoreId(core as u8)).collect();
+    let mut silent: Vec<CoreId> = (0..cores.count()).map(CoreId::at).collect();
     let answers: mpsc::Receiver<CoreId> = cores.ask_all(|core, _| core.id());
     while !silent.is_empty() {
         match answers.recv_timeout(patience) {

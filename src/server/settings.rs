@@ -81,7 +81,7 @@ pub fn shard_config(
     authority: &Arc<Authority>,
 ) -> ShardConfig {
     ShardConfig {
-        core: CoreId(core as u8),
+        core: CoreId::at(core),
         cores,
         limits: limits(options),
         server: server.clone(),

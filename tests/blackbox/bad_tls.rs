@@ -133,21 +133,16 @@ fn who_takes_leave_still_gets_the_answers() {
 fn certificates_of_clients_have_to_be_in_order() {
     let authority = Authority::new("order-of-clients");
     let server = ServerUnderTest::with_config(&authority.config(", verify: true"));
-    let issue = |name: &str, change: fn(&mut CertificateParams)| {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        change(&mut params);
-        authority.issue_as(name, params);
-    };
-    issue("expired", |params| {
+    authority.issue_with("expired", |params| {
         params.not_after = date_time_ymd(2020, 1, 1)
     });
-    issue("early", |params| {
+    authority.issue_with("early", |params| {
         params.not_before = date_time_ymd(2080, 1, 1)
     });
-    issue("usage", |params| {
+    authority.issue_with("usage", |params| {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]
     });
-    issue("right", |params| {
+    authority.issue_with("right", |params| {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]
     });
     for (name, is_let_in) in [

@@ -90,6 +90,13 @@ impl Authority {
         std::fs::write(self.file(&format!("{name}.key")), key.serialize_pem()).unwrap();
     }
 
+    /// Issues the usual one, changed in some way.
+    pub fn issue_with(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        change(&mut params);
+        self.issue_as(name, params);
+    }
+
     /// Issues what has nobody's signature but its own, or replaces the authorities by it.
     pub fn self_issue(&self, name: &str, params: CertificateParams) {
         let key = KeyPair::generate().unwrap();

@@ -132,15 +132,10 @@ fn who_is_refused_hears_why_and_so_does_the_log() {
     };
     copy(&Authority::new("alerts-namesake"), "namesake");
     copy(&Authority::named("alerts-stranger", "Stranger"), "stranger");
-    let issue = |name: &str, change: fn(&mut CertificateParams)| {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        change(&mut params);
-        authority.issue_as(name, params);
-    };
-    issue("expired", |params| {
+    authority.issue_with("expired", |params| {
         params.not_after = date_time_ymd(2020, 1, 1)
     });
-    issue("usage", |params| {
+    authority.issue_with("usage", |params| {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]
     });
     let unrestricted = authority_params("Below", BasicConstraints::Unconstrained);

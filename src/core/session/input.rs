@@ -87,8 +87,7 @@ impl Revision {
     pub fn hears(self) -> bool {
         match self {
             Self::None | Self::Subscriptions { hears: true } => true,
-            Self::Moved | Self::Credentials | Self::Connect => false,
-            Self::Subscriptions { hears: false } => false,
+            Self::Moved | Self::Credentials | Self::Connect | Self::Subscriptions { .. } => false,
         }
     }
 }

@@ -13,6 +13,7 @@
 //! that are in use keep their numbers ([`Authority::succeeded_by`]).
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use tracing::info;
 
@@ -89,15 +90,15 @@ impl Shard {
             authority.keeps_numbers_of(&older),
             "subscriptions that are revised later have numbers of before"
         );
-        let keys: Vec<ConnectionKey> = self.connections.keys().collect();
-        for key in keys {
+        let slots: Vec<u32> = self.connections.keys().map(|key| key.index).collect();
+        for index in slots {
             // Who is closing is nobody any more, by no policy's numbers.
-            if self.connections[key.index].input.is_closing() {
+            if self.connections[index].input.is_closing() {
                 continue;
             }
-            let user = self.connections[key.index].login.user;
+            let user = self.connections[index].login.user;
             let fate = Fate::of(user, &older, &authority);
-            self.inherit(key, &fate);
+            self.inherit(index, &fate);
         }
     }
 
@@ -123,19 +124,17 @@ impl Shard {
     /// Makes the accounts, their rules and the limits of outboxes those of the
     /// configuration.
     pub(super) fn apply_rules(&mut self) {
-        let authority = &self.config.authority;
-        let policy = authority.policy();
-        let places = policy.accounts.len().max(1 + AccountId::SYSTEM.index());
-        self.interests.truncate(places);
-        for (id, _) in policy.places() {
-            self.interests.ensure(id, authority, &mut self.rng);
-        }
+        let authority = Arc::clone(&self.config.authority);
+        let places = authority.policy().accounts.len();
+        let kept = places.max(1 + AccountId::SYSTEM.index());
+        self.interests.truncate(kept);
+        self.make_room(&authority, 0..places);
         let keeps_routes = self.mutant.is(Mutant::KeepRoutes);
         for (id, interest) in self.interests.iter_mut() {
             if keeps_routes && !interest.is_empty() {
                 continue;
             }
-            interest.set_rules(rules_of(id.index(), authority));
+            interest.set_rules(rules_of(id.index(), &authority));
         }
         let limits = &self.config.limits;
         self.interests
@@ -144,8 +143,7 @@ impl Shard {
     }
 
     /// Takes one connection over to new settings as far as that is quick.
-    fn inherit(&mut self, key: ConnectionKey, fate: &Fate) {
-        let index = key.index;
+    fn inherit(&mut self, index: u32, fate: &Fate) {
         let forgets_check = self.is_mutant(Mutant::ForgetCheck);
         let connection = &mut self.connections[index];
         // The verdict was to be that of the older policy.

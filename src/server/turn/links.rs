@@ -12,7 +12,7 @@ impl Core {
         }
         for (core, ring) in self.rings.returned.iter_mut().enumerate() {
             while let Some(batch) = ring.pop() {
-                self.shard.on_return(CoreId(core as u8), batch);
+                self.shard.on_return(CoreId::at(core), batch);
             }
         }
         self.shard.on_mesh(&mut self.rings.inbound);
