@@ -11,13 +11,17 @@
 //! | L0 | `base` | nothing |
 //! | L1 | `wire` | `base` |
 //! | L1 | `subject` | `base` |
+//! | L1 | `format` | `base` |
 //! | L2 | `session` | `base`, `wire`, `subject` |
 //! | L2 | `route` | `base`, `subject` |
+//! | L2 | `journal` | `base`, `format` |
 //! | L6 | `shard` | everything below |
 
 #![cfg_attr(not(test), deny(clippy::cast_possible_truncation))]
 
 pub mod base;
+pub mod format;
+pub mod journal;
 pub mod route;
 pub mod session;
 pub mod shard;

@@ -6,6 +6,7 @@ pub mod id;
 pub mod identity;
 pub mod limits;
 pub mod moment;
+pub mod pages;
 pub mod rng;
 pub mod short;
 pub mod shown;
