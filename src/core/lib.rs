@@ -15,6 +15,7 @@
 //! | L2 | `session` | `base`, `wire`, `subject` |
 //! | L2 | `route` | `base`, `subject` |
 //! | L2 | `journal` | `base`, `format` |
+//! | L2 | `stream` | `base`, `wire`, `subject`, `format` |
 //! | L6 | `shard` | everything below |
 
 #![cfg_attr(not(test), deny(clippy::cast_possible_truncation))]
@@ -25,5 +26,6 @@ pub mod journal;
 pub mod route;
 pub mod session;
 pub mod shard;
+pub mod stream;
 pub mod subject;
 pub mod wire;

@@ -4,6 +4,7 @@ pub mod command;
 pub mod complaint;
 pub mod connect;
 pub mod encode;
+pub mod headers;
 pub mod info;
 pub mod json;
 pub mod parse;

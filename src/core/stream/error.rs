@@ -1,0 +1,87 @@
+//! Errors of JetStream as clients get them: what HTTP would call them, their own number,
+//! and a text (`errors.json` of NATS 2.15.3).
+
+use std::borrow::Cow;
+
+/// An error in an answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ApiError {
+    /// Its kind, as HTTP has them.
+    pub code: u16,
+    /// Its number.
+    pub err_code: u16,
+    /// Its text.
+    pub description: Cow<'static, str>,
+}
+
+impl ApiError {
+    const fn new(code: u16, err_code: u16, description: &'static str) -> Self {
+        Self {
+            code,
+            err_code,
+            description: Cow::Borrowed(description),
+        }
+    }
+
+    fn said(code: u16, err_code: u16, description: String) -> Self {
+        Self {
+            code,
+            err_code,
+            description: Cow::Owned(description),
+        }
+    }
+}
+
+/// The stream is sealed.
+pub const STREAM_SEALED: ApiError =
+    ApiError::new(400, 10_109, "invalid operation on sealed stream");
+/// The message is larger than `max_msg_size`.
+pub const MESSAGE_TOO_LARGE: ApiError =
+    ApiError::new(400, 10_054, "message size exceeds maximum allowed");
+/// The header block is too long.
+pub const HEADER_TOO_LARGE: ApiError =
+    ApiError::new(400, 10_097, "header size exceeds maximum allowed of 64k");
+/// `Nats-Expected-Stream` names another one.
+pub const OTHER_STREAM: ApiError = ApiError::new(400, 10_060, "expected stream does not match");
+/// `Nats-TTL` where `allow_msg_ttl` is off.
+pub const TTL_DISABLED: ApiError = ApiError::new(400, 10_166, "per-message TTL is disabled");
+/// `Nats-TTL` that is no time to live.
+pub const TTL_INVALID: ApiError = ApiError::new(400, 10_165, "invalid per-message TTL");
+/// A subject for an expected sequence that is not said.
+pub const EXPECTED_SUBJECT_SEQUENCE_MISSING: ApiError = ApiError::new(
+    400,
+    10_193,
+    "missing sequence for expected last sequence per subject",
+);
+/// The account has no more room.
+pub const ACCOUNT_RESOURCES: ApiError =
+    ApiError::new(400, 10_002, "resource limits exceeded for account");
+/// The server has no more room.
+pub const SERVER_RESOURCES: ApiError = ApiError::new(503, 10_023, "insufficient resources");
+/// Too much waits to be stored.
+pub const TOO_MANY_REQUESTS: ApiError = ApiError::new(429, 10_167, "too many requests");
+
+/// Another sequence was expected to be the last one.
+#[must_use]
+pub fn wrong_last_sequence(actual: u64) -> ApiError {
+    ApiError::said(400, 10_071, format!("wrong last sequence: {actual}"))
+}
+
+/// Another message id was expected to be the last one.
+#[must_use]
+pub fn wrong_last_message_id(actual: &[u8]) -> ApiError {
+    let actual = String::from_utf8_lossy(actual);
+    ApiError::said(400, 10_070, format!("wrong last msg ID: {actual}"))
+}
+
+/// A rollup that is not allowed, or none of those that there are.
+#[must_use]
+pub fn rollup_failed(why: String) -> ApiError {
+    ApiError::said(500, 10_111, why)
+}
+
+/// The message does not fit into the stream, by its limits.
+#[must_use]
+pub fn store_failed(why: &'static str) -> ApiError {
+    ApiError::new(503, 10_077, why)
+}
