@@ -2,6 +2,7 @@
 pub mod budget;
 pub mod core_set;
 pub mod deadlines;
+pub mod duration;
 pub mod id;
 pub mod identity;
 pub mod limits;

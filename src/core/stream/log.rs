@@ -140,6 +140,19 @@ impl Log {
         Some(self.subjects.get(number).last)
     }
 
+    /// The first message of a subject.
+    #[must_use]
+    pub fn first_of(&self, subject: &[u8]) -> Option<u64> {
+        let number = self.subjects.find(subject)?;
+        Some(self.subjects.get(number).first)
+    }
+
+    /// Bytes of the message that has a sequence, 0 if there is none.
+    #[must_use]
+    pub fn bytes_at(&self, sequence: u64) -> u64 {
+        self.get(sequence).map_or(0, |stored| self.bytes_of(stored))
+    }
+
     /// The first message at a sequence or behind it, looked for in so many slots at
     /// most: its sequence, or where to go on.
     pub fn next(&self, from: u64, slots_max: usize) -> Result<u64, u64> {

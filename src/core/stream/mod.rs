@@ -1,8 +1,151 @@
-//! L2: one stream.
+//! L2: one stream: what it takes, in which order it checks that, and what goes for it.
+//!
+//! Every step is bounded: what limits, age or a rollup remove beyond a few messages goes
+//! in steps ([`Stream::tidy`]). Until that is done the stream takes and shows nothing
+//! ([`Stream::is_tidy`]), so nobody sees a half of it.
 //!
 //! Not here: who asks for what (`api`), consumers, where bytes lie on disk (`journal`).
 
+pub mod admit;
 pub mod config;
 pub mod error;
 pub mod log;
+pub mod message_ids;
+pub mod requirements;
 pub mod subjects;
+
+use crate::base::moment::WallNanos;
+use admit::Rollup;
+use config::{Discard, StreamConfig};
+use log::Log;
+use message_ids::MessageIds;
+
+/// Messages that storing one removes at once.
+const REMOVED_AT_ONCE: usize = 16;
+
+/// A stream.
+#[derive(Debug)]
+pub struct Stream {
+    config: StreamConfig,
+    log: Log,
+    ids: MessageIds,
+    /// The id of the last message that was stored, empty if it had none.
+    last_id: Box<[u8]>,
+    /// When the last message was stored.
+    last_time: WallNanos,
+    /// What a rollup has left to be removed.
+    removal: Option<Removal>,
+}
+
+/// Messages that go, the oldest first.
+#[derive(Debug)]
+struct Removal {
+    /// Only those of this subject.
+    subject: Option<Box<[u8]>>,
+    /// Only those before this sequence.
+    before: u64,
+}
+
+impl Stream {
+    /// A stream without messages. The seed is secret.
+    #[must_use]
+    pub fn new(config: StreamConfig, seed: u64) -> Self {
+        Self {
+            log: Log::new(config.storage, config.first_sequence.max(1), seed),
+            ids: MessageIds::new(config.duplicate_window_ns, !seed),
+            last_id: Box::default(),
+            last_time: WallNanos(0),
+            removal: None,
+            config,
+        }
+    }
+
+    /// What is configured of it.
+    #[must_use]
+    pub fn config(&self) -> &StreamConfig {
+        &self.config
+    }
+
+    /// Its messages.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// When the last message was stored.
+    #[must_use]
+    pub fn last_time(&self) -> WallNanos {
+        self.last_time
+    }
+
+    /// Whether nothing is left to be removed but what gets too old.
+    #[must_use]
+    pub fn is_tidy(&self) -> bool {
+        self.removal.is_none() && !self.exceeds_limits()
+    }
+
+    /// Removes messages that rollups and limits leave no room for, and those that are
+    /// too old: so many at most.
+    pub fn tidy(&mut self, now: WallNanos, count_max: usize) {
+        for _ in 0..count_max {
+            if let Some(sequence) = self.next_of_removal() {
+                self.log.remove(sequence);
+            } else if self.exceeds_limits() || self.is_first_too_old(now) {
+                self.log.remove(self.log.first());
+            } else {
+                return;
+            }
+        }
+        // Perhaps that was the last one.
+        self.next_of_removal();
+    }
+
+    fn roll_up(&mut self, rollup: Rollup, sequence: u64) {
+        let subject = match rollup {
+            Rollup::Nothing => return,
+            Rollup::Everything => None,
+            Rollup::Subject => {
+                let stored = self.log.get(sequence).expect("it was just stored");
+                Some(self.log.subjects().get(stored.subject).text[..].into())
+            }
+        };
+        self.removal = Some(Removal {
+            subject,
+            before: sequence,
+        });
+    }
+
+    /// The next message that a rollup removes; it is over if there is none.
+    fn next_of_removal(&mut self) -> Option<u64> {
+        let removal = self.removal.as_ref()?;
+        let first = match &removal.subject {
+            Some(subject) => self.log.first_of(subject),
+            None => Some(self.log.first()),
+        };
+        let next = first.filter(|&first| first < removal.before);
+        if next.is_none() {
+            self.removal = None;
+        }
+        next
+    }
+
+    fn exceeds_limits(&self) -> bool {
+        let (config, log) = (&self.config, &self.log);
+        config.discard == Discard::Old
+            && log.count() > 0
+            && (config.max_messages.is_some_and(|max| log.count() > max)
+                || config.max_bytes.is_some_and(|max| log.bytes() > max))
+    }
+
+    fn is_first_too_old(&self, now: WallNanos) -> bool {
+        self.next_expiry().is_some_and(|due| due <= now)
+    }
+
+    /// When the first message has its age.
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<WallNanos> {
+        let max_age_ns = self.config.max_age_ns?;
+        let first = self.log.get(self.log.first())?;
+        Some(WallNanos(first.time.0.saturating_add(max_age_ns)))
+    }
+}

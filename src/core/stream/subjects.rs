@@ -51,6 +51,11 @@ impl Subjects {
         self.all.is_empty()
     }
 
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Subject> {
+        self.all.iter().map(|(_, subject)| subject)
+    }
+
     /// The number of a subject, if it has messages.
     #[must_use]
     pub fn find(&self, text: &[u8]) -> Option<u32> {
