@@ -16,10 +16,12 @@
 //! | L2 | `route` | `base`, `subject` |
 //! | L2 | `journal` | `base`, `format` |
 //! | L2 | `stream` | `base`, `wire`, `subject`, `format` |
+//! | L5 | `api` | `base`, `wire`, `subject`, `stream` |
 //! | L6 | `shard` | everything below |
 
 #![cfg_attr(not(test), deny(clippy::cast_possible_truncation))]
 
+pub mod api;
 pub mod base;
 pub mod format;
 pub mod journal;

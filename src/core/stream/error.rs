@@ -85,3 +85,28 @@ pub fn rollup_failed(why: String) -> ApiError {
 pub fn store_failed(why: &'static str) -> ApiError {
     ApiError::new(503, 10_077, why)
 }
+
+/// Copies on other servers, where there are none.
+pub const REPLICAS_NOT_SUPPORTED: ApiError = ApiError::new(
+    500,
+    10_074,
+    "replicas > 1 not supported in non-clustered mode",
+);
+
+/// The body is not what it should be.
+#[must_use]
+pub fn invalid_json(why: &str) -> ApiError {
+    ApiError::said(400, 10_025, format!("invalid JSON: {why}"))
+}
+
+/// The configuration of a stream is wrong.
+#[must_use]
+pub fn invalid_stream_config(why: &str) -> ApiError {
+    ApiError::said(500, 10_052, why.to_owned())
+}
+
+/// A transform of subjects is wrong.
+#[must_use]
+pub fn bad_transform(why: &str) -> ApiError {
+    ApiError::said(400, 10_156, format!("stream transform: {why}"))
+}
