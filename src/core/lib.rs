@@ -16,6 +16,7 @@
 //! | L2 | `route` | `base`, `subject` |
 //! | L2 | `journal` | `base`, `format` |
 //! | L2 | `stream` | `base`, `wire`, `subject`, `format` |
+//! | L3 | `consumer` | `base`, `wire`, `subject`, `format`, `stream` |
 //! | L5 | `api` | `base`, `wire`, `subject`, `stream` |
 //! | L6 | `shard` | everything below |
 
@@ -23,6 +24,7 @@
 
 pub mod api;
 pub mod base;
+pub mod consumer;
 pub mod format;
 pub mod journal;
 pub mod route;
