@@ -4,6 +4,7 @@
 
 mod fanout;
 mod harness;
+mod journal;
 mod memory;
 mod outbox;
 mod ring;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
     fanout::run(&mut bench);
     ring::run(&mut bench);
     route::run(&mut bench);
+    journal::run(&mut bench);
     bench.finish();
     if bench.is_empty() {
         eprintln!("no benchmark has a name like that");

@@ -10,6 +10,9 @@ mod boot;
 mod cli;
 mod config;
 mod cores;
+// Used by tests alone until a core has a store.
+#[cfg(test)]
+mod disk;
 mod executor;
 mod files;
 mod io_failure;

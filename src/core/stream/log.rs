@@ -407,7 +407,10 @@ mod tests {
                 assert_eq!(log.next_from(from), next);
                 let subject = SUBJECTS[width::size(rng.below(5))];
                 let of_subject = model.iter().filter(|(_, (other, _))| *other == subject);
-                assert_eq!(log.last_of(subject), of_subject.map(|(&at, _)| at).next_back());
+                assert_eq!(
+                    log.last_of(subject),
+                    of_subject.map(|(&at, _)| at).next_back()
+                );
                 if let Some((&at, (_, payload))) = model.range(from..).next() {
                     assert_eq!(log.get(at).map(Stored::payload), Some(&payload[..]));
                 }
