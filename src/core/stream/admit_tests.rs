@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::stream::config::{Storage, StreamConfig};
+use crate::stream::removal::Purge;
 
 fn config() -> StreamConfig {
     StreamConfig {
@@ -257,4 +258,79 @@ fn what_is_too_old_goes() {
         (world.stream.log().first(), world.stream.log().last()),
         (6, 5)
     );
+}
+
+/// A stream with messages of `a.1`, `a.2` and `b` in turn, after a purge: how many it removed, and
+/// what is left.
+fn purged(purge: &Purge<'_>) -> (u64, Vec<u64>, [u64; 2]) {
+    let mut world = World::new(config());
+    for number in 0..300 {
+        world.publish(["a.1", "a.2", "b"][number % 3], &[], "");
+    }
+    world.stream.purge(purge);
+    let mut steps = 0;
+    while !world.stream.is_tidy() {
+        world.stream.tidy(WallNanos(world.now), 7);
+        steps += 1;
+    }
+    assert!(steps > 1 || world.stream.removed() < 7, "in steps");
+    world.stream.log().check_invariants();
+    let log = world.stream.log();
+    (
+        world.stream.removed(),
+        world.sequences(),
+        [log.first(), log.last()],
+    )
+}
+
+#[test]
+fn a_purge_removes_what_it_says() {
+    let everything = Purge::default();
+    assert_eq!(purged(&everything), (300, vec![], [301, 300]));
+    let keep = Purge {
+        keep: 2,
+        ..everything
+    };
+    assert_eq!(purged(&keep), (298, vec![299, 300], [299, 300]));
+    let before = Purge {
+        before: Some(299),
+        ..everything
+    };
+    assert_eq!(purged(&before), (298, vec![299, 300], [299, 300]));
+    let beyond = Purge {
+        before: Some(500),
+        ..everything
+    };
+    assert_eq!(purged(&beyond), (300, vec![], [500, 499]));
+    let literal = Purge {
+        filter: Some(b"b"),
+        ..everything
+    };
+    let (removed, left, ends) = purged(&literal);
+    assert_eq!((removed, left.len(), ends), (100, 200, [1, 300]));
+    assert!(left.iter().all(|sequence| sequence % 3 != 0));
+    let wildcard = Purge {
+        filter: Some(b"a.*"),
+        keep: 3,
+        ..everything
+    };
+    let (removed, left, ends) = purged(&wildcard);
+    assert_eq!((removed, ends), (197, [3, 300]));
+    assert_eq!(left.iter().filter(|sequence| *sequence % 3 != 0).count(), 3);
+    let wildcard = Purge {
+        filter: Some(b"a.>"),
+        before: Some(100),
+        ..everything
+    };
+    assert_eq!(purged(&wildcard).0, 66);
+    let nothing = Purge {
+        filter: Some(b"c"),
+        ..everything
+    };
+    assert_eq!(purged(&nothing).0, 0);
+    let enough = Purge {
+        keep: 300,
+        ..everything
+    };
+    assert_eq!(purged(&enough).0, 0);
 }

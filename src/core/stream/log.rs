@@ -221,6 +221,19 @@ impl Log {
         self.last
     }
 
+    /// The next message has at least this sequence: those before are never used. There
+    /// is none now.
+    pub fn skip_to(&mut self, sequence: u64) {
+        assert!(self.count == 0, "sequences go forward");
+        if sequence <= self.last + 1 {
+            return;
+        }
+        self.chunks.clear();
+        self.last = sequence - 1;
+        self.first = sequence;
+        self.base = sequence;
+    }
+
     fn push(&mut self, slot: Option<Box<Stored>>) {
         let chunk_len = width::size(CHUNK);
         if self

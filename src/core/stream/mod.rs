@@ -11,6 +11,7 @@ pub mod config;
 pub mod error;
 pub mod log;
 pub mod message_ids;
+pub mod removal;
 pub mod requirements;
 pub mod subjects;
 
@@ -19,6 +20,7 @@ use admit::Rollup;
 use config::{Discard, StreamConfig};
 use log::Log;
 use message_ids::MessageIds;
+use removal::{Purge, Removal};
 
 /// Messages that storing one removes at once.
 const REMOVED_AT_ONCE: usize = 16;
@@ -33,17 +35,10 @@ pub struct Stream {
     last_id: Box<[u8]>,
     /// When the last message was stored.
     last_time: WallNanos,
-    /// What a rollup has left to be removed.
+    /// What a rollup or a purge has left to be removed.
     removal: Option<Removal>,
-}
-
-/// Messages that go, the oldest first.
-#[derive(Debug)]
-struct Removal {
-    /// Only those of this subject.
-    subject: Option<Box<[u8]>>,
-    /// Only those before this sequence.
-    before: u64,
+    /// What the last of them has removed.
+    removed: u64,
 }
 
 impl Stream {
@@ -56,6 +51,7 @@ impl Stream {
             last_id: Box::default(),
             last_time: WallNanos(0),
             removal: None,
+            removed: 0,
             config,
         }
     }
@@ -84,49 +80,57 @@ impl Stream {
         self.removal.is_none() && !self.exceeds_limits()
     }
 
-    /// Removes messages that rollups and limits leave no room for, and those that are
-    /// too old: so many at most.
-    pub fn tidy(&mut self, now: WallNanos, count_max: usize) {
-        for _ in 0..count_max {
-            if let Some(sequence) = self.next_of_removal() {
-                self.log.remove(sequence);
+    /// Removes messages that purges, rollups and limits leave no room for, and those that
+    /// are too old, in so many steps at most.
+    pub fn tidy(&mut self, now: WallNanos, steps_max: usize) {
+        for _ in 0..steps_max {
+            if let Some(removal) = &mut self.removal {
+                if !removal.step(&mut self.log) {
+                    self.removed = removal.removed;
+                    if let Some(next) = removal.next_sequence(&self.log) {
+                        self.log.skip_to(next);
+                    }
+                    self.removal = None;
+                }
             } else if self.exceeds_limits() || self.is_first_too_old(now) {
                 self.log.remove(self.log.first());
             } else {
                 return;
             }
         }
-        // Perhaps that was the last one.
-        self.next_of_removal();
+    }
+
+    /// Begins to remove messages. When the stream is tidy again, [`Self::removed`] says
+    /// how many these were.
+    ///
+    /// # Panics
+    /// If something is left to be removed.
+    pub fn purge(&mut self, purge: &Purge<'_>) {
+        debug_assert!(self.is_tidy(), "what came before is done first");
+        self.removal = Some(Removal::of(purge, &self.log));
+    }
+
+    /// Messages that the last purge or rollup has removed.
+    #[must_use]
+    pub fn removed(&self) -> u64 {
+        self.removed
+    }
+
+    /// Removes a message; false if there is none.
+    pub fn delete(&mut self, sequence: u64) -> bool {
+        self.log.remove(sequence)
     }
 
     fn roll_up(&mut self, rollup: Rollup, sequence: u64) {
-        let subject = match rollup {
-            Rollup::Nothing => return,
-            Rollup::Everything => None,
+        let stored = self.log.get(sequence).expect("it was just stored");
+        self.removal = match rollup {
+            Rollup::Nothing => None,
+            Rollup::Everything => Some(Removal::before(sequence, None)),
             Rollup::Subject => {
-                let stored = self.log.get(sequence).expect("it was just stored");
-                Some(self.log.subjects().get(stored.subject).text[..].into())
+                let subject = &self.log.subjects().get(stored.subject).text;
+                Some(Removal::before(sequence, Some(subject)))
             }
         };
-        self.removal = Some(Removal {
-            subject,
-            before: sequence,
-        });
-    }
-
-    /// The next message that a rollup removes; it is over if there is none.
-    fn next_of_removal(&mut self) -> Option<u64> {
-        let removal = self.removal.as_ref()?;
-        let first = match &removal.subject {
-            Some(subject) => self.log.first_of(subject),
-            None => Some(self.log.first()),
-        };
-        let next = first.filter(|&first| first < removal.before);
-        if next.is_none() {
-            self.removal = None;
-        }
-        next
     }
 
     fn exceeds_limits(&self) -> bool {
