@@ -6,4 +6,5 @@
 //! Not here: who has the streams.
 
 pub mod json;
+pub mod request;
 pub mod stream_config;
