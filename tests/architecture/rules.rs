@@ -22,6 +22,7 @@ const CORE_DEPENDENCIES: [&str; 16] = [
     "flate2",
     "hashbrown",
     "httparse",
+    "jiff",
     "memchr",
     "rkyv",
     "serde",

@@ -5,6 +5,7 @@
 //!
 //! Not here: who has the streams.
 
+pub mod answer;
 pub mod json;
 pub mod request;
 pub mod stream_config;

@@ -1,0 +1,102 @@
+//! What clients are answered, as the reference server writes it (NATS 2.15.3).
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::base::moment::WallNanos;
+use crate::stream::admit::Admission;
+use crate::stream::error::ApiError;
+
+/// A moment as Go writes it: RFC 3339 in UTC, with as many digits as it needs.
+#[must_use]
+pub fn moment(time: WallNanos) -> String {
+    let moment = Timestamp::from_nanosecond(time.0.into());
+    // The calendar goes on for thousands of years.
+    moment.map_or_else(|_| NEVER.to_owned(), |moment| moment.to_string())
+}
+
+/// The moment of what has never been.
+pub const NEVER: &str = "0001-01-01T00:00:00Z";
+
+/// An error, as a part of an answer.
+#[derive(Serialize)]
+pub struct ErrorPart<'a> {
+    code: u16,
+    err_code: u16,
+    description: &'a str,
+}
+
+impl<'a> From<&'a ApiError> for ErrorPart<'a> {
+    fn from(error: &'a ApiError) -> Self {
+        Self {
+            code: error.code,
+            err_code: error.err_code,
+            description: &error.description,
+        }
+    }
+}
+
+/// The answer to a message that was published to a stream.
+#[must_use]
+pub fn publish_ack(stream: &str, admission: &Admission) -> String {
+    let name = serde_json::to_string(stream).expect("a text is JSON");
+    match admission {
+        Admission::Stored(sequence) | Admission::Skipped(sequence) => {
+            format!("{{\"stream\":{name},\"seq\":{sequence}}}")
+        }
+        // With a blank, which tells it apart from one that was parsed and written again.
+        Admission::Duplicate(sequence) => {
+            format!("{{\"stream\":{name},\"seq\":{sequence},\"duplicate\": true}}")
+        }
+        Admission::Refused(error) => {
+            let error = serde_json::to_string(&ErrorPart::from(error)).expect("it is JSON");
+            format!("{{\"error\":{error},\"stream\":{name},\"seq\":0}}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::error::{STREAM_SEALED, wrong_last_sequence};
+
+    #[test]
+    fn moments_have_as_many_digits_as_they_need() {
+        let cases = [
+            (0, "1970-01-01T00:00:00Z"),
+            (1, "1970-01-01T00:00:00.000000001Z"),
+            (951_782_400_000_000_000, "2000-02-29T00:00:00Z"),
+            (951_868_799_500_000_000, "2000-02-29T23:59:59.5Z"),
+            (951_868_800_000_000_000, "2000-03-01T00:00:00Z"),
+            (1_700_000_000_123_456_000, "2023-11-14T22:13:20.123456Z"),
+            (4_107_542_400_000_000_000, "2100-03-01T00:00:00Z"),
+            (4_107_542_399_000_000_000, "2100-02-28T23:59:59Z"),
+            (u64::MAX, "2554-07-21T23:34:33.709551615Z"),
+        ];
+        for (time, text) in cases {
+            assert_eq!(moment(WallNanos(time)), text);
+        }
+    }
+
+    #[test]
+    fn publishers_are_answered_letter_by_letter() {
+        let cases = [
+            (Admission::Stored(1), r#"{"stream":"S","seq":1}"#),
+            (
+                Admission::Duplicate(7),
+                r#"{"stream":"S","seq":7,"duplicate": true}"#,
+            ),
+            (
+                Admission::Refused(wrong_last_sequence(3)),
+                r#"{"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 3"},"stream":"S","seq":0}"#,
+            ),
+            (
+                Admission::Refused(STREAM_SEALED),
+                r#"{"error":{"code":400,"err_code":10109,"description":"invalid operation on sealed stream"},"stream":"S","seq":0}"#,
+            ),
+        ];
+        for (admission, text) in cases {
+            assert_eq!(publish_ack("S", &admission), text);
+        }
+    }
+}
