@@ -4,3 +4,4 @@
 //! Not here: where messages are (`stream`), whom they go to.
 
 pub mod progress;
+pub mod pull;
