@@ -1,5 +1,6 @@
 //! A journal on a disk that crashes, from a seed: whatever was acknowledged is there afterwards, in its
 //! order and unchanged, and nothing that was never appended. Faults that are put in must be noticed.
+#![allow(clippy::unwrap_used, reason = "tests may unwrap")]
 
 #[path = "disk/mod.rs"]
 mod disk;
@@ -13,6 +14,9 @@ use trunkline_core::format::record::{Kind, Record, StreamId};
 use trunkline_core::journal::layout::Layout;
 use trunkline_core::journal::recover::{Lost, Recovered, Recovery, Step};
 use trunkline_core::journal::{Journal, Lsn, Opening, WriteFailed};
+
+/// Sequences and payloads, in the order in which they were found.
+type Records = Vec<(u64, Vec<u8>)>;
 
 /// What a server may do wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -227,7 +231,7 @@ impl World {
     }
 
     /// Recovers in at most so many steps.
-    fn recover(&mut self, steps: usize) -> Option<(Recovered, Vec<(u64, Vec<u8>)>)> {
+    fn recover(&mut self, steps: usize) -> Option<(Recovered, Records)> {
         let mut recovery = Recovery::new(self.layout, self.checkpoint.place);
         let mut records = Vec::new();
         for _ in 0..steps {

@@ -9,3 +9,4 @@ pub mod answer;
 pub mod json;
 pub mod request;
 pub mod stream_config;
+mod words;

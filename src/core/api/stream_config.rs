@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::json;
+use super::words::{CompressionWord, DiscardWord, PersistWord, RetentionWord, StorageWord};
 use crate::stream::config::{Discard, Retention, Storage, StreamConfig};
 use crate::stream::error::{self, ApiError};
 use crate::subject::pattern::{Pattern, has_empty_token, overlap};
@@ -175,62 +176,6 @@ pub struct StreamFields {
     #[serde(skip_serializing)]
     pub pedantic: bool,
 }
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $first:ident = $first_word:literal, $($other:ident = $word:literal),* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-        #[serde(try_from = "serde_json::Value", into = "&'static str")]
-        pub enum $name {
-            #[doc = concat!("`", $first_word, "`.")]
-            #[default]
-            $first,
-            $(#[doc = concat!("`", $word, "`.")] $other),*
-        }
-
-        impl TryFrom<serde_json::Value> for $name {
-            type Error = String;
-
-            fn try_from(value: serde_json::Value) -> Result<Self, String> {
-                match value.as_str() {
-                    Some($first_word) => Ok(Self::$first),
-                    $(Some($word) => Ok(Self::$other),)*
-                    _ => Err(format!("can not unmarshal {:?}", value.to_string())),
-                }
-            }
-        }
-
-        impl From<$name> for &'static str {
-            fn from(word: $name) -> Self {
-                match word {
-                    $name::$first => $first_word,
-                    $($name::$other => $word),*
-                }
-            }
-        }
-    };
-}
-
-words!(
-    /// When messages go, apart from limits.
-    RetentionWord { Limits = "limits", Interest = "interest", WorkQueue = "workqueue" }
-);
-words!(
-    /// What happens at a limit.
-    DiscardWord { Old = "old", New = "new" }
-);
-words!(
-    /// Where messages are.
-    StorageWord { File = "file", Memory = "memory" }
-);
-words!(
-    /// How blocks are compressed.
-    CompressionWord { None = "none", S2 = "s2" }
-);
-words!(
-    /// When a message is acknowledged.
-    PersistWord { Default = "default", Async = "async" }
-);
 
 /// `subject_transform`.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]

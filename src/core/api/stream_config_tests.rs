@@ -21,121 +21,119 @@ fn defaults_are_filled_in() {
     assert_eq!(answer(more).as_deref(), Ok(expected));
 }
 
+/// Bodies, and the error that each gets.
+const MISTAKES: &[(&str, u16, u16, &str)] = &[
+    (
+        r#"{"name":"A","max_age":50}"#,
+        500,
+        10_052,
+        "max age needs to be >= 100ms",
+    ),
+    (
+        r#"{"name":"B","subjects":["b","b"]}"#,
+        500,
+        10_052,
+        r#"subject "b" overlaps with "b""#,
+    ),
+    (
+        r#"{"name":"C","subjects":["c..d"]}"#,
+        500,
+        10_052,
+        "invalid subject",
+    ),
+    (
+        r#"{"name":"E","subjects":[">"]}"#,
+        500,
+        10_052,
+        "capturing all subjects requires no-ack to be true",
+    ),
+    (
+        r#"{"name":"F","subjects":["$JS.API.>"]}"#,
+        500,
+        10_052,
+        "subjects that overlap with jetstream api require no-ack to be true",
+    ),
+    (
+        r#"{"name":"G","retention":"nope"}"#,
+        400,
+        10_025,
+        r#"invalid JSON: can not unmarshal "\"nope\"""#,
+    ),
+    (
+        r#"{"name":"H","storage":5}"#,
+        400,
+        10_025,
+        r#"invalid JSON: can not unmarshal "5""#,
+    ),
+    (
+        r#"{"name":"I","unknown":5}"#,
+        400,
+        10_025,
+        r#"invalid JSON: json: unknown field "unknown""#,
+    ),
+    (
+        r#"{"name":"I""#,
+        400,
+        10_025,
+        "invalid JSON: unexpected end of JSON input",
+    ),
+    (
+        r#"{"name":"J","num_replicas":3}"#,
+        500,
+        10_074,
+        "replicas > 1 not supported in non-clustered mode",
+    ),
+    (
+        r#"{"name":"K","duplicate_window":50}"#,
+        500,
+        10_052,
+        "duplicates window needs to be >= 100ms",
+    ),
+    (
+        r#"{"name":"L","duplicate_window":1000000000,"max_age":500000000}"#,
+        500,
+        10_052,
+        "duplicates window can not be larger then max age",
+    ),
+    (
+        r#"{"name":"M","discard_new_per_subject":true}"#,
+        500,
+        10_052,
+        "discard new per subject requires discard new policy to be set",
+    ),
+    (
+        r#"{"name":"N","discard":"new","discard_new_per_subject":true}"#,
+        500,
+        10_052,
+        "discard new per subject requires max msgs per subject > 0",
+    ),
+    (
+        r#"{"name":"O","sealed":true}"#,
+        500,
+        10_052,
+        "stream configuration for create can not be sealed",
+    ),
+    (
+        r#"{"name":"T","allow_rollup_hdrs":true,"deny_purge":true}"#,
+        500,
+        10_052,
+        "roll-ups require the purge permission",
+    ),
+    (
+        r#"{"name":"X","subject_transform":{"src":"X","dest":"y.{{bad(1)}}"}}"#,
+        400,
+        10_156,
+        "stream transform: invalid mapping destination: unknown function in {{bad(1)}}",
+    ),
+];
+
 #[test]
 fn mistakes_are_named() {
     let long = format!(r#"{{"name":"P","description":"{}"}}"#, "x".repeat(5_000));
-    let cases: &[(&str, u16, u16, &str)] = &[
-        (
-            r#"{"name":"A","max_age":50}"#,
-            500,
-            10_052,
-            "max age needs to be >= 100ms",
-        ),
-        (
-            r#"{"name":"B","subjects":["b","b"]}"#,
-            500,
-            10_052,
-            r#"subject "b" overlaps with "b""#,
-        ),
-        (
-            r#"{"name":"C","subjects":["c..d"]}"#,
-            500,
-            10_052,
-            "invalid subject",
-        ),
-        (
-            r#"{"name":"E","subjects":[">"]}"#,
-            500,
-            10_052,
-            "capturing all subjects requires no-ack to be true",
-        ),
-        (
-            r#"{"name":"F","subjects":["$JS.API.>"]}"#,
-            500,
-            10_052,
-            "subjects that overlap with jetstream api require no-ack to be true",
-        ),
-        (
-            r#"{"name":"G","retention":"nope"}"#,
-            400,
-            10_025,
-            r#"invalid JSON: can not unmarshal "\"nope\"""#,
-        ),
-        (
-            r#"{"name":"H","storage":5}"#,
-            400,
-            10_025,
-            r#"invalid JSON: can not unmarshal "5""#,
-        ),
-        (
-            r#"{"name":"I","unknown":5}"#,
-            400,
-            10_025,
-            r#"invalid JSON: json: unknown field "unknown""#,
-        ),
-        (
-            r#"{"name":"I""#,
-            400,
-            10_025,
-            "invalid JSON: unexpected end of JSON input",
-        ),
-        (
-            r#"{"name":"J","num_replicas":3}"#,
-            500,
-            10_074,
-            "replicas > 1 not supported in non-clustered mode",
-        ),
-        (
-            r#"{"name":"K","duplicate_window":50}"#,
-            500,
-            10_052,
-            "duplicates window needs to be >= 100ms",
-        ),
-        (
-            r#"{"name":"L","duplicate_window":1000000000,"max_age":500000000}"#,
-            500,
-            10_052,
-            "duplicates window can not be larger then max age",
-        ),
-        (
-            r#"{"name":"M","discard_new_per_subject":true}"#,
-            500,
-            10_052,
-            "discard new per subject requires discard new policy to be set",
-        ),
-        (
-            r#"{"name":"N","discard":"new","discard_new_per_subject":true}"#,
-            500,
-            10_052,
-            "discard new per subject requires max msgs per subject > 0",
-        ),
-        (
-            r#"{"name":"O","sealed":true}"#,
-            500,
-            10_052,
-            "stream configuration for create can not be sealed",
-        ),
-        (
-            &long,
-            500,
-            10_052,
-            "stream description is too long, maximum allowed is 4096",
-        ),
-        (
-            r#"{"name":"T","allow_rollup_hdrs":true,"deny_purge":true}"#,
-            500,
-            10_052,
-            "roll-ups require the purge permission",
-        ),
-        (
-            r#"{"name":"X","subject_transform":{"src":"X","dest":"y.{{bad(1)}}"}}"#,
-            400,
-            10_156,
-            "stream transform: invalid mapping destination: unknown function in {{bad(1)}}",
-        ),
-    ];
-    for (body, code, err_code, text) in cases {
-        let expected = Err((*code, *err_code, (*text).to_owned()));
+    let too_long = "stream description is too long, maximum allowed is 4096";
+    let last = (&*long, 500, 10_052, too_long);
+    for (body, code, err_code, text) in MISTAKES.iter().copied().chain([last]) {
+        let expected = Err((code, err_code, text.to_owned()));
         assert_eq!(answer(body), expected, "{body}");
     }
 }

@@ -4,9 +4,11 @@
 use super::config::{Discard, record_bytes};
 use super::error::{self, ApiError};
 use super::log::New;
+use super::removal::Removal;
 use super::requirements::{Requirements, TimeToLive};
 use super::{REMOVED_AT_ONCE, Stream};
 use crate::base::moment::WallNanos;
+use crate::base::shown::quoted;
 use crate::subject::pattern::matches;
 
 /// Longest header block.
@@ -181,7 +183,8 @@ impl Stream {
             "sub" => Ok(Rollup::Subject),
             "all" => Ok(Rollup::Everything),
             _ => Err(error::rollup_failed(format!(
-                "rollup value invalid: {value:?}"
+                "rollup value invalid: {}",
+                quoted(&*value)
             ))),
         }
     }
@@ -227,6 +230,18 @@ impl Stream {
         if let Some(id) = required.message_id {
             self.ids.note(id, sequence, now);
         }
+    }
+
+    fn roll_up(&mut self, rollup: Rollup, sequence: u64) {
+        let stored = self.log.get(sequence).expect("it was just stored");
+        self.removal = match rollup {
+            Rollup::Nothing => None,
+            Rollup::Everything => Some(Removal::before(sequence, None)),
+            Rollup::Subject => {
+                let subject = &self.log.subjects().get(stored.subject).text;
+                Some(Removal::before(sequence, Some(subject)))
+            }
+        };
     }
 
     /// Whether there is room for a message; what it takes the place of is removed.

@@ -16,7 +16,6 @@ pub mod requirements;
 pub mod subjects;
 
 use crate::base::moment::WallNanos;
-use admit::Rollup;
 use config::{Discard, StreamConfig};
 use log::Log;
 use message_ids::MessageIds;
@@ -119,18 +118,6 @@ impl Stream {
     /// Removes a message; false if there is none.
     pub fn delete(&mut self, sequence: u64) -> bool {
         self.log.remove(sequence)
-    }
-
-    fn roll_up(&mut self, rollup: Rollup, sequence: u64) {
-        let stored = self.log.get(sequence).expect("it was just stored");
-        self.removal = match rollup {
-            Rollup::Nothing => None,
-            Rollup::Everything => Some(Removal::before(sequence, None)),
-            Rollup::Subject => {
-                let subject = &self.log.subjects().get(stored.subject).text;
-                Some(Removal::before(sequence, Some(subject)))
-            }
-        };
     }
 
     fn exceeds_limits(&self) -> bool {
