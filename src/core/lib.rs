@@ -17,7 +17,8 @@
 //! | L2 | `journal` | `base`, `format` |
 //! | L2 | `stream` | `base`, `wire`, `subject`, `format` |
 //! | L3 | `consumer` | `base`, `wire`, `subject`, `format`, `stream` |
-//! | L5 | `api` | `base`, `wire`, `subject`, `stream` |
+//! | L4 | `store` | `base`, `wire`, `subject`, `format`, `journal`, `stream`, `consumer` |
+//! | L5 | `api` | `base`, `wire`, `subject`, `stream`, `consumer`, `store` |
 //! | L6 | `shard` | everything below |
 
 #![cfg_attr(not(test), deny(clippy::cast_possible_truncation))]
@@ -30,6 +31,7 @@ pub mod journal;
 pub mod route;
 pub mod session;
 pub mod shard;
+pub mod store;
 pub mod stream;
 pub mod subject;
 pub mod wire;
