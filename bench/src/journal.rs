@@ -2,6 +2,7 @@
 //! acknowledged message costs beside the disk.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use trunkline_core::base::moment::WallNanos;
 use trunkline_core::format::group::Place;
@@ -32,7 +33,12 @@ fn append(bench: &mut Bench) {
             number: 0,
             position: 0,
         };
-        let mut journal = Journal::new(Layout::USUAL, Opening { next, tail: 0 });
+        let opening = Opening {
+            next,
+            first_file: 0,
+            end_file: 0,
+        };
+        let mut journal = Journal::new(Layout::USUAL, opening);
         let mut sequence = 0;
         bench.run(name, &[("ns/record", count)], || {
             for _ in 0..count {
@@ -48,9 +54,14 @@ fn append(bench: &mut Bench) {
                 };
                 journal.append(&record).expect("there is room");
             }
-            let write = journal.close_group().expect("a group");
-            journal.on_written(write.pages, Ok(()));
-            journal.advance_tail(journal.position());
+            if let Some(file) = journal.next_file() {
+                journal.on_file_made(file, Ok(()));
+            }
+            journal.next_write().expect("a group");
+            let group = journal.on_written(Ok(())).expect("it is durable");
+            if let Ok(pages) = Arc::try_unwrap(group.pages) {
+                journal.recycle(pages);
+            }
         });
     }
 }

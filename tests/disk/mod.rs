@@ -91,6 +91,11 @@ impl Disk {
         }
     }
 
+    /// A file is gone for good.
+    pub fn remove(&mut self, file: u32) {
+        self.files.remove(&file);
+    }
+
     /// Makes everything durable that the device has taken.
     pub fn flush(&mut self) {
         for file in self.files.values_mut() {

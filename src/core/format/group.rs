@@ -141,20 +141,24 @@ impl<'a> Group<'a> {
         padded(self.head.len)
     }
 
-    /// Its records in their order. One that is not whole ends them, which a checksum
-    /// of the group that was right does not let happen.
-    pub fn records(&self) -> impl Iterator<Item = Result<Record<'a>, Flaw>> {
-        let mut rest = self.records;
+    /// Its records in their order, and where in the group they lie. One that is not
+    /// whole ends them, which a checksum of the group that was right does not let happen.
+    pub fn records(&self) -> impl Iterator<Item = Result<(usize, Record<'a>), Flaw>> {
+        let (mut at, mut rest) = (HEAD_BYTES, self.records);
         std::iter::from_fn(move || {
             if rest.is_empty() {
                 return None;
             }
+            let here = at;
             let decoded = Record::decode(rest);
             rest = match decoded {
-                Ok((_, taken)) => &rest[taken..],
+                Ok((_, taken)) => {
+                    at += taken;
+                    &rest[taken..]
+                }
                 Err(_) => &[],
             };
-            Some(decoded.map(|(record, _)| record))
+            Some(decoded.map(|(record, _)| (here, record)))
         })
     }
 }
@@ -205,7 +209,7 @@ mod tests {
             assert_eq!(read.padded_len(), bytes.len());
             let records: Vec<_> = read
                 .records()
-                .map(|record| record.expect("whole"))
+                .map(|record| record.expect("whole").1)
                 .collect();
             let expected: Vec<_> = (0..u64::from(count)).map(record).collect();
             assert_eq!(records, expected);

@@ -1,16 +1,18 @@
-//! L2: many small intentions become one durable write.
+//! L2: many small intentions become one durable write, and stay where they were written.
 //!
-//! All streams and consumers of a core append their records to its journal. What is
-//! appended goes into the *open group*; while a group is in flight to the device the
+//! All streams and consumers of a partition append their records to its journal. What
+//! is appended goes into the *open group*; while a group is in flight to the device the
 //! open one grows, and is closed as soon as the other one is durable: so a commit
 //! costs one flush however many streams took part in it, and nobody waits for a timer.
 //! A record is *committed* once its group is durable; nothing of it may be told or
 //! shown before.
 //!
-//! The journal is a ring of files of equal size that were written once and are
-//! overwritten for ever. A position counts the bytes written before, of all laps;
-//! a group never lies in two files. What lies before the *tail* is elsewhere by now
-//! (segments, checkpoints) and may be overwritten.
+//! The journal is a row of numbered files of equal size that were written once before
+//! they are used. A position counts the bytes before it in all files, those included
+//! that are gone; a group never lies in two files. Where the open group lies is known
+//! from its first record on, so a record has its position at once. The *tail* is where
+//! the oldest file begins; files go whole, from the tail, when nothing in them is
+//! needed any more (`store`).
 //!
 //! At most one group is in flight. So after a crash the first group that is not whole
 //! is the last one that was begun, and nobody was told of it; a whole group behind a
@@ -28,6 +30,9 @@ pub mod recover;
 #[path = "journal_tests.rs"]
 mod tests;
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+
 use crate::base::pages::Pages;
 use crate::format::group::{self, HEAD_BYTES, Place};
 use crate::format::record::Record;
@@ -38,11 +43,22 @@ use layout::Layout;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Lsn(pub u64);
 
+/// A record that was appended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Appended {
+    /// When it is durable: as soon as this is committed.
+    pub lsn: Lsn,
+    /// Where it lies.
+    pub position: u64,
+}
+
 /// Why a record was not appended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
-    /// The open group has its size, or the ring is full: later perhaps.
+    /// Too much waits to be durable: later perhaps.
     Full,
+    /// It does not fit into a file: never.
+    TooLarge,
     /// A write has failed: never.
     Frozen,
 }
@@ -56,7 +72,18 @@ pub struct GroupWrite {
     /// Where in it.
     pub at: u64,
     /// What.
-    pub pages: Pages,
+    pub pages: Arc<Pages>,
+}
+
+/// A group that is sealed.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Where it lies.
+    pub position: u64,
+    /// Its bytes.
+    pub pages: Arc<Pages>,
+    /// The last record of it.
+    last: Lsn,
 }
 
 /// The device could not do what it was asked for.
@@ -68,33 +95,33 @@ pub struct WriteFailed;
 pub struct Opening {
     /// The place of the next group: its epoch is greater than all before.
     pub next: Place,
-    /// The tail.
-    pub tail: u64,
+    /// Number of the oldest file.
+    pub first_file: u32,
+    /// Number of the first file that does not exist.
+    pub end_file: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct InFlight {
-    /// The last record of the group.
-    last: Lsn,
-    /// Where the next group may lie.
-    end: u64,
-    len: usize,
-}
-
-/// The journal of a core.
+/// The journal of a partition.
 #[derive(Debug)]
 pub struct Journal {
     layout: Layout,
-    /// The place of the open group, unless it does not fit into the rest of a file.
+    /// The place of the group that is sealed next; its position is that of the open
+    /// group as soon as that has a record.
     next: Place,
-    tail: u64,
+    first_file: u32,
+    end_file: u32,
+    /// Whether the next file is being made.
+    is_making: bool,
     open: Pages,
     open_count: u32,
-    in_flight: Option<InFlight>,
+    /// Groups that wait for the one in flight, or for their file.
+    sealed: VecDeque<Group>,
+    in_flight: Option<Group>,
+    /// Bytes of groups that are sealed and not committed.
+    sealed_bytes: usize,
     appended: Lsn,
     committed: Lsn,
     is_frozen: bool,
-    /// The buffer that was in flight last.
     spare: Option<Pages>,
 }
 
@@ -103,16 +130,20 @@ impl Journal {
     #[must_use]
     pub fn new(layout: Layout, opening: Opening) -> Self {
         assert!(
-            opening.tail <= opening.next.position,
+            layout.begin_of(opening.first_file) <= opening.next.position,
             "the tail comes first"
         );
         Self {
             layout,
             next: opening.next,
-            tail: opening.tail,
+            first_file: opening.first_file,
+            end_file: opening.end_file,
+            is_making: false,
             open: Pages::zeroed(HEAD_BYTES),
             open_count: 0,
+            sealed: VecDeque::new(),
             in_flight: None,
+            sealed_bytes: 0,
             appended: Lsn(0),
             committed: Lsn(0),
             is_frozen: false,
@@ -120,94 +151,165 @@ impl Journal {
         }
     }
 
-    /// Appends a record to the open group.
+    /// Whether a record of so many bytes would be appended.
     ///
     /// # Errors
-    /// If there is no room for it, or never will be again.
-    pub fn append(&mut self, record: &Record<'_>) -> Result<Lsn, Refusal> {
+    /// If it would not.
+    pub fn check_room(&self, encoded_len: usize) -> Result<(), Refusal> {
         if self.is_frozen {
             return Err(Refusal::Frozen);
         }
-        let at = self.open.len();
-        let len = at + record.encoded_len();
-        let is_first = self.open_count == 0;
-        if (len > self.layout.group_bytes_max && !is_first) || !self.has_room(group::padded(len)) {
-            return Err(Refusal::Full);
+        let alone = group::padded(HEAD_BYTES + encoded_len);
+        if alone as u64 > self.layout.file_bytes {
+            return Err(Refusal::TooLarge);
         }
-        self.open.resize(len);
+        let staged = self.sealed_bytes + self.open.len() + encoded_len;
+        // One record always fits in.
+        match staged > self.layout.staged_bytes_max && self.appended > self.committed {
+            true => Err(Refusal::Full),
+            false => Ok(()),
+        }
+    }
+
+    /// Appends a record.
+    ///
+    /// # Errors
+    /// If there is no room for it, or never will be again.
+    pub fn append(&mut self, record: &Record<'_>) -> Result<Appended, Refusal> {
+        let encoded_len = record.encoded_len();
+        self.check_room(encoded_len)?;
+        Ok(self.append_anyway(record, encoded_len))
+    }
+
+    fn append_anyway(&mut self, record: &Record<'_>, encoded_len: usize) -> Appended {
+        if self.open_count > 0 && self.open.len() + encoded_len > self.layout.group_bytes_max {
+            self.seal_open();
+        }
+        if self.open_count == 0 {
+            let alone = group::padded(HEAD_BYTES + encoded_len);
+            let reserved = alone.max(group::padded(self.layout.group_bytes_max));
+            let place = self.layout.place_for(self.next.position, reserved);
+            let place = place.or_else(|| self.layout.place_for(self.next.position, alone));
+            self.next.position = place.expect("it fits into a file, which was checked");
+        }
+        let at = self.open.len();
+        self.open.resize(at + encoded_len);
         let taken = record.encode(&mut self.open.bytes_mut()[at..]);
-        debug_assert_eq!(at + taken, len, "a record takes what it says");
+        debug_assert_eq!(taken, encoded_len, "a record takes what it says");
         self.open_count += 1;
         self.appended.0 += 1;
-        Ok(self.appended)
-    }
-
-    /// Whether a group of so many bytes has room in the ring.
-    fn has_room(&self, padded_len: usize) -> bool {
-        let end = self.layout.place_for(self.position_of_open(), padded_len);
-        end.is_some_and(|at| at + padded_len as u64 <= self.tail + self.layout.bytes())
-    }
-
-    fn position_of_open(&self) -> u64 {
-        let in_flight = self.in_flight.map(|in_flight| in_flight.end);
-        in_flight.unwrap_or(self.next.position)
-    }
-
-    /// Closes the open group if none is in flight: it is to be written.
-    pub fn close_group(&mut self) -> Option<GroupWrite> {
-        if self.in_flight.is_some() || self.open_count == 0 || self.is_frozen {
-            return None;
+        Appended {
+            lsn: self.appended,
+            position: self.next.position + at as u64,
         }
+    }
+
+    fn seal_open(&mut self) {
         let spare = self.spare.take().unwrap_or_default();
         let mut pages = std::mem::replace(&mut self.open, spare);
         self.open.reset(HEAD_BYTES);
         let len = pages.len();
-        let padded = group::padded(len);
-        pages.resize(padded);
-        let place = self.layout.place_for(self.next.position, padded);
-        self.next.position = place.expect("a record is refused if there is no place for it");
+        pages.resize(group::padded(len));
         group::seal(pages.bytes_mut(), len, self.open_count, self.next);
-        let (file, at) = self.layout.file_of(self.next.position);
-        self.in_flight = Some(InFlight {
-            last: self.appended,
-            end: self.next.position + padded as u64,
-            len: padded,
-        });
         self.open_count = 0;
-        debug_assert!(
-            self.next.position + padded as u64 <= self.tail + self.layout.bytes(),
-            "nothing behind the tail is overwritten"
-        );
+        let position = self.next.position;
+        self.next.position += pages.len() as u64;
+        self.next.number += 1;
+        self.sealed_bytes += pages.len();
+        self.sealed.push_back(Group {
+            position,
+            pages: Arc::new(pages),
+            last: self.appended,
+        });
+    }
+
+    /// The next group to be written, unless one is in flight.
+    pub fn next_write(&mut self) -> Option<GroupWrite> {
+        if self.in_flight.is_some() || self.is_frozen {
+            return None;
+        }
+        if self.sealed.is_empty() && self.open_count > 0 {
+            self.seal_open();
+        }
+        let (file, at) = self.layout.file_of(self.sealed.front()?.position);
+        if file >= self.end_file {
+            return None;
+        }
+        let group = self.sealed.pop_front()?;
+        let pages = Arc::clone(&group.pages);
+        self.in_flight = Some(group);
         Some(GroupWrite { file, at, pages })
     }
 
-    /// A group is durable, or could not be made so; gives back its buffer. Everything
-    /// up to [`Self::committed`] may be told.
-    pub fn on_written(&mut self, pages: Pages, result: Result<(), WriteFailed>) {
-        let in_flight = self.in_flight.take().expect("one was in flight");
-        assert_eq!(pages.len(), in_flight.len, "it is this one");
-        match result {
-            Ok(()) => {
-                assert!(
-                    self.committed < in_flight.last && !self.is_frozen,
-                    "groups become durable in their order"
-                );
-                self.committed = in_flight.last;
-                self.next.position = in_flight.end;
-                self.next.number += 1;
-            }
-            Err(WriteFailed) => self.is_frozen = true,
+    /// The number of a file that is to be made; told of with [`Self::on_file_made`].
+    /// There is one ahead of what is appended as soon as half of the last one is full.
+    pub fn next_file(&mut self) -> Option<u32> {
+        let ahead = self.end() + self.layout.file_bytes / 2;
+        let is_wanted = self.appended.0 > 0 && ahead >= self.layout.begin_of(self.end_file);
+        if self.is_making || self.is_frozen || !is_wanted {
+            return None;
         }
+        self.is_making = true;
+        Some(self.end_file)
+    }
+
+    /// A file was made, or could not be.
+    pub fn on_file_made(&mut self, file: u32, result: Result<(), WriteFailed>) {
+        assert!(self.is_making && file == self.end_file, "it is this one");
+        self.is_making = false;
+        if result.is_ok() {
+            self.end_file += 1;
+        }
+    }
+
+    /// A group is durable, which is given back, or could not be made so. Everything up to
+    /// [`Self::committed`] may be told.
+    pub fn on_written(&mut self, result: Result<(), WriteFailed>) -> Option<Group> {
+        let group = self.in_flight.take().expect("one was in flight");
+        self.sealed_bytes -= group.pages.len();
+        if result.is_err() {
+            self.is_frozen = true;
+            return None;
+        }
+        assert!(
+            self.committed < group.last && !self.is_frozen,
+            "groups become durable in their order"
+        );
+        self.committed = group.last;
+        Some(group)
+    }
+
+    /// Takes a buffer that nobody reads any more.
+    pub fn recycle(&mut self, pages: Pages) {
         self.spare = Some(pages);
     }
 
-    /// What lies before a position is needed no more.
-    pub fn advance_tail(&mut self, position: u64) {
+    /// The bytes from a position on, if they are not durable yet.
+    #[must_use]
+    pub fn staged_bytes(&self, position: u64) -> Option<&[u8]> {
+        let within = |begin: u64, bytes| bytes_from(begin, bytes, position);
+        let sealed = self.in_flight.iter().chain(&self.sealed);
+        let mut found = sealed.filter_map(|group| within(group.position, group.pages.bytes()));
+        let open = || within(self.next.position, self.open.bytes());
+        found.next().or_else(open)
+    }
+
+    /// The oldest file is needed no more, and is going: it is not the last one.
+    pub fn drop_first_file(&mut self) -> u32 {
+        let file = self.first_file;
+        self.first_file += 1;
         assert!(
-            self.tail <= position && position <= self.next.position,
+            self.layout.begin_of(self.first_file) <= self.first_uncommitted(),
             "the tail goes forward, not beyond what is durable"
         );
-        self.tail = position;
+        file
+    }
+
+    /// Where the first group lies that is not durable.
+    #[must_use]
+    pub fn first_uncommitted(&self) -> u64 {
+        let sealed = self.in_flight.as_ref().or_else(|| self.sealed.front());
+        sealed.map_or(self.next.position, |group| group.position)
     }
 
     /// The last record that is durable, with all before it.
@@ -222,23 +324,28 @@ impl Journal {
         self.appended
     }
 
-    /// The place of the first group that is not durable: what comes before may be
-    /// the tail one day.
+    /// How the journal is divided.
     #[must_use]
-    pub fn place(&self) -> Place {
-        self.next
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
-    /// Where the first group begins that is not durable.
+    /// Number of the oldest file.
     #[must_use]
-    pub fn position(&self) -> u64 {
-        self.next.position
+    pub fn first_file(&self) -> u32 {
+        self.first_file
     }
 
-    /// Bytes between tail and end.
+    /// Where what is appended next lies, or behind that.
     #[must_use]
-    pub fn occupied_bytes(&self) -> u64 {
-        self.position_of_open() - self.tail
+    pub fn end(&self) -> u64 {
+        self.next.position + self.open.len() as u64
+    }
+
+    /// Bytes that wait to be durable.
+    #[must_use]
+    pub fn staged_len(&self) -> usize {
+        self.sealed_bytes + self.open.len()
     }
 
     /// Whether a write has failed.
@@ -246,4 +353,11 @@ impl Journal {
     pub fn is_frozen(&self) -> bool {
         self.is_frozen
     }
+}
+
+/// What of some bytes that begin at a position lies from another one on.
+#[must_use]
+pub fn bytes_from(begin: u64, bytes: &[u8], position: u64) -> Option<&[u8]> {
+    let at = usize::try_from(position.checked_sub(begin)?).ok()?;
+    bytes.get(at..).filter(|rest| !rest.is_empty())
 }

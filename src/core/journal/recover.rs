@@ -11,6 +11,11 @@
 //! A group that was read need not be durable: a process that was killed may have
 //! written it and not flushed it. So the files are flushed before the journal is
 //! said to be recovered.
+//!
+//! Files that are no longer needed are gone, oldest first; so the first group has any
+//! number.
+
+use std::ops::Range;
 
 use super::Opening;
 use super::layout::Layout;
@@ -60,36 +65,42 @@ enum State {
     Following,
     /// A group that is longer than usual is read again as a whole.
     Growing(usize),
-    /// What stands here is broken: the next file may go on, perhaps a group behind it.
-    Jumping {
-        /// Where in this file a later group stands.
-        behind: Option<(u64, Place)>,
-    },
+    /// What stands here is broken: the beginning of a later file may go on.
+    Jumping(u32),
     Flushing,
     Done,
 }
 
-/// Reads a journal from its tail on.
+/// See the module.
 #[derive(Debug)]
 pub struct Recovery {
     layout: Layout,
-    tail: u64,
+    files: Range<u32>,
     /// The place of the next group; its epoch is that of the last one.
     next: Place,
+    /// Whether a group has been found.
+    has_begun: bool,
     state: State,
     lost: Vec<Lost>,
 }
 
 impl Recovery {
-    /// Begins with the group at the tail, which has this place if it exists; its epoch
-    /// is not less.
+    /// Begins with the oldest of the files that there are.
     #[must_use]
-    pub fn new(layout: Layout, tail: Place) -> Self {
+    pub fn new(layout: Layout, files: Range<u32>) -> Self {
         Self {
+            next: Place {
+                epoch: 0,
+                number: 0,
+                position: layout.begin_of(files.start),
+            },
             layout,
-            tail: tail.position,
-            next: tail,
-            state: State::Following,
+            has_begun: false,
+            state: match files.is_empty() {
+                true => State::Flushing,
+                false => State::Following,
+            },
+            files,
             lost: Vec::new(),
         }
     }
@@ -101,7 +112,7 @@ impl Recovery {
         match self.state {
             State::Following => self.read(position, self.window()),
             State::Growing(len) => self.read(position, len),
-            State::Jumping { .. } => self.read(self.next_file(), self.window()),
+            State::Jumping(file) => self.read(self.layout.begin_of(file), PAGE_BYTES),
             State::Flushing => Step::Flush,
             State::Done => Step::Done,
         }
@@ -122,28 +133,23 @@ impl Recovery {
         group::padded(2 * self.layout.group_bytes_max)
     }
 
-    fn next_file(&self) -> u64 {
-        (self.next.position / self.layout.file_bytes + 1) * self.layout.file_bytes
-    }
-
     /// Bytes that were read: `None` if they could not be, as good as broken ones.
-    /// `each` gets the records.
-    pub fn on_read(&mut self, pages: Option<&Pages>, mut each: impl FnMut(&Record<'_>)) {
+    /// `each` gets the records and their positions.
+    pub fn on_read(&mut self, pages: Option<&Pages>, mut each: impl FnMut(u64, &Record<'_>)) {
         let bytes = pages.map_or(&[][..], Pages::bytes);
         match self.state {
             State::Following => self.follow(bytes, &mut each),
             State::Growing(_) => {
                 self.state = State::Following;
-                match self.take(bytes, &mut each) {
-                    Some(_) => {}
-                    None => self.look_behind(bytes),
+                if self.take(bytes, &mut each).is_none() {
+                    self.look_behind(bytes);
                 }
             }
-            State::Jumping { behind } => self.jump(bytes, behind),
+            State::Jumping(file) => self.jump(bytes, file),
             State::Flushing | State::Done => unreachable!("nothing was asked for"),
         }
-        if self.next.position - self.tail >= self.layout.bytes() {
-            // The ring is full of groups.
+        let end = self.layout.begin_of(self.files.end);
+        if self.state == State::Following && self.next.position >= end {
             self.state = State::Flushing;
         }
     }
@@ -167,14 +173,15 @@ impl Recovery {
                     epoch: self.next.epoch + 1,
                     ..self.next
                 },
-                tail: self.tail,
+                first_file: self.files.start,
+                end_file: self.files.end,
             },
             lost: self.lost,
         }
     }
 
     /// Takes the groups that follow each other.
-    fn follow(&mut self, bytes: &[u8], each: &mut impl FnMut(&Record<'_>)) {
+    fn follow(&mut self, bytes: &[u8], each: &mut impl FnMut(u64, &Record<'_>)) {
         let mut at = 0;
         while at < bytes.len() {
             match self.take(&bytes[at..], each) {
@@ -189,18 +196,19 @@ impl Recovery {
     }
 
     /// Takes the group at the front if it is the next one; its length on the device.
-    fn take(&mut self, bytes: &[u8], each: &mut impl FnMut(&Record<'_>)) -> Option<usize> {
+    fn take(&mut self, bytes: &[u8], each: &mut impl FnMut(u64, &Record<'_>)) -> Option<usize> {
         let group = Group::read(bytes).ok()?;
         let place = group.head.place;
-        let is_next = place.number == self.next.number
+        let is_next = (place.number == self.next.number || !self.has_begun)
             && place.position == self.next.position
             && place.epoch >= self.next.epoch;
         if !is_next {
             return None;
         }
-        for record in group.records().flatten() {
-            each(&record);
+        for (at, record) in group.records().flatten() {
+            each(place.position + at as u64, &record);
         }
+        self.has_begun = true;
         self.next = Place {
             epoch: place.epoch,
             number: place.number + 1,
@@ -222,14 +230,12 @@ impl Recovery {
     /// What stands here is broken, or nothing: is there a later group behind it?
     fn look_behind(&mut self, bytes: &[u8]) {
         let here = self.next.position;
-        let pages = (PAGE_BYTES..bytes.len()).step_by(PAGE_BYTES);
-        let mut groups = pages.filter_map(|at| {
-            let place = self.later_group(bytes.get(at..)?, here + at as u64)?;
-            Some((here + at as u64, place))
-        });
-        self.state = State::Jumping {
-            behind: groups.next(),
-        };
+        let mut pages = (PAGE_BYTES..bytes.len()).step_by(PAGE_BYTES);
+        let behind = pages.find_map(|at| self.later_group(bytes.get(at..)?, here + at as u64));
+        match behind {
+            Some(place) => self.go_on_at(place),
+            None => self.jump_to(self.layout.file_of(here).0 + 1),
+        }
     }
 
     /// The place of the group at a position, if it was begun in place of what was
@@ -237,30 +243,43 @@ impl Recovery {
     fn later_group(&self, bytes: &[u8], position: u64) -> Option<Place> {
         let place = Head::read(bytes).ok()?.place;
         let is_later = place.position == position
-            && place.number >= self.next.number
+            && (place.number >= self.next.number || !self.has_begun)
             && place.epoch >= self.next.epoch;
         is_later.then_some(place)
     }
 
-    /// Looks at the beginning of the next file.
-    fn jump(&mut self, bytes: &[u8], behind: Option<(u64, Place)>) {
-        let there = self.next_file();
-        let first = self.later_group(bytes, there).map(|place| (there, place));
-        let Some((position, place)) = behind.or(first) else {
-            // The end. What is written next begins where nothing whole stands.
-            self.state = State::Flushing;
-            return;
+    fn jump_to(&mut self, file: u32) {
+        // At the end: what is written next begins where nothing whole stands.
+        self.state = match file < self.files.end {
+            true => State::Jumping(file),
+            false => State::Flushing,
         };
-        if place.number > self.next.number {
+    }
+
+    /// Looks at the beginning of a later file.
+    fn jump(&mut self, bytes: &[u8], file: u32) {
+        match self.later_group(bytes, self.layout.begin_of(file)) {
+            Some(place) => self.go_on_at(place),
+            None => self.jump_to(file + 1),
+        }
+    }
+
+    fn go_on_at(&mut self, place: Place) {
+        let first = match self.has_begun {
+            true => self.next.number,
+            // How many there were before nobody knows: one at least.
+            false => place.number.saturating_sub(1),
+        };
+        if place.number > first {
             self.lost.push(Lost {
-                first: self.next.number,
-                count: place.number - self.next.number,
+                first,
+                count: place.number - first,
             });
         }
+        self.has_begun = true;
         self.next = Place {
-            position,
-            number: place.number,
-            ..self.next
+            epoch: self.next.epoch,
+            ..place
         };
         self.state = State::Following;
     }

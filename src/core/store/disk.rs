@@ -4,6 +4,8 @@
 //! An operation is asked for only when all that it depends on is done, so a shell may
 //! carry operations out in any order; what it must keep is said at each of them.
 
+use std::sync::Arc;
+
 use crate::base::pages::Pages;
 
 /// A partition of the store: a log with the streams and consumers in it.
@@ -23,8 +25,8 @@ pub enum DiskOp {
         file: u32,
         /// Where in it, in bytes: a multiple of pages.
         at: u64,
-        /// What: a multiple of pages.
-        pages: Pages,
+        /// What: a multiple of pages. The store goes on reading them.
+        pages: Arc<Pages>,
     },
     /// To read as much as the buffer has room for.
     Read {
@@ -56,8 +58,6 @@ pub enum DiskOp {
 pub enum DiskDone {
     /// A write.
     Written {
-        /// What was written.
-        pages: Pages,
         /// How it ended.
         result: Result<(), DiskError>,
     },
