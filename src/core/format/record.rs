@@ -64,6 +64,12 @@ pub fn fits(subject: usize, header: usize, payload: usize) -> bool {
     subject <= u16::MAX as usize && header <= PART_MAX && payload <= PART_MAX
 }
 
+/// Bytes that a record with parts of these lengths takes.
+#[must_use]
+pub fn encoded_len(subject: usize, header: usize, payload: usize) -> usize {
+    (HEAD_BYTES + subject + header + payload + LINE_END.len()).next_multiple_of(ALIGNMENT)
+}
+
 impl<'a> Record<'a> {
     /// Bytes of the record without padding.
     fn len(&self) -> usize {
@@ -74,7 +80,7 @@ impl<'a> Record<'a> {
     /// Bytes that the record takes.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
-        self.len().next_multiple_of(ALIGNMENT)
+        encoded_len(self.subject.len(), self.header.len(), self.payload.len())
     }
 
     /// Writes the record into the first bytes of a place that has room for it, and

@@ -1,4 +1,8 @@
-//! The messages of a stream in memory, by sequence, and linked by subject.
+//! The messages of a stream, by sequence, and linked by subject.
+//!
+//! Of a stream in memory the log holds header blocks and payloads; of one on disk it
+//! knows where in the journal they lie. What is removed is noted until it is taken
+//! ([`Log::take_gone`]): it is written down, and consumers hear of it.
 //!
 //! Sequences without a message take a slot until what is before them is gone, in
 //! chunks; a chunk without messages takes next to nothing. So no step of a log moves
@@ -10,6 +14,7 @@ use super::config::{Storage, record_bytes};
 use super::subjects::Subjects;
 use crate::base::moment::WallNanos;
 use crate::base::width;
+use crate::format::record;
 
 /// Sequences of a chunk.
 const CHUNK: u64 = 64;
@@ -21,10 +26,14 @@ pub struct Stored {
     pub subject: u32,
     /// Bytes of the header block.
     pub header_len: u32,
+    /// Bytes of the payload.
+    pub payload_len: u32,
     /// When it was stored.
     pub time: WallNanos,
-    /// Header block, payload, CR LF: as a client gets it.
-    pub body: Box<[u8]>,
+    /// Where its record lies in the journal, of a stream on disk.
+    pub position: u64,
+    /// Header block, payload, CR LF, of a stream in memory.
+    held: Option<Box<[u8]>>,
     /// The next message of its subject, or 0.
     next: u64,
     /// The one before, or 0.
@@ -32,17 +41,54 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// The header block, or nothing.
+    /// Header block, payload, CR LF, as a client gets them, of a stream in memory.
     #[must_use]
-    pub fn header(&self) -> &[u8] {
-        &self.body[..self.header_len as usize]
+    pub fn held(&self) -> Option<&[u8]> {
+        self.held.as_deref()
     }
 
-    /// The payload.
+    /// Bytes of header block and payload.
     #[must_use]
-    pub fn payload(&self) -> &[u8] {
-        &self.body[self.header_len as usize..self.body.len() - 2]
+    pub fn len(&self) -> usize {
+        self.header_len as usize + self.payload_len as usize
     }
+
+    /// Bytes of header block and payload, apart.
+    #[must_use]
+    pub fn lens(&self) -> (usize, usize) {
+        (self.header_len as usize, self.payload_len as usize)
+    }
+
+    /// Whether it has neither header block nor payload.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The next message of its subject.
+    #[must_use]
+    pub fn next_of_subject(&self) -> Option<u64> {
+        (self.next > 0).then_some(self.next)
+    }
+
+    /// The message of its subject before it.
+    #[must_use]
+    pub fn previous_of_subject(&self) -> Option<u64> {
+        (self.previous > 0).then_some(self.previous)
+    }
+}
+
+/// A message that was removed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Gone {
+    /// Its sequence.
+    pub sequence: u64,
+    /// Where its record lies, and
+    pub position: u64,
+    /// how many bytes that takes.
+    pub record_len: u64,
+    /// Its subject, if somebody wants to know that.
+    pub subject: Option<Box<[u8]>>,
 }
 
 /// What is new, to be stored.
@@ -77,6 +123,9 @@ pub struct Log {
     count: u64,
     bytes: u64,
     subjects: Subjects,
+    gone: Vec<Gone>,
+    /// Whether subjects of what goes are noted.
+    is_watched: bool,
 }
 
 impl Log {
@@ -93,6 +142,25 @@ impl Log {
             count: 0,
             bytes: 0,
             subjects: Subjects::new(seed),
+            gone: Vec::new(),
+            is_watched: false,
+        }
+    }
+
+    /// Whether subjects of messages that go are to be noted.
+    pub fn watch(&mut self, is_watched: bool) {
+        self.is_watched = is_watched;
+    }
+
+    /// What was removed since this was asked last.
+    pub fn take_gone(&mut self) -> Vec<Gone> {
+        std::mem::take(&mut self.gone)
+    }
+
+    /// Notes where the record of a message lies.
+    pub fn set_position(&mut self, sequence: u64, position: u64) {
+        if let Some(stored) = self.get_mut(sequence) {
+            stored.position = position;
         }
     }
 
@@ -183,8 +251,46 @@ impl Log {
 
     /// Stores a message under the next sequence.
     pub fn append(&mut self, new: &New<'_>) -> u64 {
+        let lens = (new.header.len(), new.payload.len());
+        let held = self.hold(new);
+        self.append_next(new.subject, lens, new.time, 0, held)
+    }
+
+    /// Stores a message, whose record lies there, under a later sequence than all.
+    pub fn append_at(&mut self, sequence: u64, new: &New<'_>, position: u64) {
+        let lens = (new.header.len(), new.payload.len());
+        self.append_placed(sequence, new.subject, lens, new.time, position);
+    }
+
+    /// The same of a message of which only the lengths are known.
+    pub(super) fn append_placed(
+        &mut self,
+        sequence: u64,
+        subject: &[u8],
+        lens: (usize, usize),
+        time: WallNanos,
+        position: u64,
+    ) {
+        debug_assert!(sequence > self.last, "sequences go forward");
+        if self.count == 0 {
+            self.skip_to(sequence);
+        }
+        while self.last + 1 < sequence {
+            self.push(None);
+        }
+        self.append_next(subject, lens, time, position, None);
+    }
+
+    fn append_next(
+        &mut self,
+        subject: &[u8],
+        (header_len, payload_len): (usize, usize),
+        time: WallNanos,
+        position: u64,
+        held: Option<Box<[u8]>>,
+    ) -> u64 {
         let sequence = self.last + 1;
-        let known = self.subjects.find(new.subject);
+        let known = self.subjects.find(subject);
         let previous = known.map_or(0, |number| self.subjects.get(number).last);
         let subject = match known {
             Some(number) => {
@@ -193,16 +299,18 @@ impl Log {
                 subject.last = sequence;
                 number
             }
-            None => self.subjects.add(new.subject, sequence),
+            None => self.subjects.add(subject, sequence),
         };
         if let Some(before) = self.get_mut(previous) {
             before.next = sequence;
         }
         let stored = Stored {
             subject,
-            header_len: width::short(new.header.len()),
-            time: new.time,
-            body: [new.header, new.payload, b"\r\n"].concat().into(),
+            header_len: width::short(header_len),
+            payload_len: width::short(payload_len),
+            time,
+            position,
+            held,
             next: 0,
             previous,
         };
@@ -210,6 +318,11 @@ impl Log {
         self.count += 1;
         self.push(Some(Box::new(stored)));
         sequence
+    }
+
+    fn hold(&self, new: &New<'_>) -> Option<Box<[u8]>> {
+        let body = || [new.header, new.payload, b"\r\n"].concat().into();
+        (self.storage == Storage::Memory).then(body)
     }
 
     /// Uses up a sequence without a message.
@@ -277,11 +390,25 @@ impl Log {
         }
         self.count -= 1;
         self.bytes -= self.bytes_of(&stored);
+        self.note_gone(sequence, &stored);
         self.unlink(&stored);
         if sequence == self.first {
             self.clear_front(sequence + 1);
         }
         true
+    }
+
+    fn note_gone(&mut self, sequence: u64, stored: &Stored) {
+        if self.storage == Storage::Memory && !self.is_watched {
+            return;
+        }
+        let subject = &self.subjects.get(stored.subject).text;
+        self.gone.push(Gone {
+            sequence,
+            position: stored.position,
+            record_len: record_len(subject.len(), stored),
+            subject: self.is_watched.then(|| (**subject).into()),
+        });
     }
 
     fn unlink(&mut self, stored: &Stored) {
@@ -337,8 +464,14 @@ impl Log {
 
     fn bytes_of(&self, stored: &Stored) -> u64 {
         let subject = &self.subjects.get(stored.subject).text;
-        let (header, payload) = (stored.header().len(), stored.payload().len());
+        let (header, payload) = stored.lens();
         record_bytes(self.storage, subject.len(), header, payload)
+    }
+
+    /// Bytes that the record of a message takes in the journal.
+    #[must_use]
+    pub fn record_len(&self, stored: &Stored) -> u64 {
+        record_len(self.subjects.get(stored.subject).text.len(), stored)
     }
 
     /// Checks what must hold between log and subjects; for tests.
@@ -372,64 +505,11 @@ impl Log {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::rng::Rng;
-    use std::collections::BTreeMap;
-
-    const SUBJECTS: [&[u8]; 5] = [b"a", b"a.b", b"c.d.e", b"x", b"y"];
-
-    #[test]
-    fn it_agrees_with_a_naive_list() {
-        for seed in 0..40 {
-            let mut rng = Rng::new(seed);
-            let first = 1 + rng.below(200);
-            let mut log = Log::new(Storage::Memory, first, seed);
-            let mut model: BTreeMap<u64, (&[u8], Vec<u8>)> = BTreeMap::new();
-            let mut last = first - 1;
-            for step in 0..1_500 {
-                let removes = if step / 300 % 2 == 0 { 3 } else { 7 };
-                if rng.below(10) >= removes {
-                    let subject = SUBJECTS[width::size(rng.below(5))];
-                    let payload = vec![b'p'; width::size(rng.below(30))];
-                    last += 1;
-                    let new = New {
-                        subject,
-                        header: b"",
-                        payload: &payload,
-                        time: WallNanos(step),
-                    };
-                    assert_eq!(log.append(&new), last);
-                    model.insert(last, (subject, payload));
-                } else if rng.below(20) == 0 {
-                    last += 1;
-                    assert_eq!(log.skip(), last);
-                } else {
-                    let sequence = match rng.below(2) {
-                        0 => model.keys().next().copied().unwrap_or(last),
-                        _ => first + rng.below(last + 2 - first),
-                    };
-                    assert_eq!(log.remove(sequence), model.remove(&sequence).is_some());
-                }
-                let expected = model.keys().next().copied().unwrap_or(last + 1);
-                assert_eq!((log.first(), log.last()), (expected, last), "seed {seed}");
-                assert_eq!(log.count(), model.len() as u64);
-                let from = first + rng.below(last + 2 - first);
-                let next = model.range(from..).next().map(|(&sequence, _)| sequence);
-                assert_eq!(log.next_from(from), next);
-                let subject = SUBJECTS[width::size(rng.below(5))];
-                let of_subject = model.iter().filter(|(_, (other, _))| *other == subject);
-                assert_eq!(
-                    log.last_of(subject),
-                    of_subject.map(|(&at, _)| at).next_back()
-                );
-                if let Some((&at, (_, payload))) = model.range(from..).next() {
-                    assert_eq!(log.get(at).map(Stored::payload), Some(&payload[..]));
-                }
-            }
-            log.check_invariants();
-            assert!(log.chunks.len() as u64 <= (log.last() + 1 - log.first()) / CHUNK + 2);
-        }
-    }
+fn record_len(subject_len: usize, stored: &Stored) -> u64 {
+    let (header_len, payload_len) = stored.lens();
+    record::encoded_len(subject_len, header_len, payload_len) as u64
 }
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;

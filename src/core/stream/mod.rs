@@ -9,6 +9,7 @@
 pub mod admit;
 pub mod config;
 pub mod error;
+pub mod load;
 pub mod log;
 pub mod message_ids;
 pub mod removal;
