@@ -3,9 +3,9 @@
 
 use super::config::{Discard, record_bytes};
 use super::error::{self, ApiError};
-use super::log::New;
 use super::removal::Removal;
 use super::requirements::{Requirements, TimeToLive};
+use super::stored::New;
 use super::{REMOVED_AT_ONCE, Stream};
 use crate::base::moment::WallNanos;
 use crate::base::shown::quoted;

@@ -74,10 +74,8 @@ fn messages_get_sequences_and_duplicates_those_of_the_first() {
     assert_eq!(world.publish("a", &[], "4"), Admission::Stored(3));
     let log = world.stream.log();
     assert_eq!((log.count(), log.last_of(b"a")), (3, Some(3)));
-    assert_eq!(
-        log.get(2).and_then(|stored| stored.held()),
-        Some(&b"2\r\n"[..])
-    );
+    let held = log.get(2).and_then(|stored| stored.held());
+    assert!(held.is_some_and(|body| body.ends_with(b"\r\n\r\n2\r\n")));
     world.now += 2_000;
     world.publish("a", &[], "5");
     assert_eq!(world.publish("b", id, "6"), Admission::Stored(5));

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::config::Storage;
-use super::log::{Log, New};
+use super::log::Log;
+use super::stored::New;
 use crate::base::moment::WallNanos;
 
 /// A message as its record tells of it.

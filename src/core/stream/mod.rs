@@ -14,6 +14,7 @@ pub mod log;
 pub mod message_ids;
 pub mod removal;
 pub mod requirements;
+pub mod stored;
 pub mod subjects;
 
 use crate::base::moment::WallNanos;
