@@ -219,6 +219,10 @@ pub const TRACED_EGRESSES_WAITING_MAX: usize = 128 << 10;
 /// as many events; those beyond are dropped, events not without being counted.
 pub const SYSTEM_NOTES_MAX: usize = 1024;
 
+/// Bytes of messages that wait for a stream that is being purged; those beyond are refused
+/// (429).
+pub const WAITING_BYTES_MAX: usize = 32 << 20;
+
 /// Work that parsing and executing a command costs, in nominal nanoseconds (see
 /// `budget`): what a fast core needs on average, receivers not counted.
 pub const COMMAND_WORK_NS: u64 = 30;

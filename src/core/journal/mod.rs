@@ -181,6 +181,14 @@ impl Journal {
         Ok(self.append_anyway(record, encoded_len))
     }
 
+    /// Appends a short record that follows from others, beyond the bound if need be;
+    /// `None` if a write has failed.
+    pub fn append_note(&mut self, record: &Record<'_>) -> Option<Appended> {
+        let encoded_len = record.encoded_len();
+        let fits = group::padded(HEAD_BYTES + encoded_len) as u64 <= self.layout.file_bytes;
+        (fits && !self.is_frozen).then(|| self.append_anyway(record, encoded_len))
+    }
+
     fn append_anyway(&mut self, record: &Record<'_>, encoded_len: usize) -> Appended {
         if self.open_count > 0 && self.open.len() + encoded_len > self.layout.group_bytes_max {
             self.seal_open();

@@ -156,6 +156,14 @@ impl Log {
         Err(sequence)
     }
 
+    /// The first message at a sequence or behind it. That may take long; for who loads or
+    /// drops a whole log.
+    #[must_use]
+    pub fn first_from(&self, from: u64) -> Option<(u64, &Stored)> {
+        let sequence = self.next_from(from)?;
+        Some((sequence, self.get(sequence)?))
+    }
+
     fn end_of_chunk(&self, sequence: u64) -> u64 {
         self.base + ((sequence - self.base) / CHUNK + 1) * CHUNK
     }

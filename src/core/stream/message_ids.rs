@@ -43,6 +43,11 @@ impl MessageIds {
         }
     }
 
+    /// Ids that come are known for so many nanoseconds; those that are known stay so.
+    pub fn set_window(&mut self, window_ns: u64) {
+        self.window_ns = window_ns;
+    }
+
     /// Number of ids.
     #[must_use]
     pub fn len(&self) -> usize {

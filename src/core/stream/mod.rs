@@ -22,6 +22,7 @@ use config::{Discard, StreamConfig};
 use log::Log;
 use message_ids::MessageIds;
 use removal::{Purge, Removal};
+use stored::{Gone, Stored};
 
 /// Messages that storing one removes at once.
 const REMOVED_AT_ONCE: usize = 16;
@@ -42,6 +43,19 @@ pub struct Stream {
     removed: u64,
 }
 
+/// What the records of a stream tell of it.
+#[derive(Debug)]
+pub struct Restored {
+    /// Its messages.
+    pub log: Log,
+    /// Ids of messages, their sequences and times.
+    pub ids: Vec<(Box<[u8]>, u64, WallNanos)>,
+    /// The id of the last message.
+    pub last_id: Box<[u8]>,
+    /// When the last message was stored.
+    pub last_time: WallNanos,
+}
+
 impl Stream {
     /// A stream without messages. The seed is secret.
     #[must_use]
@@ -57,6 +71,60 @@ impl Stream {
         }
     }
 
+    /// A stream as its records tell of it. Whatever limits leave no room for goes in steps
+    /// ([`Self::tidy`]); of subjects with too many messages, at once.
+    #[must_use]
+    pub fn restore(config: StreamConfig, seed: u64, restored: Restored, now: WallNanos) -> Self {
+        let mut ids = MessageIds::new(config.duplicate_window_ns, !seed);
+        for (id, sequence, time) in restored.ids {
+            if now.0.saturating_sub(time.0) < config.duplicate_window_ns && ids.find(&id).is_none()
+            {
+                ids.note(&id, sequence, time);
+            }
+        }
+        let mut stream = Self {
+            log: restored.log,
+            ids,
+            last_id: restored.last_id,
+            last_time: restored.last_time,
+            removal: None,
+            removed: 0,
+            config,
+        };
+        stream.trim_subjects();
+        stream
+    }
+
+    /// Changes what is configured; limits are kept in steps ([`Self::tidy`]).
+    pub fn update_config(&mut self, config: StreamConfig) {
+        self.ids.set_window(config.duplicate_window_ns);
+        let narrows = config.max_messages_per_subject != self.config.max_messages_per_subject;
+        self.config = config;
+        if narrows {
+            self.trim_subjects();
+        }
+    }
+
+    /// Removes what subjects have too many of.
+    fn trim_subjects(&mut self) {
+        let Some(max) = self.config.max_messages_per_subject else {
+            return;
+        };
+        let subjects = self.log.subjects().iter();
+        let full = subjects.filter(|subject| subject.count > max);
+        let firsts: Vec<(u64, u64)> = full
+            .map(|subject| (subject.first, subject.count - max))
+            .collect();
+        for (first, surplus) in firsts {
+            let mut sequence = Some(first);
+            for _ in 0..surplus {
+                let Some(at) = sequence else { break };
+                sequence = self.log.get(at).and_then(Stored::next_of_subject);
+                self.log.remove(at);
+            }
+        }
+    }
+
     /// What is configured of it.
     #[must_use]
     pub fn config(&self) -> &StreamConfig {
@@ -67,6 +135,16 @@ impl Stream {
     #[must_use]
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// Notes where the record of a message lies.
+    pub fn set_position(&mut self, sequence: u64, position: u64) {
+        self.log.set_position(sequence, position);
+    }
+
+    /// What was removed since this was asked last.
+    pub fn take_gone(&mut self) -> Vec<Gone> {
+        self.log.take_gone()
     }
 
     /// When the last message was stored.
