@@ -15,6 +15,7 @@
 //! match: its nodes and receivers are counted as work, and so are changes.
 
 mod matching;
+mod stores;
 
 use std::rc::Rc;
 
@@ -26,7 +27,7 @@ use super::filter::Filter;
 use super::groups::Groups;
 use super::lent::Removals;
 use super::members::Members;
-use super::receivers::{Route, Target};
+use super::receivers::{Route, StoreTarget, Target};
 use super::rules::Rules;
 use super::subscription::Subscription;
 use crate::base::core_set::CoreSet;
@@ -70,6 +71,8 @@ pub(super) struct PatternEntry {
     /// Members without a queue group.
     plain: Members,
     remote: CoreSet,
+    /// Streams of this core.
+    stores: Option<Box<Vec<StoreTarget>>>,
     /// The first of its queue groups, or [`NONE`].
     first_group: u32,
 }
@@ -78,7 +81,12 @@ const _: () = assert!(size_of::<PatternEntry>() == 80);
 
 impl PatternEntry {
     fn is_needed(&self) -> bool {
-        !self.plain.is_empty() || !self.remote.is_empty() || self.first_group != NONE
+        self.is_wanted_here() || !self.remote.is_empty() || self.first_group != NONE
+    }
+
+    /// Whether this core has receivers without a queue group.
+    fn is_wanted_here(&self) -> bool {
+        !self.plain.is_empty() || self.stores.is_some()
     }
 }
 
@@ -217,6 +225,7 @@ impl Interest {
             connection,
             subscription: number,
         };
+        let was_wanted = entry.is_wanted_here();
         let members = match group {
             None => &mut entry.plain,
             Some((group, _)) => &mut self.groups.get_mut(group).local,
@@ -224,7 +233,7 @@ impl Interest {
         self.subscriptions[number].position = members.push(target);
         let members = members.len();
         match group {
-            None if members == 1 => announce(Announcement::Plain {
+            None if !was_wanted => announce(Announcement::Plain {
                 pattern: pattern.text(),
                 present: true,
             }),
@@ -259,7 +268,7 @@ impl Interest {
         }
         let members = members.len();
         match gone.group {
-            NONE if members == 0 => announce(Announcement::Plain {
+            NONE if !entry.is_wanted_here() => announce(Announcement::Plain {
                 pattern: &entry.text,
                 present: false,
             }),
@@ -395,6 +404,7 @@ impl Interest {
             has_wildcard: pattern.has_wildcard(),
             plain: Members::None,
             remote: CoreSet::EMPTY,
+            stores: None,
             first_group: NONE,
         });
         let (patterns, hasher) = (&self.patterns, &self.hasher);

@@ -31,6 +31,15 @@ pub struct Target {
     pub subscription: u32,
 }
 
+/// A stream of this core as a receiver.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct StoreTarget {
+    /// Which of the stores of this core has it.
+    pub store: u16,
+    /// Slot of the stream in that.
+    pub stream: u32,
+}
+
 /// The members of one queue group that a subject reaches.
 #[derive(Clone, Default, Debug)]
 pub struct QueueRoute {
@@ -62,7 +71,9 @@ pub struct Route {
     key: Range<usize>,
     /// Subscriptions of this core without a queue group.
     pub plain: Vec<Target>,
-    /// Cores with subscriptions without a queue group.
+    /// Streams of this core.
+    pub stores: Vec<StoreTarget>,
+    /// Cores with subscriptions without a queue group, or with streams.
     pub remote: CoreSet,
     /// Queue groups by ascending number; groups of the same name are one,
     /// whatever their patterns.
@@ -112,6 +123,7 @@ impl Route {
 
     pub(super) fn forget_receivers(&mut self) {
         self.plain.clear();
+        self.stores.clear();
         self.remote = CoreSet::EMPTY;
         self.queues.clear();
         self.mapped = None;
@@ -187,14 +199,20 @@ impl Route {
     #[must_use]
     #[inline]
     pub fn is_local_to(&self, receivers_max: usize) -> bool {
-        self.plain.len() <= receivers_max && self.queues.is_empty() && self.remote.is_empty()
+        self.plain.len() <= receivers_max
+            && self.queues.is_empty()
+            && self.remote.is_empty()
+            && self.stores.is_empty()
     }
 
     /// Whether nobody is reached.
     #[must_use]
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.plain.is_empty() && self.remote.is_empty() && self.queues.is_empty()
+        self.plain.is_empty()
+            && self.remote.is_empty()
+            && self.queues.is_empty()
+            && self.stores.is_empty()
     }
 
     /// The members of a queue group, by the number of its name.
@@ -223,6 +241,7 @@ impl Route {
         let queues: usize = self.queues.iter().map(QueueRoute::bytes).sum();
         self.text.capacity()
             + self.plain.capacity() * size_of::<Target>()
+            + self.stores.capacity() * size_of::<StoreTarget>()
             + (self.queues.capacity() - self.queues.len()) * size_of::<QueueRoute>()
             + queues
             + mapped

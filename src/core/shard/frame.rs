@@ -136,7 +136,11 @@ pub(super) struct MessageFrame<'a> {
     pub origin: CoreId,
     /// The publisher's connection on that core; `None`: the server itself.
     pub publisher: Option<Publisher>,
+    /// Whether it is for the store of that core, not for receivers.
+    pub is_errand: bool,
     pub subject: &'a [u8],
+    /// What a delivery begins with, if that is not the subject; or empty.
+    pub shown: &'a [u8],
     /// Everything after the sid, as it is delivered.
     pub tail: &'a [u8],
     /// Whether the tail has a header block.
@@ -149,8 +153,12 @@ pub(super) struct Frame<'a> {
     queues: &'a [u8],
 }
 
+/// What a frame is for.
+const FOR_PLAIN: u8 = 1;
+const ERRAND: u8 = 2;
+
 /// Bytes of a frame before its texts.
-const HEAD_LEN: usize = 33;
+const HEAD_LEN: usize = 37;
 /// Where the length of the queues stands in them.
 const QUEUES_LEN_AT: usize = 24;
 
@@ -168,11 +176,13 @@ impl<'a> Frame<'a> {
         let publisher = kind.map(|kind| Publisher { kind, key });
         let message = MessageFrame {
             account: AccountId::from_bits(u64_at(0)),
-            is_for_plain: head[28] == 1,
+            is_for_plain: head[28] == FOR_PLAIN,
+            is_errand: head[28] == ERRAND,
             hops: head[29],
             origin: CoreId(head[30]),
             publisher,
             subject: reader.bytes(u32_at(16) as usize),
+            shown: reader.bytes(u32_at(33) as usize),
             tail: reader.bytes(u32_at(20) as usize),
             has_header: head[31] == 1,
         };
@@ -205,7 +215,11 @@ impl MessageFrame<'_> {
         let start = into.len();
         let mut head = [0u8; HEAD_LEN];
         head[0..8].copy_from_slice(&self.account.to_bits().to_le_bytes());
-        head[28] = u8::from(self.is_for_plain);
+        head[28] = match (self.is_errand, self.is_for_plain) {
+            (true, _) => ERRAND,
+            (false, true) => FOR_PLAIN,
+            (false, false) => 0,
+        };
         head[29] = self.hops;
         head[30] = self.origin.0;
         head[31] = u8::from(self.has_header);
@@ -215,10 +229,12 @@ impl MessageFrame<'_> {
         }
         head[16..20].copy_from_slice(&width::short(self.subject.len()).to_le_bytes());
         head[20..24].copy_from_slice(&width::short(self.tail.len() + body.len()).to_le_bytes());
-        let texts_len = self.subject.len() + self.tail.len() + body.len();
+        head[33..37].copy_from_slice(&width::short(self.shown.len()).to_le_bytes());
+        let texts_len = self.subject.len() + self.shown.len() + self.tail.len() + body.len();
         into.reserve(HEAD_LEN + texts_len);
         into.extend_from_slice(&head);
         into.extend_from_slice(self.subject);
+        into.extend_from_slice(self.shown);
         into.extend_from_slice(self.tail);
         into.extend_from_slice(body);
         let queues_start = into.len();

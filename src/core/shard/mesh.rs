@@ -96,7 +96,9 @@ impl Mesh {
                 hops: 0,
                 origin: self.own,
                 publisher: handed.publisher,
+                is_errand: false,
                 subject: route.subject(),
+                shown: message.shown.unwrap_or_default(),
                 tail: message.line,
                 has_header: message.has_header,
             };

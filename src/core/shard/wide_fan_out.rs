@@ -18,6 +18,8 @@ pub(super) struct WideFanOut {
     /// When it began, as the interest counts ended subscriptions.
     pub since: u64,
     pub source: Source,
+    /// What a delivery begins with if that is not the route's; or empty.
+    pub shown: Vec<u8>,
     pub line: Vec<u8>,
     pub has_header: bool,
     pub size: usize,
@@ -86,6 +88,7 @@ impl LinkFrame {
     pub fn as_message<'a>(
         &'a self,
         place: Place,
+        shown: &'a [u8],
         tail: &'a [u8],
         has_header: bool,
     ) -> MessageFrame<'a> {
@@ -95,7 +98,9 @@ impl LinkFrame {
             hops: self.hops,
             origin: self.origin,
             publisher: self.publisher,
+            is_errand: false,
             subject: &self.subject,
+            shown,
             tail,
             has_header,
         }
@@ -104,15 +109,16 @@ impl LinkFrame {
 
 /// The message that is being delivered; its parts are given one by one, since others of
 /// the fan-out change meanwhile.
-pub(super) fn message_of(
+pub(super) fn message_of<'a>(
     source: Source,
-    line: &[u8],
+    shown: &'a [u8],
+    line: &'a [u8],
     has_header: bool,
     size: usize,
-) -> Message<'_> {
+) -> Message<'a> {
     Message {
         source,
-        shown: None,
+        shown: (!shown.is_empty()).then_some(shown),
         line,
         body: b"",
         has_header,

@@ -100,5 +100,8 @@ fn collect(entry: &PatternEntry, groups: &mut Groups, route: &mut Route) -> usiz
     let plain = entry.plain.as_slice();
     route.plain.extend_from_slice(plain);
     route.remote = route.remote.union(entry.remote);
+    if let Some(stores) = &entry.stores {
+        route.stores.extend_from_slice(stores);
+    }
     plain.len() + groups.collect(entry.first_group, route)
 }

@@ -38,7 +38,7 @@ impl Shard {
         }
         let message = Message {
             source: self.source_of_frame(frame_message),
-            shown: None,
+            shown: (!frame_message.shown.is_empty()).then_some(frame_message.shown),
             line: frame_message.tail,
             body: b"",
             has_header: frame_message.has_header,

@@ -120,6 +120,7 @@ impl Shard {
             route,
             since,
             source: message.source,
+            shown: message.shown.unwrap_or_default().to_vec(),
             line: [message.line, message.body].concat(),
             has_header: message.has_header,
             size: message.size,
@@ -188,7 +189,13 @@ impl Shard {
         if wide.done < end {
             let some = &wide.route.plain[wide.done..end];
             let targets = self.still_there(wide.place, &wide.route, wide.since, some, None);
-            let message = message_of(wide.source, &wide.line, wide.has_header, wide.size);
+            let message = message_of(
+                wide.source,
+                &wide.shown,
+                &wide.line,
+                wide.has_header,
+                wide.size,
+            );
             let mut deliverer = Deliverer {
                 connections: &mut self.connections,
                 subscriptions: self.interests[wide.place.account].subscriptions_mut(),
@@ -246,7 +253,13 @@ impl Shard {
             .unwrap_or_else(|| interest.queue_name(queue.queue).to_vec());
         let (route, since) = (&wide.route, wide.since);
         let members = self.still_there(wide.place, route, since, &queue.local, Some(&queue_name));
-        let message = message_of(wide.source, &wide.line, wide.has_header, wide.size);
+        let message = message_of(
+            wide.source,
+            &wide.shown,
+            &wide.line,
+            wide.has_header,
+            wide.size,
+        );
         let mut deliverer = Deliverer {
             connections: &mut self.connections,
             subscriptions: self.interests[wide.place.account].subscriptions_mut(),
@@ -260,7 +273,8 @@ impl Shard {
                 let first = width::size(self.rng.below(members.len().max(1) as u64));
                 if !deliverer.deliver_to_one(&members, first) {
                     let core = next_core(queue, self.config.core);
-                    let onward = frame.as_message(wide.place, &wide.line, wide.has_header);
+                    let onward =
+                        frame.as_message(wide.place, &wide.shown, &wide.line, wide.has_header);
                     let cores = self.config.cores;
                     self.mesh
                         .hand_on_queue_forward(&onward, &queue_name, core, cores);
@@ -304,14 +318,20 @@ impl Shard {
     fn finish_wide(&mut self, wide: WideFanOut) {
         debug_assert!(self.backlog.wide.is_none(), "the next one may begin");
         let place = wide.place;
-        let message = message_of(wide.source, &wide.line, wide.has_header, wide.size);
+        let message = message_of(
+            wide.source,
+            &wide.shown,
+            &wide.line,
+            wide.has_header,
+            wide.size,
+        );
         let behind = wide.flight.behind();
         match wide.from {
             From::Link(frame) => {
                 if let Some(notes) = wide.notes {
                     self.leave_part(frame.origin, frame.hops, notes);
                 }
-                let onward = frame.as_message(place, &wide.line, wide.has_header);
+                let onward = frame.as_message(place, &wide.shown, &wide.line, wide.has_header);
                 self.note_stall(&onward, &wide.flight);
                 self.stall_remote(frame.from);
             }
