@@ -79,7 +79,44 @@ pub enum ConsumerVerb {
     Reset,
 }
 
+/// The stream of a subject below `$JS.ACK.` or `$JS.FC.`.
+#[must_use]
+pub fn stream_of(subject: &[u8]) -> Option<&[u8]> {
+    let rest = subject
+        .strip_prefix(b"$JS.ACK.")
+        .or_else(|| subject.strip_prefix(b"$JS.FC."))?;
+    let (stream, rest) = split(rest);
+    (!stream.is_empty() && !rest.is_empty()).then_some(stream)
+}
+
 impl<'a> Request<'a> {
+    /// Whether it concerns the names and the subjects of an account.
+    #[must_use]
+    pub fn is_for_registrar(&self) -> bool {
+        matches!(self, Self::StreamCreate(_) | Self::StreamUpdate(_)) || self.stream().is_none()
+    }
+
+    /// The stream that it concerns, unless it is about all of an account.
+    #[must_use]
+    pub fn stream(&self) -> Option<&'a [u8]> {
+        match *self {
+            Self::AccountInfo | Self::StreamNames | Self::StreamList => None,
+            Self::StreamCreate(stream)
+            | Self::StreamUpdate(stream)
+            | Self::StreamInfo(stream)
+            | Self::StreamDelete(stream)
+            | Self::StreamPurge(stream)
+            | Self::MessageGet(stream)
+            | Self::MessageDelete(stream)
+            | Self::ConsumerNames(stream)
+            | Self::ConsumerList(stream)
+            | Self::DirectGet { stream, .. }
+            | Self::ConsumerCreate { stream, .. }
+            | Self::ConsumerCreateDurable { stream, .. }
+            | Self::Consumer { stream, .. } => Some(stream),
+        }
+    }
+
     /// Reads what stands behind `$JS.API.`.
     #[must_use]
     pub fn read(subject: &'a [u8]) -> Option<Self> {

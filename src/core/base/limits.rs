@@ -254,6 +254,12 @@ pub const SUBSCRIPTION_WORK_NS: u64 = 1_000;
 /// Work of inflating a message, per byte that comes out.
 pub const INFLATED_BYTE_WORK_NS: u64 = 2;
 
+/// Work that storing a message costs, and telling what became of it, each.
+pub const STORE_WORK_NS: u64 = 400;
+
+/// Bytes of a message that are written down per nanosecond, checksum included.
+pub const STORED_BYTES_PER_NS: u64 = 4;
+
 /// Work of looking at a node of the trie or collecting a receiver.
 pub const MATCH_WORK_NS: u64 = 30;
 
@@ -272,6 +278,9 @@ pub struct WorkLimits {
     /// Connections that have much to do, fan-outs over thousands and
     /// subscriptions that end, together.
     pub backlog_ns: u64,
+    /// What stores have left, and telling what they have done; beyond, it is the next
+    /// turn's.
+    pub store_ns: u64,
     /// Sending to receivers of wide fan-outs, and as much again for closing
     /// sockets; beyond, it is the next turn's.
     pub send_ns: u64,
@@ -297,6 +306,7 @@ impl Default for WorkLimits {
             input_ns: 2_000_000,
             slice_ns: 500_000,
             backlog_ns: 1_000_000,
+            store_ns: 1_000_000,
             send_ns: 1_000_000,
             fan_out_receivers: 4_096,
             bulk_receivers: 64,

@@ -127,6 +127,12 @@ impl Shard {
         // Most messages have few receivers, all of them here: one question for all that
         // others may have to wait for.
         let is_narrow = route.is_local_to(self.config.limits.work.bulk_receivers);
+        if let Some(service) = service
+            && self.must_wait_for_store(service, index, message.subject)
+        {
+            self.connections[index].traffic.uncount_in(message.size());
+            return Outcome::Postponed;
+        }
         if !is_narrow && self.must_wait(index, place, message.size()) {
             // It comes again.
             self.connections[index].traffic.uncount_in(message.size());
@@ -144,7 +150,11 @@ impl Shard {
             return Outcome::Done;
         }
         let delivered = !is_empty && self.fan_out_published(place, message, source);
-        let is_noted = service == Some(Service::SystemRequest) && self.note_request(index, message);
+        let is_noted = match service {
+            None => false,
+            Some(Service::SystemRequest) => self.note_request(index, message),
+            Some(service) => self.send_to_store(service, index, message),
+        };
         if is_noted {
             self.backlog.note_answer(source);
         }
@@ -217,12 +227,16 @@ impl Shard {
     /// to the other cores; false if nobody got it.
     #[inline]
     pub(super) fn fan_out(&mut self, place: Place, message: &Message<'_>) -> bool {
-        let receivers = self.interests[place.account].route_at(place.at).receivers();
+        let route = self.interests[place.account].route_at(place.at);
+        let (receivers, is_stored) = (route.receivers(), !route.stores.is_empty());
+        if is_stored {
+            self.store_message(place, message);
+        }
         let is_traced = self.notices.traces.current.is_some();
         if is_traced || message.weight(receivers) > self.config.limits.work.fan_out_receivers {
-            return self.fan_out_apart(place, message);
+            return self.fan_out_apart(place, message) || is_stored;
         }
-        self.fan_out_observed(place, message, &mut Unobserved)
+        self.fan_out_observed(place, message, &mut Unobserved) || is_stored
     }
 
     /// The same while somebody looks on, or nobody: true if somebody gets the

@@ -12,6 +12,7 @@
 //! | [`Login`] | the throttle of failed log-ins, password checks under way | CONNECT |
 //! | [`Reload`] | connections that the last settings have not reached | `reconfigure` |
 //! | [`Notices`] | events, requests and traces for other threads | log-ins, `$SYS`, fan-out |
+//! | [`Storage`] | the stores of this core: streams, and what waits for the disk | messages, requests, the disk |
 //! | [`Ledger`] | counts, connections that have ended | the life of connections |
 //!
 //! `Shard` itself only composes: its methods are the steps that need several parts,
@@ -39,6 +40,8 @@ mod backlog;
 mod commands;
 mod connections;
 mod fanout;
+mod errand;
+mod errands;
 mod faults;
 mod frame;
 mod input;
@@ -71,6 +74,8 @@ mod rewrite;
 mod server_publisher;
 mod settle;
 mod stall;
+pub mod storage;
+mod storing;
 pub mod system;
 pub mod system_events;
 mod trace_notes;
@@ -104,6 +109,7 @@ use mutants::Hook;
 use notices::Notices;
 use output::Stage;
 use reload::Reload;
+use storage::Storage;
 
 pub use life::Opening;
 pub use output::{Ask, Output};
@@ -146,6 +152,7 @@ pub struct Shard {
     reload: Reload,
     notices: Notices,
     ledger: Ledger,
+    storage: Storage,
     /// When connections want to be looked at.
     deadlines: Deadlines<ConnectionKey>,
     /// Work that this part of the turn may still do.
@@ -191,6 +198,7 @@ impl Shard {
             reload: Reload::default(),
             notices: Notices::default(),
             ledger: Ledger::default(),
+            storage: Storage::default(),
             deadlines: Deadlines::default(),
             work: Budget::default(),
             stage: Stage::default(),
@@ -259,6 +267,7 @@ impl Shard {
                 .has_work(self.mesh.link_full_of_changes().is_some())
             || (self.is_revising() && self.mesh.link_full_of_changes().is_none())
             || self.mesh.has_work()
+            || self.storage.has_work()
     }
 
     /// Checks what must hold between its parts after a turn; for tests and the
@@ -310,6 +319,6 @@ impl Shard {
     /// When the shard wants to be called next, if nothing happens before.
     #[must_use]
     pub fn next_deadline(&self) -> Nanos {
-        self.deadlines.next()
+        self.deadlines.next().min(self.next_store_deadline())
     }
 }

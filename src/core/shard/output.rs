@@ -9,12 +9,17 @@ use super::system::SystemRequest;
 use super::system_events::SystemEvent;
 use crate::base::id::{ConnectionKey, CoreId};
 use crate::session::close_reason::CloseReason;
+use crate::store::disk::{DiskOp, PartitionId};
 
 /// Something that the shell has to do.
 pub enum Output {
     /// Changes of interest for another core. It must be delivered, in order with
     /// the batches for that core.
     Control(CoreId, MeshBatch),
+    /// An operation of a disk, answered by [`Shard::on_disk`].
+    ///
+    /// [`Shard::on_disk`]: super::Shard::on_disk
+    Disk(PartitionId, DiskOp),
     /// A connection has something to send and its socket has not refused bytes:
     /// see [`Shard::pending_slices`] and [`Shard::on_sent`].
     ///
@@ -58,6 +63,7 @@ pub(super) enum Stage {
     Input,
     /// The changes of interest for this core, by its number, are next.
     Control(u8),
+    Disk,
     Send,
     Closed,
     Resume,

@@ -6,6 +6,7 @@
 //!   so whoever costs most waits for others like it, and nobody else does;
 //! * connections whose message goes to very many (*wide waiters*), one fan-out at a
 //!   time;
+//! * what stores have left, and what they tell;
 //! * the wide fan-out under way, and subscriptions that end, each a piece per turn.
 //!
 //! Each kind has its part of the turn's work and gets at least one step, so none
@@ -58,6 +59,8 @@ impl Shard {
             self.revise_some();
         }
         self.serve(Hold::Over, |backlog| &mut backlog.released);
+        self.work.grant(self.config.limits.work.store_ns);
+        self.step_stores();
         self.work.grant(backlog_ns / 2);
         self.step_wide();
         self.announce_some();

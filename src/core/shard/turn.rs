@@ -8,10 +8,11 @@
 //! 1. what was held goes on, so that nothing new is decided while output leaves;
 //! 2. changes of interest to *all* other cores, before anything that they caused
 //!    can be learnt of in another way, from a socket or from another core;
-//! 3. sends, so that what batches of other cores have caused is out
-//! 4. before those batches return to their senders, which is what a client's PONG
+//! 3. operations of disks, so that they work while the core sends;
+//! 4. sends, so that what batches of other cores have caused is out
+//! 5. before those batches return to their senders, which is what a client's PONG
 //!    tells of;
-//! 5. batches for other cores, and what other threads are asked.
+//! 6. batches for other cores, and what other threads are asked.
 //!
 //! Invariant: within a turn the stages only go forward. What sending causes (a
 //! receiver that is cut, a publisher that may go on) leaves with the batches or in
@@ -55,6 +56,7 @@ impl Shard {
                 None
             }
             Stage::Control(core) => self.take_control(CoreId(core)),
+            Stage::Disk => self.next_disk_op(),
             Stage::Send => self.next_to_send().map(Output::Send),
             Stage::Closed => {
                 let (key, reason) = self.next_closed()?;
@@ -80,8 +82,9 @@ impl Shard {
         let is_last = |core: u8| usize::from(core) + 1 >= self.mesh.links.len();
         match stage {
             Stage::Input => Stage::Control(0),
-            Stage::Control(core) if is_last(core) => Stage::Send,
+            Stage::Control(core) if is_last(core) => Stage::Disk,
             Stage::Control(core) => Stage::Control(core + 1),
+            Stage::Disk => Stage::Send,
             Stage::Send => Stage::Closed,
             Stage::Closed => Stage::Resume,
             Stage::Resume => Stage::Return(0),

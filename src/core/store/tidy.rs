@@ -23,6 +23,12 @@ impl Store {
         }
     }
 
+    /// Whether [`Self::step`] has something to do.
+    #[must_use]
+    pub fn is_due(&self, now: WallNanos) -> bool {
+        !self.untidy.is_empty() || self.next_expiry().is_some_and(|due| due <= now)
+    }
+
     /// Goes on with streams that have something to remove: a piece of each of so many.
     pub fn step(&mut self, now: WallNanos) {
         self.expire(now);

@@ -18,6 +18,10 @@ impl Shard {
     pub(in super::super) fn deliver_frame(&mut self, from: CoreId, frame: &Frame<'_>) -> bool {
         let frame_message = &frame.message;
         let account = frame_message.account;
+        if frame_message.is_errand {
+            self.take_errand(frame);
+            return true;
+        }
         let Some(interest) = self.interests.find(account) else {
             // It was published before the account was gone.
             return true;
@@ -44,6 +48,10 @@ impl Shard {
             has_header: frame_message.has_header,
             size: size_of_tail(frame_message.tail),
         };
+        let route = self.interests[account].route_at(at);
+        if frame_message.is_for_plain && !route.stores.is_empty() {
+            self.store_message(place, &message);
+        }
         let notes = match message.has_header {
             true => self.notes_for_frame(frame),
             false => None,
