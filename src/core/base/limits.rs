@@ -257,6 +257,9 @@ pub const INFLATED_BYTE_WORK_NS: u64 = 2;
 /// Work that storing a message costs, and telling what became of it, each.
 pub const STORE_WORK_NS: u64 = 400;
 
+/// Work that a request to JetStream costs beside what it does to messages.
+pub const REQUEST_WORK_NS: u64 = 10_000;
+
 /// Bytes of a message that are written down per nanosecond, checksum included.
 pub const STORED_BYTES_PER_NS: u64 = 4;
 

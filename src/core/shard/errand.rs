@@ -13,6 +13,8 @@ impl Stage {
     pub const SENT: Self = Self(0);
     /// The registrar agrees.
     pub const AGREED: Self = Self(1);
+    /// A stream is purged: how many messages it has lost is to be told.
+    pub const PURGED: Self = Self(3);
     /// Cores are visited, one after the other, from this one on.
     pub const VISITING: Self = Self(2);
 }

@@ -8,7 +8,7 @@
 
 use super::Shard;
 use super::errand::{Errand, Stage};
-use super::frame::{Frame, MessageFrame, Reader};
+use super::frame::{Frame, MessageFrame, Reader, put_registered};
 use super::message::{Message, Source};
 use super::rewrite::size_of_tail;
 use super::storage::Storage;
@@ -135,6 +135,17 @@ impl Shard {
         let said = (!errand.said.is_empty()).then_some(&errand.said[..]);
         let data = &mut self.mesh.links[core.index()].open.data;
         frame.encode(b"", &mut said.into_iter(), data);
+    }
+
+    /// Tells the registrar which subjects a stream takes, one per line; none: it is gone.
+    pub(super) fn report_subjects(&mut self, account: AccountId, stream: &[u8], subjects: &[u8]) {
+        match self.config.core.index() {
+            0 => self.storage.registrar.apply(account, stream, subjects),
+            _ => {
+                let control = &mut self.mesh.links[0].open.control;
+                put_registered(account, stream, subjects, control);
+            }
+        }
     }
 
     /// Takes an errand of another core.

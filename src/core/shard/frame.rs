@@ -12,6 +12,7 @@ const PLAIN_HERE: u8 = 1;
 const QUEUE: u8 = 2;
 const STALL: u8 = 3;
 const RELEASE: u8 = 4;
+const REGISTER: u8 = 5;
 
 /// One entry of a control part.
 pub(super) enum Control<'a> {
@@ -21,12 +22,27 @@ pub(super) enum Control<'a> {
     Stall(ConnectionKey),
     /// It may go on.
     Release(ConnectionKey),
+    /// A stream of an account takes these subjects now, one per line, or is gone.
+    Register(AccountId, &'a [u8], &'a [u8]),
 }
 
 /// Writes that a publisher is to be held back, or may go on.
 pub(super) fn put_stall(publisher: ConnectionKey, is_stalled: bool, into: &mut Vec<u8>) {
     into.push(if is_stalled { STALL } else { RELEASE });
     into.extend_from_slice(&publisher.to_bits().to_le_bytes());
+}
+
+/// Writes which subjects a stream takes now, one per line; none: it is gone.
+pub(super) fn put_registered(
+    account: AccountId,
+    stream: &[u8],
+    subjects: &[u8],
+    into: &mut Vec<u8>,
+) {
+    into.push(REGISTER);
+    into.extend_from_slice(&account.to_bits().to_le_bytes());
+    put(stream, into);
+    put(subjects, into);
 }
 
 /// Writes a change of interest.
@@ -97,6 +113,9 @@ impl<'a> Reader<'a> {
             });
         }
         let account = AccountId::from_bits(u64::from_le_bytes(self.array()));
+        if kind == REGISTER {
+            return Some(Control::Register(account, self.text(), self.text()));
+        }
         let members = self.u32();
         let (pattern, queue) = (self.text(), self.text());
         let announcement = if kind == QUEUE {

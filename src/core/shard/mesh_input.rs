@@ -63,6 +63,9 @@ impl Shard {
                         interest.apply_announcement(from, announcement);
                     }
                 }
+                Control::Register(account, stream, subjects) => {
+                    self.storage.registrar.apply(account, stream, subjects);
+                }
                 Control::Release(key) => self.end_stall(key),
                 Control::Stall(key) => self.stall_for_remote(key),
             }

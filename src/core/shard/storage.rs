@@ -9,12 +9,13 @@
 //! Not here: the way of a message into a store (`storing`), of a request to it
 //! (`errands`), what is answered (`requests`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::base::id::{AccountId, CoreId};
-use crate::store::{Store, Ticket};
+use crate::store::{Fact, Store, Ticket};
 
 use super::errand::Errand;
+use crate::subject::pattern::overlap;
 
 /// The stores of a core.
 #[derive(Default)]
@@ -25,6 +26,8 @@ pub(super) struct Storage {
     pub stores: Vec<Store>,
     /// All streams, on core 0.
     pub registrar: Registrar,
+    /// What may be told that depends on no store.
+    pub told: VecDeque<Fact>,
     /// What waits for a store.
     pub suspended: BTreeMap<Ticket, Errand>,
     next_ticket: u64,
@@ -55,6 +58,19 @@ impl Storage {
         usize::from(partition) / cores
     }
 
+    /// Which store of this core has a stream, if it is here, and its slot there.
+    pub fn find(
+        &self,
+        account: AccountId,
+        account_name: &str,
+        stream: &str,
+        cores: usize,
+    ) -> Option<(usize, u32)> {
+        let at = Self::store_of(self.partition_of(account_name, stream.as_bytes()), cores);
+        let slot = self.stores.get(at)?.find(account, stream)?;
+        Some((at, slot))
+    }
+
     /// Has an errand wait.
     pub fn suspend(&mut self, errand: Errand) -> Ticket {
         self.next_ticket += 1;
@@ -65,7 +81,7 @@ impl Storage {
 
     /// Whether something is left that would need another turn.
     pub fn has_work(&self) -> bool {
-        self.stores.iter().any(Store::has_work)
+        !self.told.is_empty() || self.stores.iter().any(Store::has_work)
     }
 }
 
@@ -89,6 +105,16 @@ impl Registrar {
         streams.map(|(name, registered)| (&**name, registered))
     }
 
+    /// Another stream of the account one of whose subjects overlaps with one of these.
+    pub fn overlaps(&self, account: AccountId, name: &str, subjects: &[Box<str>]) -> bool {
+        let others = self.streams(account).filter(|(other, _)| *other != name);
+        let mut taken = others.flat_map(|(_, registered)| &registered.subjects);
+        taken.any(|taken| {
+            let mut subjects = subjects.iter();
+            subjects.any(|one| overlap(one.as_bytes(), taken.as_bytes()))
+        })
+    }
+
     /// The stream of an account that has a name.
     pub fn get(&self, account: AccountId, name: &str) -> Option<&Registered> {
         self.accounts.get(&account)?.get(name)
@@ -98,6 +124,19 @@ impl Registrar {
     pub fn set(&mut self, account: AccountId, name: &str, registered: Registered) {
         let streams = self.accounts.entry(account).or_default();
         streams.insert(name.into(), registered);
+    }
+
+    /// Another core says which subjects a stream takes, one per line; none: it is gone.
+    pub fn apply(&mut self, account: AccountId, stream: &[u8], subjects: &[u8]) {
+        let name = String::from_utf8_lossy(stream);
+        if subjects.is_empty() {
+            return self.remove(account, &name);
+        }
+        let lines = subjects.split(|&byte| byte == b'\n');
+        let subjects = lines
+            .map(|line| String::from_utf8_lossy(line).into())
+            .collect();
+        self.set(account, &name, Registered { subjects });
     }
 
     /// A stream is gone.

@@ -12,7 +12,7 @@ use super::storage::Registered;
 use super::system::ServerMessage;
 use crate::api::answer::publish_ack;
 use crate::base::id::{AccountId, Nanos};
-use crate::base::limits::{STORED_BYTES_PER_NS, STORE_WORK_NS};
+use crate::base::limits::{STORE_WORK_NS, STORED_BYTES_PER_NS};
 use crate::base::moment::WallNanos;
 use crate::route::receivers::StoreTarget;
 use crate::store::disk::{DiskDone, PartitionId};
@@ -38,7 +38,10 @@ impl Shard {
             }
         }
         for store in 0..self.storage.stores.len() {
-            let slots: Vec<u32> = self.storage.stores[store].streams().map(|(slot, _)| slot).collect();
+            let slots: Vec<u32> = self.storage.stores[store]
+                .streams()
+                .map(|(slot, _)| slot)
+                .collect();
             for slot in slots {
                 self.hear_subjects(store, slot, true);
             }
@@ -86,7 +89,20 @@ impl Shard {
             let store = &mut self.storage.stores[usize::from(target.store)];
             store.publish(target.stream, &published, self.clock.wall);
             let len = published.subject.len() + message.size;
-            self.work.charge(STORE_WORK_NS + len as u64 / STORED_BYTES_PER_NS);
+            self.work
+                .charge(STORE_WORK_NS + len as u64 / STORED_BYTES_PER_NS);
+        }
+    }
+
+    /// Has something told that depends on no store.
+    pub(super) fn tell_at_once(&mut self, account: AccountId, reply: &[u8], payload: String) {
+        if !reply.is_empty() {
+            self.storage.told.push_back(Fact::Answer {
+                account,
+                reply: reply.into(),
+                header: Box::default(),
+                payload: payload.into_bytes().into(),
+            });
         }
     }
 
@@ -98,6 +114,15 @@ impl Shard {
             if store.is_due(now) {
                 store.step(now);
                 self.work.charge(STORE_WORK_NS);
+            }
+        }
+        while !self.work.is_spent()
+            && let Some(fact) = self.storage.told.pop_front()
+        {
+            self.work.charge(STORE_WORK_NS);
+            if let Err(fact) = self.tell(fact) {
+                self.storage.told.push_front(fact);
+                break;
             }
         }
         for store in 0..self.storage.stores.len() {
@@ -175,7 +200,11 @@ impl Shard {
         let cores = self.config.cores;
         let at = super::storage::Storage::store_of(partition.0, cores);
         let store = &mut self.storage.stores[at];
-        debug_assert_eq!(store.partition(), partition, "operations come back to who asked");
+        debug_assert_eq!(
+            store.partition(),
+            partition,
+            "operations come back to who asked"
+        );
         store.on_disk(done);
     }
 
@@ -184,7 +213,9 @@ impl Shard {
         let stores = self.storage.stores.iter();
         let due = stores.filter_map(Store::next_expiry).min();
         due.map_or(Nanos::NEVER, |WallNanos(due)| {
-            self.clock.mono.after_ns(due.saturating_sub(self.clock.wall.0))
+            self.clock
+                .mono
+                .after_ns(due.saturating_sub(self.clock.wall.0))
         })
     }
 }

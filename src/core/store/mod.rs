@@ -40,6 +40,8 @@ use fact::Gated;
 pub use entry::Entry;
 pub use fact::{Fact, Ticket};
 pub use publish::Published;
+pub use read::Body;
+pub use streams::NewStream;
 
 /// What a store is made from.
 #[derive(Clone, Debug)]
