@@ -87,6 +87,7 @@ pub fn end_turn(shard: &mut Shard, mut pass_on: impl FnMut(Output)) -> usize {
         let key = match output {
             Output::Send(key) => key,
             Output::Closed(..) => panic!("no client misbehaves"),
+            Output::Disk(..) => unreachable!("nothing is stored here"),
             Output::Resume(_) | Output::Ask(_) => continue,
             Output::Control(..) | Output::Return(..) | Output::Batch(..) => {
                 pass_on(output);

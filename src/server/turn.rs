@@ -256,6 +256,7 @@ impl Core {
                 Output::Control(core, batch) | Output::Batch(core, batch) => {
                     self.push(core, batch);
                 }
+                Output::Disk(..) => unreachable!("no store is opened yet"),
                 Output::Send(key) => self.flush(key),
                 Output::Closed(key, reason) => self.close_socket(key, reason),
                 Output::Resume(key) => self.queue_read(key),

@@ -7,10 +7,15 @@
     reason = "each test that includes this file uses a part of it"
 )]
 
+#[path = "../disk/mod.rs"]
+mod disk;
+mod disks;
+
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;
 
+pub use disks::Disks;
 use trunkline_core::base::id::{ConnectionKey, CoreId, Nanos};
 use trunkline_core::base::limits::{Limits, RECEIVE_BUFFER_BYTES, SEND_BLOCKS_MAX};
 use trunkline_core::base::moment::Moment;
@@ -41,8 +46,8 @@ impl Inbound for Queue {
     }
 }
 
-struct Core {
-    shard: Shard,
+pub struct Core {
+    pub(crate) shard: Shard,
     inbound: Vec<Queue>,
     returned: Vec<Queue>,
 }
@@ -68,6 +73,7 @@ pub struct Shards {
     buffer: Box<[u8]>,
     now: Nanos,
     keeps_output: bool,
+    pub disks: Disks,
 }
 
 impl Shards {
@@ -110,7 +116,13 @@ impl Shards {
             buffer: vec![0; RECEIVE_BUFFER_BYTES].into(),
             now: Nanos(1),
             keeps_output,
+            disks: Disks::default(),
         }
+    }
+
+    /// Opens so many partitions of a store, from what is on the disks.
+    pub fn open_stores(&mut self, partitions: u16) {
+        self.disks.open(partitions, &mut self.cores);
     }
 
     /// Opens a connection on a core and forgets its greeting; returns the client's number.
@@ -244,7 +256,9 @@ impl Shards {
         };
         let is_readable =
             |peer: &Peer| !peer.unread.is_empty() && self.cores[peer.core].shard.reads(peer.key);
-        self.cores.iter().any(core_has_work) || self.peers.iter().any(is_readable)
+        self.disks.has_work()
+            || self.cores.iter().any(core_has_work)
+            || self.peers.iter().any(is_readable)
     }
 
     fn turn(&mut self, number: usize) {
@@ -255,6 +269,7 @@ impl Shards {
                 core.shard.on_return(CoreId(from as u8), batch);
             }
         }
+        self.disks.complete(number, &mut core.shard);
         core.shard.on_mesh(&mut core.inbound);
         for peer in self.peers.iter_mut().filter(|peer| peer.core == number) {
             let may_read = core.shard.takes_input() && core.shard.reads(peer.key);
@@ -276,6 +291,7 @@ impl Shards {
                     peer.is_open = false;
                     peer.unread.clear();
                 }
+                Output::Disk(partition, op) => self.disks.begin(number, partition, op),
                 Output::Resume(_) | Output::Ask(_) => {}
             }
         }

@@ -342,6 +342,7 @@ impl Core {
             Output::Closed(key, _) => self.close_socket(key, net, done),
             Output::Resume(key) => self.queue_read(key),
             Output::Ask(ask) => self.post(ask, &mut done.post),
+            Output::Disk(..) => unreachable!("nothing is stored here"),
         }
     }
 

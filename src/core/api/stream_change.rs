@@ -105,7 +105,11 @@ impl StreamFields {
         metadata
     }
 
-    fn compile(self) -> Result<CheckedStream, ApiError> {
+    /// The configuration that fields mean which were checked before.
+    ///
+    /// # Errors
+    /// If they were not.
+    pub fn compile(self) -> Result<CheckedStream, ApiError> {
         let limit = |number: i64| u64::try_from(number).ok().filter(|&number| number > 0);
         let headers_only = self.republish.as_ref().is_some_and(|one| one.headers_only);
         let republish = self.republish()?.map(|transform| Republish {
