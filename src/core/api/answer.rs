@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::json;
+use super::request::{ConsumerVerb, Request};
 use crate::base::moment::WallNanos;
 use crate::stream::admit::Admission;
 use crate::stream::error::ApiError;
@@ -33,6 +35,74 @@ impl<'a> From<&'a ApiError> for ErrorPart<'a> {
             err_code: error.err_code,
             description: &error.description,
         }
+    }
+}
+
+/// An answer: its type, and what it says.
+#[derive(Serialize)]
+pub(super) struct Answer<T: Serialize> {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(flatten)]
+    said: T,
+}
+
+/// Writes an answer of a type, which is the middle of its name.
+pub(super) fn answer<T: Serialize>(kind: &str, said: T) -> String {
+    let kind = format!("io.nats.jetstream.api.v1.{kind}_response");
+    json::write(&Answer { kind, said })
+}
+
+/// The answer to a request that cannot be served.
+#[must_use]
+pub fn refusal(request: &Request<'_>, error: &ApiError) -> String {
+    const PAGE: &str = r#","total":0,"offset":0,"limit":0"#;
+    // Fields that are always there.
+    let more = match request {
+        Request::StreamInfo(_) => PAGE.to_owned(),
+        Request::StreamNames => format!(r#"{PAGE},"streams":null"#),
+        Request::StreamList => format!(r#"{PAGE},"streams":[]"#),
+        Request::ConsumerNames(_) | Request::ConsumerList(_) => {
+            format!(r#"{PAGE},"consumers":[]"#)
+        }
+        Request::StreamPurge(_) => r#","purged":0"#.to_owned(),
+        Request::Consumer {
+            verb: ConsumerVerb::Pause,
+            ..
+        } => format!(r#","paused":false,"pause_until":"{NEVER}""#),
+        Request::Consumer {
+            verb: ConsumerVerb::Reset,
+            ..
+        } => r#","reset_seq":0"#.to_owned(),
+        _ => String::new(),
+    };
+    let kind = kind_of(request);
+    let error = json::write(&ErrorPart::from(error));
+    format!(r#"{{"type":"io.nats.jetstream.api.v1.{kind}_response","error":{error}{more}}}"#)
+}
+
+fn kind_of(request: &Request<'_>) -> &'static str {
+    match request {
+        Request::AccountInfo => "account_info",
+        Request::StreamCreate(_) => "stream_create",
+        Request::StreamUpdate(_) => "stream_update",
+        Request::StreamInfo(_) => "stream_info",
+        Request::StreamNames => "stream_names",
+        Request::StreamList => "stream_list",
+        Request::StreamDelete(_) => "stream_delete",
+        Request::StreamPurge(_) => "stream_purge",
+        Request::MessageGet(_) | Request::DirectGet { .. } => "stream_msg_get",
+        Request::MessageDelete(_) => "stream_msg_delete",
+        Request::ConsumerCreate { .. } | Request::ConsumerCreateDurable { .. } => "consumer_create",
+        Request::ConsumerNames(_) => "consumer_names",
+        Request::ConsumerList(_) => "consumer_list",
+        Request::Consumer { verb, .. } => match verb {
+            ConsumerVerb::Info | ConsumerVerb::Next => "consumer_info",
+            ConsumerVerb::Delete => "consumer_delete",
+            ConsumerVerb::Pause => "consumer_pause",
+            ConsumerVerb::Unpin => "consumer_unpin",
+            ConsumerVerb::Reset => "consumer_reset",
+        },
     }
 }
 

@@ -5,8 +5,18 @@
 //!
 //! Not here: who has the streams.
 
+pub mod account_answer;
 pub mod answer;
 pub mod json;
+mod json_fields;
 pub mod request;
+pub mod stream_answers;
+pub mod stream_change;
+mod stream_checks;
 pub mod stream_config;
+pub mod stream_requests;
+pub mod stream_state;
 mod words;
+
+/// The level of the API that is served (ADR-44).
+pub const API_LEVEL: u32 = 5;

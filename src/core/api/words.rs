@@ -1,14 +1,15 @@
 //! Fields of configurations that are one of a few words.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::base::shown::quoted;
 
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $first:ident = $first_word:literal, $($other:ident = $word:literal),* }) => {
+    ($(#[$doc:meta])* $name:ident { $first:ident = $first_word:literal, $($other:ident = $word:literal),* }, $unknown:expr) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-        #[serde(try_from = "serde_json::Value", into = "&'static str")]
+        #[serde(try_from = "Value", into = "&'static str")]
         pub enum $name {
             #[doc = concat!("`", $first_word, "`.")]
             #[default]
@@ -16,14 +17,14 @@ macro_rules! words {
             $(#[doc = concat!("`", $word, "`.")] $other),*
         }
 
-        impl TryFrom<serde_json::Value> for $name {
+        impl TryFrom<Value> for $name {
             type Error = String;
 
-            fn try_from(value: serde_json::Value) -> Result<Self, String> {
+            fn try_from(value: Value) -> Result<Self, String> {
                 match value.as_str() {
                     Some($first_word) => Ok(Self::$first),
                     $(Some($word) => Ok(Self::$other),)*
-                    _ => Err(format!("can not unmarshal {}", quoted(&value.to_string()))),
+                    _ => Err($unknown(&value)),
                 }
             }
         }
@@ -39,23 +40,32 @@ macro_rules! words {
     };
 }
 
+fn unknown(value: &Value) -> String {
+    format!("can not unmarshal {}", quoted(&value.to_string()))
+}
+
 words!(
     /// When messages go, apart from limits.
-    RetentionWord { Limits = "limits", Interest = "interest", WorkQueue = "workqueue" }
+    RetentionWord { Limits = "limits", Interest = "interest", WorkQueue = "workqueue" },
+    unknown
 );
 words!(
     /// What happens at a limit.
-    DiscardWord { Old = "old", New = "new" }
+    DiscardWord { Old = "old", New = "new" },
+    unknown
 );
 words!(
     /// Where messages are.
-    StorageWord { File = "file", Memory = "memory" }
+    StorageWord { File = "file", Memory = "memory" },
+    unknown
 );
 words!(
     /// How blocks are compressed.
-    CompressionWord { None = "none", S2 = "s2" }
+    CompressionWord { None = "none", S2 = "s2" },
+    |_| "unknown compression algorithm".to_owned()
 );
 words!(
     /// When a message is acknowledged.
-    PersistWord { Default = "default", Async = "async" }
+    PersistWord { Default = "default", Async = "async" },
+    unknown
 );

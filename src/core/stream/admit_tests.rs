@@ -335,3 +335,35 @@ fn a_purge_removes_what_it_says() {
     };
     assert_eq!(purged(&enough).0, 0);
 }
+
+#[test]
+fn limits_that_come_later_hold_for_what_is_there() {
+    let mut world = World::new(config());
+    let id = &["Nats-Msg-Id: i"];
+    for subject in ["a", "a", "b", "a", "b", "c"] {
+        world.publish(subject, &[], "x");
+    }
+    world.publish("a", id, "x");
+    world.now += 2_000;
+    let tidied = |world: &mut World, config: StreamConfig| {
+        world.stream.update_config(config);
+        while !world.stream.is_tidy() {
+            world.stream.tidy(WallNanos(0), 1);
+        }
+        world.stream.log().check_invariants();
+        world.sequences()
+    };
+    let of_subject = StreamConfig {
+        max_messages_per_subject: Some(2),
+        ..config()
+    };
+    assert_eq!(tidied(&mut world, of_subject.clone()), [3, 4, 5, 6, 7]);
+    let both = StreamConfig {
+        max_messages: Some(2),
+        duplicate_window_ns: 10_000,
+        ..of_subject
+    };
+    assert_eq!(tidied(&mut world, both), [6, 7]);
+    world.publish("d", &[], "");
+    assert_eq!(world.publish("d", id, ""), Admission::Duplicate(7));
+}

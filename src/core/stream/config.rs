@@ -35,6 +35,15 @@ pub enum Storage {
     Memory,
 }
 
+/// Where messages that were stored are published again (ADR-28).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Republish {
+    /// Which subjects become which.
+    pub transform: Transform,
+    /// Whether payloads are left out.
+    pub headers_only: bool,
+}
+
 /// What a stream is made from (`StreamConfig`, NATS 2.15).
 #[derive(Clone, Debug, Default)]
 pub struct StreamConfig {
@@ -60,6 +69,8 @@ pub struct StreamConfig {
     pub max_age_ns: Option<u64>,
     /// Most bytes of header block and payload.
     pub max_message_bytes: Option<u64>,
+    /// Most consumers.
+    pub max_consumers: Option<u64>,
     /// How long message ids are known, in nanoseconds; 0: not at all.
     pub duplicate_window_ns: u64,
     /// Whether publishers get no answer.
@@ -72,10 +83,14 @@ pub struct StreamConfig {
     pub deny_purge: bool,
     /// Whether `Nats-Rollup` is obeyed.
     pub allow_rollup: bool,
+    /// Whether messages may be read without asking the API (`DIRECT.GET`, ADR-31).
+    pub allow_direct: bool,
     /// Whether `Nats-TTL` is obeyed.
     pub allow_message_ttl: bool,
     /// What subjects become before anything is checked.
     pub subject_transform: Option<Transform>,
+    /// Where messages that were stored are published again.
+    pub republish: Option<Republish>,
     /// The first sequence.
     pub first_sequence: u64,
 }

@@ -2,6 +2,9 @@
 //! and a text (`errors.json` of NATS 2.15.3).
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
+
+use super::config::Storage;
 
 /// An error in an answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -92,6 +95,68 @@ pub const REPLICAS_NOT_SUPPORTED: ApiError = ApiError::new(
     10_074,
     "replicas > 1 not supported in non-clustered mode",
 );
+
+/// Less than no copies.
+pub const REPLICAS_NEGATIVE: ApiError =
+    ApiError::new(400, 10_133, "replicas count cannot be negative");
+/// The subject of a request names another stream than its body.
+pub const STREAM_MISMATCH: ApiError =
+    ApiError::new(400, 10_056, "stream name in subject does not match request");
+/// A name that could be one of a directory elsewhere.
+pub const NAME_HAS_PATH_SEPARATORS: ApiError =
+    ApiError::new(400, 10_128, "Stream name can not contain path separators");
+/// There is a stream of this name.
+pub const STREAM_NAME_IN_USE: ApiError = ApiError::new(
+    400,
+    10_058,
+    "stream name already in use with a different configuration",
+);
+
+/// There is no such stream.
+pub const STREAM_NOT_FOUND: ApiError = ApiError::new(404, 10_059, "stream not found");
+/// Another stream stores some of the subjects.
+pub const SUBJECTS_OVERLAP: ApiError =
+    ApiError::new(400, 10_065, "subjects overlap with an existing stream");
+/// A request that makes no sense.
+pub const BAD_REQUEST: ApiError = ApiError::new(400, 10_003, "bad request");
+/// A request that says something where nothing is to be said.
+pub const NOT_EMPTY_REQUEST: ApiError =
+    ApiError::new(400, 10_038, "expected an empty request payload");
+/// A request that needs a later version of the API.
+pub const LEVEL_REQUIRED: ApiError =
+    ApiError::new(412, 10_185, "JetStream minimum api level required");
+/// JetStream is off for the account.
+pub const NOT_ENABLED_FOR_ACCOUNT: ApiError =
+    ApiError::new(503, 10_039, "JetStream not enabled for account");
+/// There is no such message.
+pub const NO_MESSAGE: ApiError = ApiError::new(404, 10_037, "no message found");
+/// The stream may not be purged by hand.
+pub const PURGE_NOT_PERMITTED: ApiError = ApiError::new(500, 10_110, "stream purge not permitted");
+/// No message may be deleted by hand.
+pub const DELETE_NOT_PERMITTED: ApiError =
+    ApiError::new(500, 10_057, "message delete not permitted");
+
+/// There is no message to be deleted, in a stream that has had these sequences.
+#[must_use]
+pub fn nothing_to_delete(storage: Storage, sequence: u64, log: RangeInclusive<u64>) -> ApiError {
+    match storage {
+        Storage::File if sequence > *log.end() => ApiError::new(500, 10_057, "stream store EOF"),
+        Storage::File if sequence < *log.start() => ApiError::new(500, 10_057, "no message found"),
+        _ => ApiError::said(400, 10_043, format!("sequence {sequence} not found")),
+    }
+}
+
+/// What a client that is particular about it would have had to say itself.
+#[must_use]
+pub fn pedantic(why: &str) -> ApiError {
+    ApiError::said(400, 10_157, format!("pedantic mode: {why}"))
+}
+
+/// The source of a transform of subjects is none.
+#[must_use]
+pub fn bad_transform_source(why: &str) -> ApiError {
+    ApiError::said(400, 10_155, format!("stream transform source: {why}"))
+}
 
 /// The body is not what it should be.
 #[must_use]

@@ -8,6 +8,8 @@
 //! chunks; a chunk without messages takes next to nothing. So no step of a log moves
 //! more than a chunk, however long it is.
 
+mod reading;
+
 use std::collections::VecDeque;
 
 use super::config::{Storage, record_bytes};

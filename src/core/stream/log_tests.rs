@@ -44,6 +44,19 @@ fn it_agrees_with_a_naive_list() {
             let from = first + rng.below(last + 2 - first);
             let next = model.range(from..).next().map(|(&sequence, _)| sequence);
             assert_eq!(log.next_from(from), next);
+            let to = from + rng.below(100);
+            let between = model.range(from..=to).count() as u64;
+            assert_eq!(log.count_between(from, to), between);
+            if step % 50 == 0 {
+                let gaps = expected..=to.min(last);
+                let gaps = gaps.filter(|sequence| !model.contains_key(sequence));
+                let gaps: Vec<u64> = gaps.take(30).collect();
+                assert_eq!(log.missing(to, 30), gaps);
+                let time = WallNanos(rng.below(step + 2));
+                let mut times = model.keys().copied();
+                let at = times.find(|&at| log.get(at).is_some_and(|one| one.time >= time));
+                assert_eq!(log.at_time(time), at.unwrap_or(last + 1));
+            }
             let subject = SUBJECTS[width::size(rng.below(5))];
             let of_subject = model.iter().filter(|(_, (other, _))| *other == subject);
             assert_eq!(

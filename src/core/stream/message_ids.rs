@@ -16,7 +16,7 @@ use crate::base::slot_table::SlotTable;
 struct Known {
     digest: [u64; 2],
     sequence: u64,
-    until: WallNanos,
+    noted: WallNanos,
 }
 
 /// The ids of a stream.
@@ -74,7 +74,7 @@ impl MessageIds {
         let number = self.all.insert(Known {
             digest,
             sequence,
-            until: WallNanos(now.0.saturating_add(self.window_ns)),
+            noted: now,
         });
         let all = &self.all;
         self.by_digest
@@ -86,7 +86,7 @@ impl MessageIds {
     pub fn forget(&mut self, now: WallNanos, count_max: usize) -> Option<WallNanos> {
         for _ in 0..count_max {
             let &number = self.order.front()?;
-            if self.all[number].until > now {
+            if self.end_of(number) > now {
                 break;
             }
             self.order.pop_front();
@@ -95,7 +95,18 @@ impl MessageIds {
                 .remove(digest[0], number, |other| all[other].digest[0]);
             self.all.remove(number);
         }
-        self.order.front().map(|&number| self.all[number].until)
+        self.order.front().map(|&number| self.end_of(number))
+    }
+
+    /// Ids are known for so many nanoseconds from now on, those that are there as well.
+    /// Without a window none of them is known any longer than until the next
+    /// [`Self::forget`].
+    pub fn set_window(&mut self, window_ns: u64) {
+        self.window_ns = window_ns;
+    }
+
+    fn end_of(&self, number: u32) -> WallNanos {
+        WallNanos(self.all[number].noted.0.saturating_add(self.window_ns))
     }
 
     fn digest(&self, id: &[u8]) -> [u64; 2] {
@@ -122,6 +133,11 @@ mod tests {
             (ids.find(b"id-499"), ids.find(b"id-500")),
             (None, Some(500))
         );
+        ids.set_window(200);
+        assert_eq!(ids.forget(WallNanos(699), usize::MAX), Some(WallNanos(700)));
+        ids.set_window(10);
+        assert_eq!(ids.forget(WallNanos(600), usize::MAX), Some(WallNanos(601)));
+        assert_eq!(ids.find(b"id-590"), None);
         assert_eq!(ids.forget(WallNanos(u64::MAX), usize::MAX), None);
         assert!(ids.is_empty() && ids.by_digest.is_empty());
     }

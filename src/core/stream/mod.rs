@@ -14,7 +14,9 @@ pub mod log;
 pub mod message_ids;
 pub mod removal;
 pub mod requirements;
+pub mod search;
 pub mod stored;
+mod subject_limit;
 pub mod subjects;
 
 use crate::base::moment::WallNanos;
@@ -22,6 +24,7 @@ use config::{Discard, StreamConfig};
 use log::Log;
 use message_ids::MessageIds;
 use removal::{Purge, Removal};
+use subject_limit::SubjectLimit;
 
 /// Messages that storing one removes at once.
 const REMOVED_AT_ONCE: usize = 16;
@@ -40,6 +43,8 @@ pub struct Stream {
     removal: Option<Removal>,
     /// What the last of them has removed.
     removed: u64,
+    /// A limit of subjects that is new and not yet held everywhere.
+    subject_limit: Option<SubjectLimit>,
 }
 
 impl Stream {
@@ -53,6 +58,7 @@ impl Stream {
             last_time: WallNanos(0),
             removal: None,
             removed: 0,
+            subject_limit: None,
             config,
         }
     }
@@ -78,7 +84,7 @@ impl Stream {
     /// Whether nothing is left to be removed but what gets too old.
     #[must_use]
     pub fn is_tidy(&self) -> bool {
-        self.removal.is_none() && !self.exceeds_limits()
+        self.removal.is_none() && self.subject_limit.is_none() && !self.exceeds_limits()
     }
 
     /// Removes messages that purges, rollups and limits leave no room for, and those that
@@ -92,6 +98,10 @@ impl Stream {
                         self.log.skip_to(next);
                     }
                     self.removal = None;
+                }
+            } else if let Some(limit) = &mut self.subject_limit {
+                if !limit.step(&mut self.log) {
+                    self.subject_limit = None;
                 }
             } else if self.exceeds_limits() || self.is_first_too_old(now) {
                 self.log.remove(self.log.first());
@@ -109,6 +119,24 @@ impl Stream {
     pub fn purge(&mut self, purge: &Purge<'_>) {
         debug_assert!(self.is_tidy(), "what came before is done first");
         self.removal = Some(Removal::of(purge, &self.log));
+    }
+
+    /// Is configured otherwise from now on. New limits hold when it is tidy again. What a
+    /// new retention removes is for whoever knows the consumers to say.
+    ///
+    /// # Panics
+    /// If something is left to be removed, or if its storage is another one: messages stay
+    /// where they are.
+    pub fn update_config(&mut self, config: StreamConfig) {
+        debug_assert!(self.is_tidy(), "what came before is done first");
+        assert!(config.storage == self.config.storage, "messages stay");
+        let max = config.max_messages_per_subject;
+        let old_max = self.config.max_messages_per_subject;
+        if let Some(max) = max.filter(|&max| old_max.is_none_or(|old_max| max < old_max)) {
+            self.subject_limit = Some(SubjectLimit::new(max));
+        }
+        self.ids.set_window(config.duplicate_window_ns);
+        self.config = config;
     }
 
     /// Messages that the last purge or rollup has removed.

@@ -285,7 +285,13 @@ impl Reader<'_> {
         let at = usize::try_from(number).ok().and_then(|n| n.checked_sub(1));
         at.and_then(|at| self.wildcards.get(at).copied())
             .filter(|_| self.has_wildcards)
-            .ok_or_else(|| TransformError::WildcardOutOfRange(self.token.to_owned()))
+            .ok_or_else(|| {
+                let named = match self.has_wildcards {
+                    true => format!("{}: [{number}]", self.token),
+                    false => self.token.to_owned(),
+                };
+                TransformError::WildcardOutOfRange(named)
+            })
     }
 
     fn integer(&self, text: &str) -> Result<i64, TransformError> {
@@ -440,7 +446,8 @@ fn check_destination(destination: &str) -> Result<(), TransformError> {
         }
         let is_function = token.len() > 4 && token.starts_with("{{") && token.ends_with("}}");
         if !is_function && token.contains(['\t', '\n', '\u{c}', '\r', ' ']) {
-            return Err(TransformError::BadDestination(token.to_owned()));
+            // Which token it is, the reference does not say here.
+            return Err(TransformError::BadDestination(String::new()));
         }
         ended = token == ">";
     }

@@ -47,7 +47,10 @@ fn invalid_mappings_are_named() {
     assert_eq!(error("a.*", "b.*"), E::BadSubject);
     assert_eq!(error("a.>", "b"), E::BadSubject);
     assert_eq!(error("a", "b..c"), E::BadDestination(token("")));
-    assert_eq!(error("a.*", "b.$2"), E::WildcardOutOfRange(token("$2")));
+    assert_eq!(
+        error("a.*", "b.$2"),
+        E::WildcardOutOfRange(token("$2: [2]"))
+    );
     assert_eq!(
         error("a", "b.{{wildcard(1)}}"),
         E::WildcardOutOfRange(token("{{wildcard(1)}}"))
