@@ -130,6 +130,56 @@ fn what_was_acknowledged_is_there_after_a_crash_with_another_number_of_cores() {
 }
 
 #[test]
+fn messages_are_read_from_wherever_they_are() {
+    let mut world = World::new(2, 3);
+    let body = r#"{"name":"S","subjects":["s.*"],"allow_direct":true}"#;
+    world.ask("STREAM.CREATE.S", body);
+    for number in 0..3_000 {
+        let payload = format!("{number}:{}", "x".repeat(700));
+        world.publish(&format!("s.{}", number % 10), &payload);
+    }
+    world.received();
+    for round in 0..2 {
+        for sequence in [1, 7, 1_500, 2_999] {
+            world.publish("$JS.API.DIRECT.GET.S", &format!(r#"{{"seq":{sequence}}}"#));
+            let received = world.received();
+            let expected = format!("{}:xxx", sequence - 1);
+            assert!(
+                received.last().unwrap().starts_with(&expected),
+                "{round}: {received:?}"
+            );
+            let got = world.ask("STREAM.MSG.GET.S", &format!(r#"{{"seq":{sequence}}}"#));
+            assert_eq!(
+                got["message"]["subject"],
+                format!("s.{}", (sequence - 1) % 10)
+            );
+        }
+        world.publish("$JS.API.DIRECT.GET.S.s.3", "");
+        assert!(world.received().last().unwrap().starts_with("2993:"));
+        world.publish("$JS.API.DIRECT.GET.S", r#"{"seq":10,"batch":5}"#);
+        assert_eq!(
+            world
+                .received()
+                .iter()
+                .filter(|line| line.contains(":xxx"))
+                .count(),
+            5
+        );
+        assert_eq!(
+            world.ask("STREAM.MSG.GET.S", r#"{"seq":9000}"#)["error"]["err_code"],
+            10_037
+        );
+        world = world.crash(2, 3);
+    }
+    let list = world.ask("STREAM.LIST", "");
+    assert_eq!(
+        (&list["total"], &list["streams"][0]["state"]["messages"]),
+        (&1.into(), &3_000.into())
+    );
+    assert_eq!(world.ask("INFO", "")["streams"], 1);
+}
+
+#[test]
 fn nothing_is_acknowledged_after_a_failed_write() {
     let mut world = World::new(1, 1);
     world.ask("STREAM.CREATE.S", r#"{"name":"S"}"#);

@@ -4,6 +4,7 @@ pub mod binary;
 pub mod client;
 pub mod frame;
 pub mod random;
+pub mod schema;
 pub mod seccomp;
 pub mod server;
 pub mod skips;

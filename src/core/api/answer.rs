@@ -53,7 +53,8 @@ pub(super) fn answer<T: Serialize>(kind: &str, said: T) -> String {
     json::write(&Answer { kind, said })
 }
 
-/// The answer to a request that cannot be served.
+/// The answer to a request that cannot be served. Direct gets and pulls are not answered
+/// so but by statuses.
 #[must_use]
 pub fn refusal(request: &Request<'_>, error: &ApiError) -> String {
     const PAGE: &str = r#","total":0,"offset":0,"limit":0"#;

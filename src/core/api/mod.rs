@@ -7,8 +7,11 @@
 
 pub mod account_answer;
 pub mod answer;
+pub mod direct_get;
 pub mod json;
 mod json_fields;
+pub mod message_answers;
+pub mod message_query;
 pub mod request;
 pub mod stream_answers;
 pub mod stream_change;

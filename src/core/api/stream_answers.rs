@@ -198,3 +198,7 @@ pub fn purged(count: u64) -> String {
     };
     answer("stream_purge", said)
 }
+
+#[cfg(test)]
+#[path = "stream_answers_tests.rs"]
+mod tests;

@@ -1,7 +1,7 @@
 //! What a stream has, as answers show it. Nothing above a sequence is shown that the
 //! caller says: what is not yet safe on disk has not happened.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -54,7 +54,7 @@ struct Hidden {
     count: u64,
     bytes: u64,
     /// By subject.
-    counts: HashMap<u32, u64>,
+    counts: BTreeMap<u32, u64>,
     /// Subjects that have no others.
     subjects: usize,
 }

@@ -44,6 +44,8 @@ mod errands;
 mod fanout;
 mod faults;
 mod frame;
+mod get;
+mod gets;
 mod input;
 mod interests;
 mod layers;
@@ -81,6 +83,7 @@ pub mod system;
 pub mod system_events;
 mod trace_notes;
 mod turn;
+mod visits;
 mod wide_fan_out;
 mod withdraw;
 

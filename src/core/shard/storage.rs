@@ -15,6 +15,7 @@ use crate::base::id::{AccountId, CoreId};
 use crate::store::{Fact, Store, Ticket};
 
 use super::errand::Errand;
+use super::get::Get;
 use crate::subject::pattern::overlap;
 
 /// The stores of a core.
@@ -29,7 +30,7 @@ pub(super) struct Storage {
     /// What may be told that depends on no store.
     pub told: VecDeque<Fact>,
     /// What waits for a store.
-    pub suspended: BTreeMap<Ticket, Errand>,
+    pub suspended: BTreeMap<Ticket, Suspended>,
     next_ticket: u64,
 }
 
@@ -71,11 +72,11 @@ impl Storage {
         Some((at, slot))
     }
 
-    /// Has an errand wait.
-    pub fn suspend(&mut self, errand: Errand) -> Ticket {
+    /// Has something wait.
+    pub fn suspend(&mut self, suspended: Suspended) -> Ticket {
         self.next_ticket += 1;
         let ticket = Ticket(self.next_ticket);
-        self.suspended.insert(ticket, errand);
+        self.suspended.insert(ticket, suspended);
         ticket
     }
 
@@ -83,6 +84,14 @@ impl Storage {
     pub fn has_work(&self) -> bool {
         !self.told.is_empty() || self.stores.iter().any(Store::has_work)
     }
+}
+
+/// Something that waits for a store.
+pub(super) enum Suspended {
+    /// A request that begins anew.
+    Errand(Errand),
+    /// A request for messages that goes on.
+    Get(Box<Get>),
 }
 
 /// A stream as the registrar knows it.

@@ -8,7 +8,7 @@
 use super::Shard;
 use super::message::{Message, Place};
 use super::output::Output;
-use super::storage::Registered;
+use super::storage::{Registered, Suspended};
 use super::system::ServerMessage;
 use crate::api::answer::publish_ack;
 use crate::base::id::{AccountId, Nanos};
@@ -157,8 +157,10 @@ impl Shard {
                 payload,
             } => self.answer_from_store(*account, reply, header, payload),
             Fact::Resume(ticket) => {
-                if let Some(errand) = self.storage.suspended.remove(ticket) {
-                    self.run_errand(errand);
+                match self.storage.suspended.remove(ticket) {
+                    Some(Suspended::Errand(errand)) => self.run_errand(errand),
+                    Some(Suspended::Get(get)) => self.step_get(*get),
+                    None => debug_assert!(false, "whoever waits is known"),
                 }
                 true
             }

@@ -61,6 +61,7 @@ impl Cache {
     }
 
     /// Bytes of all parts.
+    #[cfg(test)]
     pub fn bytes(&self) -> usize {
         self.bytes
     }

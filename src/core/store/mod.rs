@@ -131,6 +131,12 @@ impl Store {
         self.streams.get(slot)
     }
 
+    /// The streams of an account.
+    pub fn slots_of(&self, account: AccountId) -> impl Iterator<Item = u32> {
+        let names = self.by_name.get(&account).into_iter().flatten();
+        names.map(|(_, &slot)| slot)
+    }
+
     /// All streams with their slots.
     pub fn streams(&self) -> impl Iterator<Item = (u32, &Entry)> {
         self.streams.iter()

@@ -53,10 +53,6 @@ impl Ranges {
         }
     }
 
-    pub fn len(&self) -> usize {
-        self.ranges.len()
-    }
-
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }

@@ -8,7 +8,7 @@
 //! chunks; a chunk without messages takes next to nothing. So no step of a log moves
 //! more than a chunk, however long it is.
 
-mod counting;
+mod reading;
 
 use std::collections::VecDeque;
 
@@ -156,14 +156,6 @@ impl Log {
             }
         }
         Err(sequence)
-    }
-
-    /// The first message at a sequence or behind it. That may take long; for who loads or
-    /// drops a whole log.
-    #[must_use]
-    pub fn first_from(&self, from: u64) -> Option<(u64, &Stored)> {
-        let sequence = self.next_from(from)?;
-        Some((sequence, self.get(sequence)?))
     }
 
     fn end_of_chunk(&self, sequence: u64) -> u64 {

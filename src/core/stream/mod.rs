@@ -21,6 +21,7 @@ pub mod subjects;
 
 use crate::base::moment::WallNanos;
 use config::{Discard, StreamConfig};
+use error::ApiError;
 use log::Log;
 use message_ids::MessageIds;
 use removal::{Purge, Removal};
@@ -190,6 +191,42 @@ impl Stream {
     #[must_use]
     pub fn removed(&self) -> u64 {
         self.removed
+    }
+
+    /// Begins to remove messages because a client wants it ([`Self::purge`]).
+    ///
+    /// # Errors
+    /// If that is not permitted.
+    pub fn purge_by_hand(&mut self, purge: &Purge<'_>) -> Result<(), ApiError> {
+        if self.config.sealed {
+            return Err(error::STREAM_SEALED);
+        }
+        if self.config.deny_purge {
+            return Err(error::PURGE_NOT_PERMITTED);
+        }
+        self.purge(purge);
+        Ok(())
+    }
+
+    /// Removes a message because a client wants it.
+    ///
+    /// # Errors
+    /// If that is not permitted, or if there is none.
+    pub fn delete_by_hand(&mut self, sequence: u64) -> Result<(), ApiError> {
+        if self.config.sealed {
+            return Err(error::STREAM_SEALED);
+        }
+        if self.config.deny_delete {
+            return Err(error::DELETE_NOT_PERMITTED);
+        }
+        match self.delete(sequence) {
+            true => Ok(()),
+            false => {
+                let sequences = self.log.first()..=self.log.last();
+                let storage = self.config.storage;
+                Err(error::nothing_to_delete(storage, sequence, sequences))
+            }
+        }
     }
 
     /// Removes a message; false if there is none.

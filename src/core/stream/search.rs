@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::log::Log;
+use super::stored::Stored;
 use crate::subject::pattern::{Pattern, matches};
 
 /// How far a search has come.
@@ -173,7 +174,7 @@ impl Last {
             }
             *steps = steps.saturating_sub(1 + self.patterns.len());
             let sequence = match self.late.take() {
-                Some(late) => log.previous_of(late),
+                Some(late) => log.get(late).and_then(Stored::previous_of_subject),
                 None => self.next_subject(log),
             };
             match sequence {

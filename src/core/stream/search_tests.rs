@@ -5,7 +5,7 @@ use crate::base::moment::WallNanos;
 use crate::base::rng::Rng;
 use crate::base::width;
 use crate::stream::config::Storage;
-use crate::stream::log::New;
+use crate::stream::stored::New;
 
 const SUBJECTS: [&[u8]; 6] = [b"a", b"a.b", b"a.c", b"b.c", b"b.c.d", b"x"];
 const FILTERS: [&[u8]; 8] = [b"", b">", b"a", b"a.*", b"*.c", b"b.>", b"none", b"x"];

@@ -1,11 +1,20 @@
-//! Questions about a log that take a step for every chunk: how many messages there are
-//! between two sequences, which sequences have none, what came at a time.
+//! What is read from a log about many messages at once: how many there are, which are
+//! missing, and which was there at a time.
 
 use super::{CHUNK, Log};
 use crate::base::moment::WallNanos;
 use crate::base::width;
+use crate::stream::stored::Stored;
 
 impl Log {
+    /// The first message at a sequence or behind it. That may take long; for who loads or
+    /// drops a whole log.
+    #[must_use]
+    pub fn first_from(&self, from: u64) -> Option<(u64, &Stored)> {
+        let sequence = self.next_from(from)?;
+        Some((sequence, self.get(sequence)?))
+    }
+
     /// Messages from a sequence to another one. Whole chunks are counted at once, so this
     /// takes a step for every 64 sequences between the first one and the nearer end.
     #[must_use]
@@ -70,12 +79,5 @@ impl Log {
             }
         }
         self.next_from(low).unwrap_or(self.last + 1)
-    }
-
-    /// The message of the same subject before another one.
-    #[must_use]
-    pub fn previous_of(&self, sequence: u64) -> Option<u64> {
-        let previous = self.get(sequence)?.previous;
-        Some(previous).filter(|&previous| previous > 0)
     }
 }
