@@ -142,6 +142,12 @@ impl ServerBuilder {
         if let Some(path) = &config_file {
             command.arg("-c").arg(path);
         }
+        let says_js =
+            |argument: &String| argument.contains("-js") || argument.contains("-jetstream");
+        if self.binary.is_ours && self.config.is_none() && !self.arguments.iter().any(says_js) {
+            // As the reference, whose users ask for it.
+            command.arg("--jetstream=false");
+        }
         if !self.has_io_uring {
             seccomp::forbid_io_uring(&mut command);
         }

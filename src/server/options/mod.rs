@@ -10,6 +10,7 @@ pub mod advertise;
 pub mod changes;
 pub mod cores;
 mod features;
+pub mod jetstream;
 pub mod leaf;
 #[cfg(test)]
 mod tests;
@@ -25,8 +26,10 @@ use address::{HOST, port_choice};
 pub use address::{PortChoice, Refusal, join_host_port};
 use advertise::Advertise;
 pub use cores::{CoreChoice, SHARDS_MAX};
+use jetstream::{JetStreamOptions, RequestedJetStream};
 use leaf::{LeafOptions, RequestedLeaf};
 use tls::TlsOptions;
+use trunkline_core::base::id::AccountId;
 use trunkline_core::base::limits::{ROUTE_CACHE_BYTES, Tracing};
 use trunkline_core::base::shown::duration;
 use trunkline_core::session::policy::Policy;
@@ -123,6 +126,8 @@ pub struct Options {
     pub tls: Option<TlsOptions>,
     /// The WebSocket listener.
     pub websocket: Option<WebsocketOptions>,
+    /// How streams are kept; `None`: there are none.
+    pub jetstream: Option<JetStreamOptions>,
     /// Where leaf nodes are turned away.
     pub leaf: Option<LeafOptions>,
     /// Clients may come through a proxy that says so.
@@ -214,7 +219,9 @@ pub struct Requested {
     pub ports_file_dir: Option<PathBuf>,
     /// Empty: none.
     pub client_advertise: String,
-    /// Accepted, and of no effect without streams.
+    /// Streams.
+    pub jetstream: RequestedJetStream,
+    /// The directory of streams; `None`: the default.
     pub store_dir: Option<PathBuf>,
     /// Goes before a system log.
     pub log_file: Option<PathBuf>,
@@ -291,6 +298,12 @@ impl Requested {
         });
         policy.maps_certificates = tls.as_ref().is_some_and(|tls| tls.map);
         let websocket = self.websocket.resolve(&mut policy)?;
+        let jetstream = self.jetstream.resolve(self.store_dir)?;
+        let system = &policy.accounts[AccountId::SYSTEM.index()];
+        if jetstream.is_some() && system.jetstream.is_some() {
+            let text = "Not allowed to enable JetStream on the system account";
+            return Err(Refusal::Listener(text.to_owned()));
+        }
         let (lame_duck_duration_ns, lame_duck_grace_period_ns) =
             lame_duck(self.lame_duck_duration_ns, self.lame_duck_grace_period_ns)?;
         let http_host = or(self.http_host, host.clone());
@@ -337,6 +350,7 @@ impl Requested {
             feature_flags: self.feature_flags,
             tls,
             websocket,
+            jetstream,
             leaf: self.leaf.resolve()?,
             proxy_protocol: self.proxy_protocol,
             notices: self.notices,
