@@ -373,8 +373,10 @@ impl Policy {
     /// A policy without users: everybody is welcome in `$G`.
     #[must_use]
     pub fn open() -> Self {
+        let mut global = Account::new("$G");
+        global.jetstream = Some(JetStreamAccountLimits::default());
         Self {
-            accounts: vec![Account::new("$G"), Account::new("$SYS")],
+            accounts: vec![global, Account::new("$SYS")],
             ..Self::default()
         }
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 pub const NATS_VERSION: &str = "2.15.3";
 
 /// The level of the JetStream API that belongs to [`NATS_VERSION`].
-const API_LEVEL: u32 = 5;
+pub const API_LEVEL: u32 = 5;
 
 /// What the server says of itself to everybody.
 #[derive(Clone, Debug, Default)]

@@ -37,7 +37,7 @@ pub struct DiskSetup {
 
 /// What carries out reads and writes.
 enum Engine {
-    Ring(Ring),
+    Ring(Box<Ring>),
     Thread(DiskThread),
 }
 
@@ -73,7 +73,7 @@ impl CoreDisk {
     /// If there is no ring, or no thread.
     pub fn new(core: CoreId, setup: DiskSetup) -> io::Result<Self> {
         let engine = match setup.mode.has_ring {
-            true => Engine::Ring(Ring::new()?),
+            true => Engine::Ring(Box::new(Ring::new()?)),
             false => Engine::Thread(DiskThread::start(format!("disk-{}", core.0))?),
         };
         Ok(Self {

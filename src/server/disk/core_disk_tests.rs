@@ -223,7 +223,9 @@ fn operations_that_are_left_are_waited_for() {
     each_way("left", |bench| {
         bench.make(0);
         bench.write(0, 0, 1);
+        assert!(bench.disk.has_unsubmitted());
         bench.disk.submit().unwrap();
+        assert!(!bench.disk.has_unsubmitted());
         let path = bench.disk.setup.store.log_file(PARTITION, 0);
         let setup = bench.disk.setup.clone();
         let before = std::mem::replace(&mut bench.disk, CoreDisk::new(CoreId(3), setup).unwrap());

@@ -5,19 +5,18 @@
 //! * [`file_keeper`]: files that are made and removed;
 //! * [`recovery`]: what is read before there is a client.
 
-#[cfg(test)]
+#![cfg_attr(
+    not(test),
+    expect(dead_code, reason = "cores use it as soon as their shards store")
+)]
+
 pub mod core_disk;
 pub mod directory;
-#[cfg(test)]
 pub mod file_keeper;
 pub mod files;
 pub mod log_files;
 pub mod mode;
-#[cfg(test)]
 pub mod operation;
-#[cfg(test)]
 pub mod recovery;
-#[cfg(test)]
 pub mod ring;
-#[cfg(test)]
 pub mod thread;

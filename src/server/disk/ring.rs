@@ -96,14 +96,15 @@ impl Ring {
     /// # Errors
     /// If the kernel takes nothing any more.
     pub fn submit(&mut self) -> io::Result<bool> {
-        let submitted = self
-            .fill()
-            .and_then(|()| match self.ring.submission().is_empty() {
-                true => Ok(()),
-                false => self.ring.submit().map(drop),
-            });
+        let submitted = self.fill().and_then(|()| {
+            let has_none = self.ring.submission().is_empty();
+            match has_none {
+                true => Ok(0),
+                false => self.ring.submit(),
+            }
+        });
         match submitted {
-            Ok(()) => Ok(true),
+            Ok(_) => Ok(true),
             Err(failure) if is_passing(&failure) => Ok(false),
             Err(failure) => Err(failure),
         }

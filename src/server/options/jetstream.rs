@@ -3,7 +3,9 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use trunkline_core::base::shown::quoted;
+use trunkline_core::base::id::AccountId;
+use trunkline_core::base::shown::{duration, quoted};
+use trunkline_core::session::policy::Policy;
 
 use super::address::Refusal;
 use crate::program;
@@ -127,15 +129,21 @@ impl RequestedJetStream {
     /// `None`: no streams are kept.
     ///
     /// # Errors
-    /// nats-server's text about a domain that is none.
+    /// nats-server's text about a domain that is none, or about the system account.
     pub(super) fn resolve(
         self,
         store_dir: Option<PathBuf>,
+        policy: &Policy,
     ) -> Result<Option<JetStreamOptions>, Refusal> {
         if self.is_enabled != Some(true) {
             return Ok(None);
         }
         check_domain(&self.settings.domain).map_err(Refusal::Setting)?;
+        let system = policy.accounts.get(AccountId::SYSTEM.index());
+        if system.is_some_and(|system| system.jetstream.is_some()) {
+            let text = "Not allowed to enable JetStream on the system account";
+            return Err(Refusal::Listener(text.to_owned()));
+        }
         let named = store_dir.filter(|named| !named.as_os_str().is_empty());
         let is_temporary = named.is_none() && program::is_stand_in();
         let store_dir = named.unwrap_or_else(|| match is_temporary {
@@ -188,7 +196,7 @@ const FIXED: &[Setting] = &[
     ("JetStreamDomain", |settings| settings.domain.clone()),
     ("SyncAlways", |settings| settings.syncs_always.to_string()),
     ("SyncInterval", |settings| {
-        trunkline_core::base::shown::duration(settings.sync_interval_ns)
+        duration(settings.sync_interval_ns)
     }),
     ("NoJetStreamStrict", |settings| {
         (!settings.is_strict).to_string()

@@ -29,7 +29,6 @@ pub use cores::{CoreChoice, SHARDS_MAX};
 use jetstream::{JetStreamOptions, RequestedJetStream};
 use leaf::{LeafOptions, RequestedLeaf};
 use tls::TlsOptions;
-use trunkline_core::base::id::AccountId;
 use trunkline_core::base::limits::{ROUTE_CACHE_BYTES, Tracing};
 use trunkline_core::base::shown::duration;
 use trunkline_core::session::policy::Policy;
@@ -282,10 +281,7 @@ pub struct Requested {
 impl Requested {
     /// Fills in the defaults and checks what only the whole can tell.
     pub fn resolve(self) -> Result<Options, Refusal> {
-        if self.server_name.contains(' ') {
-            let text = "server name cannot contain spaces".to_owned();
-            return Err(Refusal::Setting(text));
-        }
+        check_server_name(&self.server_name)?;
         let (max_payload, max_pending_bytes) = self.message_bounds()?;
         let log_to = log_target(&self)?;
         let client_advertise = self.advertised()?;
@@ -298,12 +294,7 @@ impl Requested {
         });
         policy.maps_certificates = tls.as_ref().is_some_and(|tls| tls.map);
         let websocket = self.websocket.resolve(&mut policy)?;
-        let jetstream = self.jetstream.resolve(self.store_dir)?;
-        let system = &policy.accounts[AccountId::SYSTEM.index()];
-        if jetstream.is_some() && system.jetstream.is_some() {
-            let text = "Not allowed to enable JetStream on the system account";
-            return Err(Refusal::Listener(text.to_owned()));
-        }
+        let jetstream = self.jetstream.resolve(self.store_dir, &policy)?;
         let (lame_duck_duration_ns, lame_duck_grace_period_ns) =
             lame_duck(self.lame_duck_duration_ns, self.lame_duck_grace_period_ns)?;
         let http_host = or(self.http_host, host.clone());
@@ -389,6 +380,15 @@ impl Options {
     /// How many connections there may be.
     pub fn connections_max(&self) -> usize {
         count(self.max_connections)
+    }
+}
+
+fn check_server_name(name: &str) -> Result<(), Refusal> {
+    match name.contains(' ') {
+        true => Err(Refusal::Setting(
+            "server name cannot contain spaces".to_owned(),
+        )),
+        false => Ok(()),
     }
 }
 
