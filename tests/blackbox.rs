@@ -50,6 +50,8 @@ mod running;
 mod schema;
 #[path = "blackbox/slow.rs"]
 mod slow;
+#[path = "blackbox/storage.rs"]
+mod storage;
 #[path = "blackbox/succession.rs"]
 mod succession;
 #[path = "blackbox/support.rs"]

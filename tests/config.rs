@@ -48,6 +48,7 @@ fn corpus() -> Vec<&'static str> {
         include_str!("config/grammar.txt"),
         include_str!("config/settings.txt"),
         include_str!("config/complete.txt"),
+        include_str!("config/jetstream.txt"),
     ];
     let cases = files.into_iter().flat_map(|text| text.split("%%%\n"));
     cases.collect()

@@ -30,7 +30,7 @@ use crate::reload::Reloader;
 use crate::topology::{CpuId, Placing};
 use crate::turn::{Core, Outside};
 use crate::work::{Receivers, Senders};
-use crate::{logging, program, settings, shortage, signal_loop, work};
+use crate::{logging, program, settings, shortage, signal_loop, storage, work};
 
 /// How long a shutdown may take that does not wait for clients.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
@@ -50,6 +50,8 @@ pub fn run(
     let bound = listeners.bound()?;
     let server = settings::server_info(options, bound.client, bound.websocket)?;
     announce_start(start, placing, &server);
+    // Held until all cores have ended: nobody else may have the store meanwhile.
+    let storage = storage::start(options, executor, placing.cpus.len())?;
     let acceptors = acceptors(options, listeners.client, listeners.websocket)?;
     let (shared, rings) = mesh::connect(placing.cpus.len())?;
     shared.set_listening(start.listening.clone());
@@ -71,13 +73,7 @@ pub fn run(
     let ports_file = write_files(options, &ports)?;
     let threads = launch.start_cores(placing, rings, acceptors, &senders)?;
     let admin = launch.start_admin(receivers)?;
-    if let (Some(monitoring), Some((listener, scheme))) =
-        (&options.monitoring, listeners.monitoring)
-    {
-        let address = join_host_port(&monitoring.host, listener.local_addr()?.port());
-        admin::start(Arc::clone(&admin), listener)?;
-        info!("Starting {scheme} monitor on {address}");
-    }
+    start_monitoring(options, listeners.monitoring, &admin)?;
     announce_listeners(options, &bound, listeners.leaf)?;
     info!("Server is ready");
     let notifier = Arc::new(notifier);
@@ -104,6 +100,7 @@ pub fn run(
     for thread in threads {
         thread.join()?;
     }
+    drop(storage);
     info!("Server Exiting..");
     Ok(())
 }
@@ -284,6 +281,20 @@ fn spawn(starting: Starting, started: mpsc::Sender<()>) -> Result<Running, Failu
     executor
         .spawn(&format!("core-{}", id.0), cpu, work)
         .map_err(|failure| format!("cannot start {id}: {failure}").into())
+}
+
+/// Answers over HTTP, if that is asked for.
+fn start_monitoring(
+    options: &Options,
+    listener: Option<(TcpListener, &str)>,
+    admin: &Arc<Admin>,
+) -> std::io::Result<()> {
+    if let (Some(monitoring), Some((listener, scheme))) = (&options.monitoring, listener) {
+        let address = join_host_port(&monitoring.host, listener.local_addr()?.port());
+        admin::start(Arc::clone(admin), listener)?;
+        info!("Starting {scheme} monitor on {address}");
+    }
+    Ok(())
 }
 
 /// Says where clients are served, and turns leaf nodes away from here on.

@@ -10,8 +10,6 @@ mod boot;
 mod cli;
 mod config;
 mod cores;
-// Used by tests alone until a core has a store.
-#[cfg(test)]
 mod disk;
 mod executor;
 mod files;
@@ -36,6 +34,7 @@ mod settings;
 mod shortage;
 mod signal_loop;
 mod signals;
+mod storage;
 mod topology;
 mod turn;
 mod work;

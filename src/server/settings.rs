@@ -42,6 +42,11 @@ pub fn server_info(
                 port: bound.port(),
                 has_tls: websocket.tls.is_some(),
             }),
+        has_jetstream: options.jetstream.is_some(),
+        jetstream_domain: options
+            .jetstream
+            .as_ref()
+            .map_or_else(String::new, |jetstream| jetstream.settings.domain.clone()),
         is_lame_duck: false,
         tls_required: false,
         tls_available: false,

@@ -50,7 +50,7 @@ use crate::mailbox::Mailbox;
 use crate::mesh::{CoreRings, Shared};
 use crate::net::accept::Acceptor;
 use crate::net::poller::{Poller, Ready};
-use crate::net::socket::{DOORS, Received, receive, receive_into_two, send};
+use crate::net::socket::{DOORS, Received, hang_up, receive, receive_into_two, send};
 use crate::work::Senders;
 use framed::Framed;
 use layers::{Layers, say_goodbye};
@@ -469,15 +469,4 @@ fn wall_nanos(seconds: i64, nanoseconds: i64) -> WallNanos {
         .unwrap_or(0)
         .saturating_mul(1_000_000_000);
     WallNanos(whole.saturating_add(u64::try_from(nanoseconds).unwrap_or(0)))
-}
-
-/// Ends a connection so that the peer gets the last bytes: closing a socket
-/// with unread input would reset it and could destroy them on their way.
-fn hang_up(fd: &OwnedFd, buffer: &mut [u8]) {
-    let _ = rustix::net::shutdown(fd, rustix::net::Shutdown::Write);
-    for _ in 0..16 {
-        if !matches!(receive(fd, buffer), Received::Bytes(_)) {
-            break;
-        }
-    }
 }

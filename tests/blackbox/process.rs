@@ -91,7 +91,7 @@ fn monitoring_is_open_when_the_port_for_clients_is() {
     for _ in 0..5 {
         let (clients, monitoring) = (free(), free());
         let mut server = std::process::Command::new(binary_under_test().path)
-            .args(["-a", "127.0.0.1"])
+            .args(["-a", "127.0.0.1", "-js=false"])
             .args(["-p", &clients.port().to_string()])
             .args(["-m", &monitoring.port().to_string()])
             .stderr(std::process::Stdio::null())

@@ -234,7 +234,7 @@ fn a_system_log_over_a_stream_takes_the_lines() {
 
 fn start_without_log(arguments: &[&str]) -> std::process::Child {
     std::process::Command::new(&binary_under_test().path)
-        .args(["-a", "127.0.0.1", "-p", "-1"])
+        .args(["-a", "127.0.0.1", "-p", "-1", "-js=false"])
         .args(arguments)
         .spawn()
         .unwrap()

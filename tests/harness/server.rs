@@ -142,6 +142,14 @@ impl ServerBuilder {
         if let Some(path) = &config_file {
             command.arg("-c").arg(path);
         }
+        let says = |argument: &String| {
+            let name = argument.trim_start_matches('-');
+            ["js", "jetstream", "c", "config"].contains(&name) || name.starts_with("jetstream=")
+        };
+        if self.binary.is_ours && self.config.is_none() && !self.arguments.iter().any(says) {
+            // As the reference, whose users ask for streams.
+            command.arg("--jetstream=false");
+        }
         if !self.has_io_uring {
             seccomp::forbid_io_uring(&mut command);
         }

@@ -46,6 +46,8 @@ pub struct Account {
     pub name: Arc<str>,
     /// What its connections may use together.
     pub limits: AccountLimits,
+    /// What it may store where the server stores anything; `None`: nothing.
+    pub jetstream: Option<JetStreamAccountLimits>,
     /// Subjects that become others when a client publishes to them.
     pub mappings: Vec<Mapping>,
     /// What its connections use together, over all cores and reloads.
@@ -68,6 +70,43 @@ pub struct AccountLimits {
     pub payload_max: Option<u32>,
     /// Leaf nodes.
     pub leaf_nodes_max: Option<u32>,
+}
+
+/// What an account may store, as configured and as clients are told of it: -1, or less,
+/// means no limit. Beyond a limit, requests are refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct JetStreamAccountLimits {
+    /// Bytes of streams in memory.
+    pub max_memory: i64,
+    /// Bytes of streams on disk.
+    pub max_storage: i64,
+    /// Streams; 0 means no limit either.
+    pub max_streams: i64,
+    /// Consumers of each stream; 0 means no limit either.
+    pub max_consumers: i64,
+    /// Messages that a consumer may leave unacknowledged; 0 means no limit either.
+    pub max_ack_pending: i64,
+    /// Bytes of one stream in memory; 0 means no limit either.
+    pub memory_max_stream_bytes: i64,
+    /// Bytes of one stream on disk; 0 means no limit either.
+    pub storage_max_stream_bytes: i64,
+    /// Every stream has to say how many bytes it may have.
+    pub is_max_bytes_required: bool,
+}
+
+impl Default for JetStreamAccountLimits {
+    fn default() -> Self {
+        Self {
+            max_memory: -1,
+            max_storage: -1,
+            max_streams: -1,
+            max_consumers: -1,
+            max_ack_pending: -1,
+            memory_max_stream_bytes: -1,
+            storage_max_stream_bytes: -1,
+            is_max_bytes_required: false,
+        }
+    }
 }
 
 /// What an account uses at the moment; changed per connection, never per
@@ -305,7 +344,10 @@ fn are_same_users(some: &[User], others: &[User]) -> bool {
 /// Two accounts are equal if they are configured alike, whatever is used of them.
 impl PartialEq for Account {
     fn eq(&self, other: &Self) -> bool {
-        self.name == other.name && self.limits == other.limits && self.mappings == other.mappings
+        self.name == other.name
+            && self.limits == other.limits
+            && self.jetstream == other.jetstream
+            && self.mappings == other.mappings
     }
 }
 
@@ -318,6 +360,7 @@ impl Account {
         Self {
             name: name.into(),
             limits: AccountLimits::default(),
+            jetstream: None,
             mappings: Vec::new(),
             usage: Arc::default(),
             generation: 0,
@@ -330,8 +373,10 @@ impl Policy {
     /// A policy without users: everybody is welcome in `$G`.
     #[must_use]
     pub fn open() -> Self {
+        let mut global = Account::new("$G");
+        global.jetstream = Some(JetStreamAccountLimits::default());
         Self {
-            accounts: vec![Account::new("$G"), Account::new("$SYS")],
+            accounts: vec![global, Account::new("$SYS")],
             ..Self::default()
         }
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 pub const NATS_VERSION: &str = "2.15.3";
 
 /// The level of the JetStream API that belongs to [`NATS_VERSION`].
-const API_LEVEL: u32 = 5;
+pub const API_LEVEL: u32 = 5;
 
 /// What the server says of itself to everybody.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +29,10 @@ pub struct ServerInfo {
     pub tls_verify: bool,
     /// Clients may speak TLS.
     pub tls_available: bool,
+    /// Streams are kept.
+    pub has_jetstream: bool,
+    /// The domain of their API; empty: none.
+    pub jetstream_domain: String,
     /// The server is going away: clients must go elsewhere.
     pub is_lame_duck: bool,
     /// What clients over WebSocket are told instead.
@@ -88,6 +92,8 @@ struct Info<'a> {
     #[serde(skip_serializing_if = "is_false")]
     tls_available: bool,
     max_payload: i64,
+    #[serde(skip_serializing_if = "is_false")]
+    jetstream: bool,
     client_id: u64,
     #[serde(skip_serializing_if = "str::is_empty")]
     client_ip: &'a str,
@@ -95,6 +101,8 @@ struct Info<'a> {
     nonce: &'a str,
     #[serde(skip_serializing_if = "is_false")]
     ldm: bool,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    domain: &'a str,
     #[serde(skip_serializing_if = "is_false")]
     connect_info: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,10 +134,12 @@ pub fn encode(server: &ServerInfo, connection: &ConnectionInfo<'_>, into: &mut V
         tls_verify: server.tls_verify,
         tls_available: server.tls_available,
         max_payload: connection.max_payload.map_or(-1, i64::from),
+        jetstream: server.has_jetstream,
         client_id: connection.client_id,
         client_ip: connection.client_ip,
         nonce: connection.nonce,
         ldm: server.is_lame_duck,
+        domain: &server.jetstream_domain,
         connect_info: connection.account.is_some(),
         remote_account: connection.account,
         acc_is_sys: connection.account.is_some() && connection.is_system,

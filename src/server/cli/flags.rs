@@ -58,7 +58,12 @@ pub(super) struct Flags {
         help_heading = "Server"
     )]
     pub(super) client_advertise: Option<String>,
-    /// Directory of streams (also -sd); kept until there are streams
+    /// Keep streams (also -js) [default: true, false with a configuration file]
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_name = "BOOL", hide_possible_values = true,
+          help_heading = "Server")]
+    pub(super) jetstream: Option<bool>,
+    /// Directory of streams (also -sd) [default: one of this user's that outlives a reboot]
     #[arg(long = "store_dir", value_name = "DIR", help_heading = "Server")]
     pub(super) store_dir: Option<PathBuf>,
     /// Check the configuration file and end

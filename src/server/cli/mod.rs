@@ -102,7 +102,11 @@ fn request(flags: &Flags, file: Option<&Path>) -> Result<(Requested, Vec<String>
     let mut requested = Requested::default();
     let warnings = match file {
         Some(file) => load(file, &mut requested)?,
-        None => Vec::new(),
+        None => {
+            // Whoever names nothing gets everything; nats-server's users ask for streams.
+            requested.jetstream.is_enabled = Some(!program::is_stand_in());
+            Vec::new()
+        }
     };
     flags.clone().put_into(&mut requested)?;
     Ok((requested, warnings))
@@ -235,6 +239,10 @@ impl Flags {
         set(&mut requested.ports_file_dir, self.ports_file_dir.map(Some));
         set(&mut requested.client_advertise, self.client_advertise);
         set(&mut requested.store_dir, self.store_dir.map(Some));
+        set(
+            &mut requested.jetstream.is_enabled,
+            self.jetstream.map(Some),
+        );
         set(&mut requested.log_file, self.log.map(Some));
         set(&mut requested.log_size_limit_bytes, self.log_size_limit);
         set(&mut requested.log_time, self.logtime.map(Some));

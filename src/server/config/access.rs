@@ -9,6 +9,7 @@ use trunkline_core::session::policy::{AccountLimits, ConnectionType, Identity, S
 
 use super::Findings;
 use super::elsewhere::message_trace;
+use super::jetstream;
 use super::keys;
 use super::mappings::mappings;
 use super::names::Names;
@@ -283,7 +284,9 @@ fn account(entry: &Entry, findings: &mut Findings) -> Result<RequestedAccount, C
                 mappings(&key, item, name, findings).map(|mappings| account.mappings = mappings)
             }
             "limits" => limits(item, findings).map(|limits| account.limits = limits),
-            "jetstream" if item.value == Value::Bool(false) => Ok(()),
+            "jetstream" => {
+                jetstream::account(item, findings).map(|jetstream| account.jetstream = jetstream)
+            }
             "imports" | "exports" if matches!(&item.value, Value::Array(list) if list.is_empty()) => {
                 Ok(())
             }
@@ -293,7 +296,7 @@ fn account(entry: &Entry, findings: &mut Findings) -> Result<RequestedAccount, C
                 account.asks_for_traces = true;
                 message_trace(&key, item, findings)
             }
-            "imports" | "exports" | "jetstream" => Err(unsupported(&key, entry)),
+            "imports" | "exports" => Err(unsupported(&key, entry)),
             _ if entry.used_as_variable => Ok(()),
             _ => Err(unknown(entry, keys::IN_ACCOUNT)),
         };

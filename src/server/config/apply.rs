@@ -9,6 +9,7 @@
 use super::Findings;
 use super::access;
 use super::elsewhere::elsewhere;
+use super::jetstream::{jetstream, store_directory};
 use super::keys;
 use super::leaf;
 use super::mappings::mappings;
@@ -64,8 +65,9 @@ fn top_level(
         "connect_error_reports" | "reconnect_error_reports" => drop(integer(&key, item)?),
         "pid_file" | "pidfile" => requested.pid_file = Some(text(&key, item)?.into()),
         "ports_file_dir" => requested.ports_file_dir = Some(text(&key, item)?.into()),
-        "store_dir" | "storedir" => requested.store_dir = Some(text(&key, item)?.into()),
-        "jetstream" | "ocsp" | "ocsp_cache" if item.value == Value::Bool(false) => {}
+        "store_dir" | "storedir" => store_directory(text(&key, item)?, item, requested)?,
+        "jetstream" => jetstream(item, requested, findings)?,
+        "ocsp" | "ocsp_cache" if item.value == Value::Bool(false) => {}
         "server_tags" => requested.tags = texts(&key, item)?,
         "server_metadata" => {
             requested.metadata = named(item, "metadata", |entry| {

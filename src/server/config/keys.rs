@@ -11,7 +11,6 @@ const TOP: &[&str] = &[
     "default_js_domain",
     "default_sentinel",
     "gateway",
-    "jetstream",
     "mqtt",
     "ocsp",
     "ocsp_cache",
@@ -47,6 +46,7 @@ const UNDERSTOOD: &[&str] = &[
     "http_port",
     "https",
     "https_port",
+    "jetstream",
     "lame_duck_duration",
     "lame_duck_grace_period",
     "leaf",
@@ -228,6 +228,100 @@ pub(super) const IN_ACCOUNT: Block = &[&[
     "users",
 ]];
 
+pub(super) const IN_ACCOUNT_JETSTREAM: Block = &[&[
+    "cluster_traffic",
+    "disk",
+    "disk_max_stream_bytes",
+    "max_ack_pending",
+    "max_bytes",
+    "max_bytes_required",
+    "max_consumers",
+    "max_disk",
+    "max_file",
+    "max_mem",
+    "max_memory",
+    "max_store",
+    "max_stream_bytes",
+    "max_streams",
+    "mem",
+    "mem_max_stream_bytes",
+    "memory",
+    "memory_max_stream_bytes",
+    "store",
+    "store_max_stream_bytes",
+    "streams",
+]];
+
+/// Keys of `jetstream` about servers that place and copy streams together, or wait for
+/// their files.
+const JETSTREAM: &[&str] = &[
+    "extension_hint",
+    "info_queue_limit",
+    "max_buffered_msgs",
+    "max_buffered_size",
+    "max_concurrent_io",
+    "max_outstanding_catchup",
+    "meta_compact",
+    "meta_compact_size",
+    "meta_compact_sync",
+    "request_queue_limit",
+    "unique_tag",
+];
+
+pub(super) const IN_JETSTREAM: Block = &[
+    JETSTREAM,
+    &[
+        "cipher",
+        "domain",
+        "ek",
+        "enable",
+        "enabled",
+        "encryption_key",
+        "key",
+        "limits",
+        "max_file",
+        "max_file_store",
+        "max_mem",
+        "max_mem_store",
+        "max_memory_store",
+        "prev_ek",
+        "prev_encryption_key",
+        "prev_key",
+        "read_cache",
+        "store",
+        "store_dir",
+        "storedir",
+        "strict",
+        "sync",
+        "sync_interval",
+        "tpm",
+    ],
+];
+
+pub(super) const IN_JETSTREAM_LIMITS: Block = &[&[
+    "batch",
+    "default_max_consumers",
+    "duplicate_window",
+    "max_ack_pending",
+    "max_ha_assets",
+    "max_request_batch",
+]];
+
+pub(super) const IN_BATCH_LIMITS: Block = &[&[
+    "max_inflight_per_stream",
+    "max_inflight_total",
+    "max_msgs",
+    "timeout",
+]];
+
+pub(super) const IN_TPM: Block = &[&[
+    "cipher",
+    "encryption_password",
+    "keys_file",
+    "pcr",
+    "srk_password",
+]];
+
 pub(super) const IN_LIMITS: Block = &[&[
     "max_conn",
     "max_connections",
@@ -319,6 +413,11 @@ pub(super) fn known_in_authorization(key: &str) -> bool {
 /// Whether nats-server knows `key`, in lower case, inside `leafnodes`.
 pub(super) fn known_in_leaf(key: &str) -> bool {
     LEAF.contains(&key)
+}
+
+/// Whether `key`, in lower case, means nothing inside `jetstream`.
+pub(super) fn idle_in_jetstream(key: &str) -> bool {
+    JETSTREAM.contains(&key)
 }
 
 /// Whether `key`, in lower case, means nothing inside `cluster`.

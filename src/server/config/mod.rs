@@ -13,6 +13,7 @@ mod digest;
 mod duration;
 mod elsewhere;
 mod findings;
+mod jetstream;
 mod keys;
 mod leaf;
 mod lexer;

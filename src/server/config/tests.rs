@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod jetstream;
 mod leaf;
 mod mistakes;
 

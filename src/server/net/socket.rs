@@ -95,3 +95,14 @@ pub fn send(fd: &OwnedFd, slices: &[IoSlice<'_>]) -> Option<usize> {
         };
     }
 }
+
+/// Ends a connection so that the peer gets the last bytes: closing a socket
+/// with unread input would reset it and could destroy them on their way.
+pub fn hang_up(fd: &OwnedFd, buffer: &mut [u8]) {
+    let _ = rustix::net::shutdown(fd, rustix::net::Shutdown::Write);
+    for _ in 0..16 {
+        if !matches!(receive(fd, buffer), Received::Bytes(_)) {
+            break;
+        }
+    }
+}

@@ -9,7 +9,8 @@ use super::address::Refusal;
 use trunkline_core::base::id::AccountId;
 use trunkline_core::base::shown::quoted;
 use trunkline_core::session::policy::{
-    Account, AccountLimits, ConnectionType, Identity, Mapping, Permissions, Policy, Secret, User,
+    Account, AccountLimits, ConnectionType, Identity, JetStreamAccountLimits, Mapping, Permissions,
+    Policy, Secret, User,
 };
 
 /// The account of users that name none.
@@ -70,6 +71,8 @@ pub struct RequestedAccount {
     pub mappings: Vec<Mapping>,
     /// Limits.
     pub limits: AccountLimits,
+    /// What it may store; `None`: nothing.
+    pub jetstream: Option<JetStreamAccountLimits>,
     /// Messages are to be traced that do not ask for it.
     pub asks_for_traces: bool,
 }
@@ -109,6 +112,9 @@ impl Access {
         }
         let mut global = Account::new(GLOBAL);
         global.mappings.clone_from(&self.mappings);
+        // Without accounts, everybody shares what the server stores (NATS 2.15).
+        let is_alone = self.accounts.iter().all(|account| account.name == system);
+        global.jetstream = is_alone.then(JetStreamAccountLimits::default);
         let mut policy = Policy {
             accounts: vec![global, Account::new(system)],
             token: (!self.token.0.is_empty()).then(|| self.token.clone()),
@@ -170,6 +176,7 @@ fn add_account(policy: &mut Policy, name: &str) -> Result<AccountId, String> {
 fn configure(policy: &mut Policy, id: AccountId, requested: &RequestedAccount) {
     let account = &mut policy.accounts[id.index()];
     account.limits = requested.limits;
+    account.jetstream = requested.jetstream;
     account.mappings.extend(requested.mappings.iter().cloned());
     // Those of `authorization` are for its own users (NATS 2.15).
     let default = requested.default_permissions.clone().map(Arc::new);

@@ -5,6 +5,7 @@
 use trunkline_core::base::shown::duration;
 use trunkline_core::session::policy::Policy;
 
+use super::jetstream;
 use super::websocket::WebsocketOptions;
 use super::{Options, PortChoice, WriteTimeout};
 use crate::logging::{LogFile, LogTarget};
@@ -199,6 +200,7 @@ pub fn refuse(old: &Options, new: &Options) -> Result<(), String> {
             return refused(name, &old, &new);
         }
     }
+    jetstream::refuse(old.jetstream.as_ref(), new.jetstream.as_ref())?;
     if own_users(&old.policy) != own_users(&new.policy) {
         return Err("config reload not supported for Websocket: its users differ".to_owned());
     }
@@ -249,6 +251,9 @@ pub fn lines(old: &Options, new: &Options) -> Vec<String> {
     );
     note(old.policy != new.policy, "authorization users");
     note(old.policy.accounts != new.policy.accounts, "accounts");
+    for line in jetstream::lines(old.jetstream.as_ref(), new.jetstream.as_ref()) {
+        note(true, &line);
+    }
     match (&old.tls, &new.tls) {
         (_, Some(_)) => note(true, "tls = enabled"),
         (Some(_), None) => note(true, "tls = disabled"),

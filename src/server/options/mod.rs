@@ -10,6 +10,7 @@ pub mod advertise;
 pub mod changes;
 pub mod cores;
 mod features;
+pub mod jetstream;
 pub mod leaf;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use address::{HOST, port_choice};
 pub use address::{PortChoice, Refusal, join_host_port};
 use advertise::Advertise;
 pub use cores::{CoreChoice, SHARDS_MAX};
+use jetstream::{JetStreamOptions, RequestedJetStream};
 use leaf::{LeafOptions, RequestedLeaf};
 use tls::TlsOptions;
 use trunkline_core::base::limits::{ROUTE_CACHE_BYTES, Tracing};
@@ -123,6 +125,8 @@ pub struct Options {
     pub tls: Option<TlsOptions>,
     /// The WebSocket listener.
     pub websocket: Option<WebsocketOptions>,
+    /// How streams are kept; `None`: there are none.
+    pub jetstream: Option<JetStreamOptions>,
     /// Where leaf nodes are turned away.
     pub leaf: Option<LeafOptions>,
     /// Clients may come through a proxy that says so.
@@ -214,7 +218,9 @@ pub struct Requested {
     pub ports_file_dir: Option<PathBuf>,
     /// Empty: none.
     pub client_advertise: String,
-    /// Accepted, and of no effect without streams.
+    /// Streams.
+    pub jetstream: RequestedJetStream,
+    /// The directory of streams; `None`: the default.
     pub store_dir: Option<PathBuf>,
     /// Goes before a system log.
     pub log_file: Option<PathBuf>,
@@ -275,10 +281,7 @@ pub struct Requested {
 impl Requested {
     /// Fills in the defaults and checks what only the whole can tell.
     pub fn resolve(self) -> Result<Options, Refusal> {
-        if self.server_name.contains(' ') {
-            let text = "server name cannot contain spaces".to_owned();
-            return Err(Refusal::Setting(text));
-        }
+        check_server_name(&self.server_name)?;
         let (max_payload, max_pending_bytes) = self.message_bounds()?;
         let log_to = log_target(&self)?;
         let client_advertise = self.advertised()?;
@@ -291,6 +294,7 @@ impl Requested {
         });
         policy.maps_certificates = tls.as_ref().is_some_and(|tls| tls.map);
         let websocket = self.websocket.resolve(&mut policy)?;
+        let jetstream = self.jetstream.resolve(self.store_dir, &policy)?;
         let (lame_duck_duration_ns, lame_duck_grace_period_ns) =
             lame_duck(self.lame_duck_duration_ns, self.lame_duck_grace_period_ns)?;
         let http_host = or(self.http_host, host.clone());
@@ -337,6 +341,7 @@ impl Requested {
             feature_flags: self.feature_flags,
             tls,
             websocket,
+            jetstream,
             leaf: self.leaf.resolve()?,
             proxy_protocol: self.proxy_protocol,
             notices: self.notices,
@@ -375,6 +380,15 @@ impl Options {
     /// How many connections there may be.
     pub fn connections_max(&self) -> usize {
         count(self.max_connections)
+    }
+}
+
+fn check_server_name(name: &str) -> Result<(), Refusal> {
+    match name.contains(' ') {
+        true => Err(Refusal::Setting(
+            "server name cannot contain spaces".to_owned(),
+        )),
+        false => Ok(()),
     }
 }
 

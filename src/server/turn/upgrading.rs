@@ -13,8 +13,9 @@ use super::layers::Layers;
 use super::opening::with_nonce;
 use super::pending_upgrades::{PendingUpgrade, Progress};
 use super::secure::{self, HANDSHAKE_NS_MAX, Secure, send_out};
-use super::{Core, UPGRADES, hang_up};
+use super::{Core, UPGRADES};
 use crate::net::socket::Accepted;
+use crate::net::socket::hang_up;
 use crate::net::tls::facts;
 use crate::net::tls_failure;
 

@@ -16,12 +16,12 @@ const SETTINGS: &[(&str, &str)] = &[
     ("\"foo\": 1\n", "main.conf:1:1: unknown field \"foo\""),
     ("\n\n  Foo 1", "main.conf:3:3: unknown field \"Foo\""),
     (
-        "jetstream: yes",
-        "main.conf:1:0: \"jetstream\" is not supported by trunkline yet",
+        "jetstream: maybe",
+        "main.conf:1:0: Expected 'enabled' or 'disabled' for string value, got 'maybe'",
     ),
     (
-        "JetStream { }",
-        "main.conf:1:0: \"jetstream\" is not supported by trunkline yet",
+        "JetStream { Key: abc }",
+        "main.conf:1:12: \"key\" is not supported by trunkline yet",
     ),
     (
         "port: abc",
