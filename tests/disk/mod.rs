@@ -1,5 +1,10 @@
 //! A disk that crashes. A write in flight, or not flushed, may be kept, lost or torn, each sector on
 //! its own; what was confirmed as durable stays.
+#![allow(clippy::unwrap_used, reason = "tests may unwrap")]
+#![allow(
+    dead_code,
+    reason = "each test that includes this file uses a part of it"
+)]
 
 use std::collections::BTreeMap;
 

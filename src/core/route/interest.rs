@@ -72,12 +72,16 @@ pub(super) struct PatternEntry {
     plain: Members,
     remote: CoreSet,
     /// Streams of this core.
-    stores: Option<Box<Vec<StoreTarget>>>,
+    stores: Option<Box<StoreTargets>>,
     /// The first of its queue groups, or [`NONE`].
     first_group: u32,
 }
 
 const _: () = assert!(size_of::<PatternEntry>() == 80);
+
+/// Mostly there are none.
+#[derive(Debug, Default)]
+struct StoreTargets(Vec<StoreTarget>);
 
 impl PatternEntry {
     fn is_needed(&self) -> bool {

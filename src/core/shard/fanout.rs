@@ -127,13 +127,7 @@ impl Shard {
         // Most messages have few receivers, all of them here: one question for all that
         // others may have to wait for.
         let is_narrow = route.is_local_to(self.config.limits.work.bulk_receivers);
-        if let Some(service) = service
-            && self.must_wait_for_store(service, index, message.subject)
-        {
-            self.connections[index].traffic.uncount_in(message.size());
-            return Outcome::Postponed;
-        }
-        if !is_narrow && self.must_wait(index, place, message.size()) {
+        if (!is_narrow || service.is_some()) && self.must_wait(index, place, message, service) {
             // It comes again.
             self.connections[index].traffic.uncount_in(message.size());
             return Outcome::Postponed;
@@ -150,11 +144,7 @@ impl Shard {
             return Outcome::Done;
         }
         let delivered = !is_empty && self.fan_out_published(place, message, source);
-        let is_noted = match service {
-            None => false,
-            Some(Service::SystemRequest) => self.note_request(index, message),
-            Some(service) => self.send_to_store(service, index, message),
-        };
+        let is_noted = service.is_some_and(|service| self.note_service(service, index, message));
         if is_noted {
             self.backlog.note_answer(source);
         }
@@ -162,6 +152,15 @@ impl Shard {
             self.tell_no_responders_at(index, at, message.reply);
         }
         Outcome::Done
+    }
+
+    /// Notes a message for whom the server itself serves; true if it was for one of those.
+    #[cold]
+    fn note_service(&mut self, service: Service, index: u32, message: &Publish<'_>) -> bool {
+        match service {
+            Service::SystemRequest => self.note_request(index, message),
+            _ => self.send_to_store(service, index, message),
+        }
     }
 
     /// Delivers a message in the form in which it came, if that is the one in which
@@ -205,7 +204,17 @@ impl Shard {
     /// Whether a publisher has to wait before a message of it may go by a route:
     /// for room in a link, or for its turn among wide fan-outs.
     #[inline(never)]
-    fn must_wait(&mut self, index: u32, place: Place, size: usize) -> bool {
+    fn must_wait(
+        &mut self,
+        index: u32,
+        place: Place,
+        message: &Publish<'_>,
+        service: Option<Service>,
+    ) -> bool {
+        if service.is_some_and(|service| self.must_wait_for_store(service, index, message.subject))
+        {
+            return true;
+        }
         let route = self.interests[place.account].route_at(place.at);
         if (!route.remote.is_empty() || !route.queues.is_empty())
             && let Some(core) = self.mesh.full_link_of(route)
@@ -215,7 +224,7 @@ impl Shard {
         }
         let receivers = route.receivers();
         if receivers > self.config.limits.work.bulk_receivers
-            && !self.admits_wide(weight(receivers, size))
+            && !self.admits_wide(weight(receivers, message.size()))
         {
             self.wait_for_turn(index);
             return true;

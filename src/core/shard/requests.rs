@@ -22,6 +22,7 @@ use crate::api::stream_state::{StreamState, SubjectsPage};
 use crate::base::limits::REQUEST_WORK_NS;
 use crate::store::{Entry, Fact, NewStream};
 use crate::stream::error::{self, ApiError};
+use crate::subject::pattern::overlap;
 
 /// A stream of this core.
 #[derive(Clone, Copy)]
@@ -136,10 +137,8 @@ impl Shard {
         let page = PageRequest::read(&errand.payload)?;
         let is_meant = |registered: &Registered| {
             let mut subjects = registered.subjects.iter();
-            let overlaps = |one: &Box<str>| {
-                crate::subject::pattern::overlap(page.subject.as_bytes(), one.as_bytes())
-            };
-            page.subject.is_empty() || subjects.any(overlaps)
+            let meant = page.subject.as_bytes();
+            meant.is_empty() || subjects.any(|one| overlap(meant, one.as_bytes()))
         };
         let streams = self.storage.registrar.streams(errand.account);
         let names: Vec<&str> = streams

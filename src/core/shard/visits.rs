@@ -73,8 +73,9 @@ impl Shard {
     fn begin_visit(&self, errand: &Errand, page: &PageRequest) -> Said {
         let streams = self.storage.registrar.streams(errand.account);
         let is_meant = |subjects: &[Box<str>]| {
-            let meets = |one: &Box<str>| overlap(page.subject.as_bytes(), one.as_bytes());
-            page.subject.is_empty() || subjects.iter().any(meets)
+            let meant = page.subject.as_bytes();
+            let mut subjects = subjects.iter();
+            meant.is_empty() || subjects.any(|one| overlap(meant, one.as_bytes()))
         };
         let meant = streams.filter(|(_, registered)| is_meant(&registered.subjects));
         let names: Vec<Box<str>> = meant.map(|(name, _)| name.into()).collect();

@@ -18,11 +18,7 @@ pub(super) struct WideFanOut {
     /// When it began, as the interest counts ended subscriptions.
     pub since: u64,
     pub source: Source,
-    /// What a delivery begins with if that is not the route's; or empty.
-    pub shown: Vec<u8>,
-    pub line: Vec<u8>,
-    pub has_header: bool,
-    pub size: usize,
+    pub text: WideText,
     pub flight: Flight,
     /// Receivers that have had their turn: those without a queue group first, then
     /// groups.
@@ -31,6 +27,15 @@ pub(super) struct WideFanOut {
     pub queue_forwards: Vec<(CoreId, u32)>,
     pub from: From,
     pub notes: Option<Notes>,
+}
+
+/// What is delivered.
+pub(super) struct WideText {
+    /// What a delivery begins with if that is not the route's; or empty.
+    pub shown: Vec<u8>,
+    pub line: Vec<u8>,
+    pub has_header: bool,
+    pub size: usize,
 }
 
 impl WideFanOut {
@@ -85,13 +90,7 @@ impl LinkFrame {
     }
 
     /// The message as it goes on to another core.
-    pub fn as_message<'a>(
-        &'a self,
-        place: Place,
-        shown: &'a [u8],
-        tail: &'a [u8],
-        has_header: bool,
-    ) -> MessageFrame<'a> {
+    pub fn as_message<'a>(&'a self, place: Place, text: &'a WideText) -> MessageFrame<'a> {
         MessageFrame {
             account: place.account,
             is_for_plain: self.is_for_plain,
@@ -100,28 +99,22 @@ impl LinkFrame {
             publisher: self.publisher,
             is_errand: false,
             subject: &self.subject,
-            shown,
-            tail,
-            has_header,
+            shown: &text.shown,
+            tail: &text.line,
+            has_header: text.has_header,
         }
     }
 }
 
 /// The message that is being delivered; its parts are given one by one, since others of
 /// the fan-out change meanwhile.
-pub(super) fn message_of<'a>(
-    source: Source,
-    shown: &'a [u8],
-    line: &'a [u8],
-    has_header: bool,
-    size: usize,
-) -> Message<'a> {
+pub(super) fn message_of(source: Source, text: &WideText) -> Message<'_> {
     Message {
         source,
-        shown: (!shown.is_empty()).then_some(shown),
-        line,
+        shown: (!text.shown.is_empty()).then_some(&text.shown[..]),
+        line: &text.line,
         body: b"",
-        has_header,
-        size,
+        has_header: text.has_header,
+        size: text.size,
     }
 }

@@ -101,7 +101,7 @@ fn collect(entry: &PatternEntry, groups: &mut Groups, route: &mut Route) -> usiz
     route.plain.extend_from_slice(plain);
     route.remote = route.remote.union(entry.remote);
     if let Some(stores) = &entry.stores {
-        route.stores.extend_from_slice(stores);
+        route.stores.extend_from_slice(&stores.0);
     }
     plain.len() + groups.collect(entry.first_group, route)
 }

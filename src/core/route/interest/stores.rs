@@ -2,7 +2,8 @@
 //!
 //! To other cores a stream is a subscription without a queue group.
 
-use super::{Announcement, Interest};
+use super::{Announcement, Interest, StoreTargets};
+use crate::base::slab::NONE;
 use crate::route::receivers::StoreTarget;
 use crate::subject::pattern::Pattern;
 
@@ -22,7 +23,7 @@ impl Interest {
                 present: true,
             });
         }
-        let stores = entry.stores.get_or_insert_default();
+        let StoreTargets(stores) = &mut **entry.stores.get_or_insert_default();
         debug_assert!(!stores.contains(&target), "a stream has a pattern once");
         stores.push(target);
         self.changed(at);
@@ -41,22 +42,16 @@ impl Interest {
         };
         self.changed(at);
         let entry = &mut self.patterns[at];
-        if let Some(stores) = &mut entry.stores {
-            stores.retain(|other| *other != target);
-        }
-        if entry
-            .stores
-            .as_ref()
-            .is_some_and(|stores| stores.is_empty())
-        {
-            entry.stores = None;
-        }
+        entry.stores = entry.stores.take().and_then(|mut stores| {
+            stores.0.retain(|other| *other != target);
+            (!stores.0.is_empty()).then_some(stores)
+        });
         if !entry.is_wanted_here() {
             announce(Announcement::Plain {
                 pattern,
                 present: false,
             });
         }
-        self.drop_if_unused(at, crate::base::slab::NONE);
+        self.drop_if_unused(at, NONE);
     }
 }

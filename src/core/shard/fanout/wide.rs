@@ -20,7 +20,7 @@ use super::super::message::{Message, Observer, Place, Source, Unobserved};
 use super::super::message_trace::TracePart;
 use super::super::mutants::Mutant;
 use super::super::trace_notes::Notes;
-use super::super::wide_fan_out::{From, LinkFrame, WideFanOut, message_of};
+use super::super::wide_fan_out::{From, LinkFrame, WideFanOut, WideText, message_of};
 use super::queue_forward::next_core;
 use crate::base::id::CoreId;
 use crate::base::limits::{DELIVERY_WORK_NS, TRACED_DELIVERY_WORK_NS};
@@ -120,10 +120,12 @@ impl Shard {
             route,
             since,
             source: message.source,
-            shown: message.shown.unwrap_or_default().to_vec(),
-            line: [message.line, message.body].concat(),
-            has_header: message.has_header,
-            size: message.size,
+            text: WideText {
+                shown: message.shown.unwrap_or_default().to_vec(),
+                line: [message.line, message.body].concat(),
+                has_header: message.has_header,
+                size: message.size,
+            },
             flight,
             done: 0,
             delivered: false,
@@ -170,7 +172,7 @@ impl Shard {
         wide.notes = notes;
         interest
             .traffic
-            .count_out(wide.flight.delivered - begun, wide.size);
+            .count_out(wide.flight.delivered - begun, wide.text.size);
         self.work.charge(wide.flight.take_work_ns());
         self.after_fan_out(wide.place.account, Source::Server, &wide.flight);
         steps == 0
@@ -189,13 +191,7 @@ impl Shard {
         if wide.done < end {
             let some = &wide.route.plain[wide.done..end];
             let targets = self.still_there(wide.place, &wide.route, wide.since, some, None);
-            let message = message_of(
-                wide.source,
-                &wide.shown,
-                &wide.line,
-                wide.has_header,
-                wide.size,
-            );
+            let message = message_of(wide.source, &wide.text);
             let mut deliverer = Deliverer {
                 connections: &mut self.connections,
                 subscriptions: self.interests[wide.place.account].subscriptions_mut(),
@@ -253,13 +249,7 @@ impl Shard {
             .unwrap_or_else(|| interest.queue_name(queue.queue).to_vec());
         let (route, since) = (&wide.route, wide.since);
         let members = self.still_there(wide.place, route, since, &queue.local, Some(&queue_name));
-        let message = message_of(
-            wide.source,
-            &wide.shown,
-            &wide.line,
-            wide.has_header,
-            wide.size,
-        );
+        let message = message_of(wide.source, &wide.text);
         let mut deliverer = Deliverer {
             connections: &mut self.connections,
             subscriptions: self.interests[wide.place.account].subscriptions_mut(),
@@ -273,8 +263,7 @@ impl Shard {
                 let first = width::size(self.rng.below(members.len().max(1) as u64));
                 if !deliverer.deliver_to_one(&members, first) {
                     let core = next_core(queue, self.config.core);
-                    let onward =
-                        frame.as_message(wide.place, &wide.shown, &wide.line, wide.has_header);
+                    let onward = frame.as_message(wide.place, &wide.text);
                     let cores = self.config.cores;
                     self.mesh
                         .hand_on_queue_forward(&onward, &queue_name, core, cores);
@@ -318,20 +307,14 @@ impl Shard {
     fn finish_wide(&mut self, wide: WideFanOut) {
         debug_assert!(self.backlog.wide.is_none(), "the next one may begin");
         let place = wide.place;
-        let message = message_of(
-            wide.source,
-            &wide.shown,
-            &wide.line,
-            wide.has_header,
-            wide.size,
-        );
+        let message = message_of(wide.source, &wide.text);
         let behind = wide.flight.behind();
         match wide.from {
             From::Link(frame) => {
                 if let Some(notes) = wide.notes {
                     self.leave_part(frame.origin, frame.hops, notes);
                 }
-                let onward = frame.as_message(place, &wide.shown, &wide.line, wide.has_header);
+                let onward = frame.as_message(place, &wide.text);
                 self.note_stall(&onward, &wide.flight);
                 self.stall_remote(frame.from);
             }
