@@ -61,12 +61,13 @@ impl Server {
             .try_clone()
             .map_err(|error| format!("cannot write {}: {error}", log.display()))?;
         let mut command = Command::new(&launch.path);
-        command
-            .args(["-a", "127.0.0.1", "-p", &address.port().to_string()])
-            .args(&launch.arguments);
-        if let Some(config) = &prepared.config {
-            command.arg("-c").arg(config);
-        }
+        command.args(["-a", "127.0.0.1", "-p", &address.port().to_string()]);
+        match &prepared.config {
+            Some(config) => command.arg("-c").arg(config),
+            // The same of both; whoever wants streams says so behind it.
+            None => command.arg("-js=false"),
+        };
+        command.args(&launch.arguments);
         // Go takes its number of running threads from the mask at start anyway; this makes it independent of the version.
         command.env("GOMAXPROCS", launch.cpus.len().to_string());
         command.stdin(Stdio::null()).stdout(output).stderr(errors);
