@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use signal_hook::iterator::Signals;
 use tracing::{info, warn};
+use trunkline_core::journal::layout::Layout;
 use trunkline_core::session::authority::Authority;
 use trunkline_core::shard::{Shard, ShardConfig};
 use trunkline_core::wire::info::{NATS_VERSION, ServerInfo};
@@ -16,6 +17,8 @@ use trunkline_core::wire::info::{NATS_VERSION, ServerInfo};
 use crate::admin::{self, Admin, CurrentSettings};
 use crate::cli::Start;
 use crate::cores::Cores;
+use crate::disk::core_disk::{CoreDisk, DiskSetup};
+use crate::disk::file_keeper;
 use crate::executor::{Executor, Running};
 use crate::files::{self, Ports, PortsFile};
 use crate::leaf_refusal::LeafRefusal;
@@ -27,6 +30,8 @@ use crate::notify::Notifier;
 use crate::options::{Options, join_host_port};
 use crate::passwords::PasswordChecker;
 use crate::reload::Reloader;
+use crate::storage::Storage;
+use crate::stores::{self, CoreStores};
 use crate::topology::{CpuId, Placing};
 use crate::turn::{Core, Outside};
 use crate::work::{Receivers, Senders};
@@ -71,7 +76,8 @@ pub fn run(
     };
     let ports = bound.ports(options);
     let ports_file = write_files(options, &ports)?;
-    let threads = launch.start_cores(placing, rings, acceptors, &senders)?;
+    let store = storage.as_ref().map(|storage| launch.open_store(storage));
+    let threads = launch.start_cores(placing, rings, acceptors, &senders, store.transpose()?)?;
     let admin = launch.start_admin(receivers)?;
     start_monitoring(options, listeners.monitoring, &admin)?;
     announce_listeners(options, &bound, listeners.leaf)?;
@@ -176,7 +182,13 @@ impl Launch<'_> {
         rings: Vec<CoreRings>,
         mut acceptors: Vec<Acceptor>,
         work: &Senders,
+        store: Option<OpenStore>,
     ) -> Result<Vec<Running>, Failure> {
+        let (disk, stores) = match store {
+            Some(store) => (Some(store.disk), store.stores),
+            None => (None, Vec::new()),
+        };
+        let mut stores = stores.into_iter();
         let cpus = &placing.cpus;
         let seed = u64::from_le_bytes(settings::random()?);
         let (started, starts) = mpsc::channel();
@@ -197,6 +209,8 @@ impl Launch<'_> {
                 shared: Arc::clone(&self.cores.shared),
                 acceptors: std::mem::take(&mut acceptors),
                 clock: self.clock,
+                disk: disk.clone(),
+                stores: stores.next().unwrap_or_default(),
                 outside: Outside {
                     mailboxes: Arc::clone(&self.cores.mailboxes),
                     work: work.clone(),
@@ -213,6 +227,37 @@ impl Launch<'_> {
             })?;
         }
         Ok(threads)
+    }
+
+    /// Reads the store, and starts the thread that makes and removes its files.
+    fn open_store(&self, storage: &Storage) -> Result<OpenStore, Failure> {
+        let settings = self.options.jetstream.as_ref().map(|one| &one.settings);
+        let cache_bytes_max = settings.map_or(0, |settings| settings.read_cache_bytes);
+        let seed = u64::from_le_bytes(settings::random()?);
+        let stores = stores::recover(
+            storage,
+            self.authority.policy(),
+            self.cores.count(),
+            seed,
+            cache_bytes_max,
+        )?;
+        let cores = self.cores.clone();
+        let file_work = file_keeper::start(
+            Arc::clone(&storage.store),
+            Layout::USUAL.file_bytes,
+            move |core, partition, chore, result| {
+                let letter = move |core: &mut Core, _| {
+                    core.shard_mut().on_disk(partition, chore.done(result));
+                };
+                cores.post(core, letter).is_ok()
+            },
+        )?;
+        let disk = DiskSetup {
+            store: Arc::clone(&storage.store),
+            mode: storage.mode,
+            file_work,
+        };
+        Ok(OpenStore { disk, stores })
     }
 
     /// Starts the threads that answer requests to the server and tell what happens.
@@ -241,6 +286,13 @@ impl Launch<'_> {
     }
 }
 
+/// A store that was read, and what cores need to write it.
+struct OpenStore {
+    disk: DiskSetup,
+    /// By core.
+    stores: Vec<CoreStores>,
+}
+
 /// What a core's thread is started with.
 struct Starting {
     executor: Executor,
@@ -252,21 +304,35 @@ struct Starting {
     acceptors: Vec<Acceptor>,
     clock: Instant,
     outside: Outside,
+    disk: Option<DiskSetup>,
+    stores: CoreStores,
 }
 
 fn spawn(starting: Starting, started: mpsc::Sender<()>) -> Result<Running, Failure> {
     let (id, executor, cpu) = (starting.config.core, starting.executor, starting.cpu);
     let work = move || async move {
+        let mut shard = Shard::new(starting.config);
+        let CoreStores {
+            partitions,
+            stores,
+            registered,
+        } = starting.stores;
+        shard.open_stores(partitions, stores, registered);
         let core = Core::new(
             id,
-            Shard::new(starting.config),
+            shard,
             starting.rings,
             starting.shared,
             starting.acceptors,
             starting.clock,
             starting.outside,
         );
-        let core = core.and_then(|core| Ok((core.park(executor)?, core)));
+        let core = core.and_then(|mut core| {
+            if let Some(setup) = starting.disk {
+                core.attach(CoreDisk::new(id, setup)?)?;
+            }
+            Ok((core.park(executor)?, core))
+        });
         // Nobody is left to be told if the start was given up meanwhile.
         let _ = started.send(());
         drop(started);

@@ -35,6 +35,7 @@ mod shortage;
 mod signal_loop;
 mod signals;
 mod storage;
+mod stores;
 mod topology;
 mod turn;
 mod work;

@@ -24,7 +24,6 @@ pub struct Storage {
     /// Its directory.
     pub store: Arc<StoreDirectory>,
     /// How its files are read and written.
-    #[expect(dead_code, reason = "cores use it as soon as their shards store")]
     pub mode: DiskMode,
     /// How much there may be.
     pub bounds: Bounds,

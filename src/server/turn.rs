@@ -28,7 +28,7 @@ mod upgrading;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::num::NonZeroU64;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -45,7 +45,9 @@ use trunkline_core::session::close_reason::CloseReason;
 use trunkline_core::shard::{Output, Shard};
 use trunkline_core::wire::websocket::deflate::Codec;
 
+use crate::disk::core_disk::CoreDisk;
 use crate::executor::{Executor, Park};
+use crate::logging;
 use crate::mailbox::Mailbox;
 use crate::mesh::{CoreRings, Shared};
 use crate::net::accept::Acceptor;
@@ -62,6 +64,9 @@ use pending_upgrades::PendingUpgrades;
 /// doorbell, and below it the listeners.
 const DOORBELL: u64 = u64::MAX;
 const LISTENERS: u64 = DOORBELL - DOORS as u64;
+
+/// The token of what the disk has done.
+const DISK: u64 = LISTENERS - 1;
 
 /// Pending upgrades have their slot in the lower half.
 const UPGRADES: u64 = (u32::MAX as u64 - 1) << 32;
@@ -119,6 +124,8 @@ pub struct Core {
     plain: Vec<u8>,
     meter: Meter,
     pacing: Pacing,
+    /// Of a core that stores something.
+    disk: Option<CoreDisk>,
 }
 
 /// What cores and other threads leave each other.
@@ -167,7 +174,15 @@ impl Core {
             plain: Vec::new(),
             meter: Meter::default(),
             pacing: Pacing::default(),
+            disk: None,
         })
+    }
+
+    /// The core has a disk for its stores.
+    pub fn attach(&mut self, disk: CoreDisk) -> std::io::Result<()> {
+        self.poller.add_edge(disk.as_fd(), DISK)?;
+        self.disk = Some(disk);
+        Ok(())
     }
 
     /// Where the core waits; to be called on its thread.
@@ -221,6 +236,10 @@ impl Core {
             || self.rings.has_work()
             || self.has_letters()
             || self.pending_upgrades.has_work()
+            || self
+                .disk
+                .as_ref()
+                .is_some_and(|disk| disk.has_failed() || disk.has_unsubmitted())
     }
 
     fn next_deadline(&self) -> Nanos {
@@ -238,6 +257,7 @@ impl Core {
         self.take_handovers(now);
         self.serve_upgrades(now);
         self.read_letter(now);
+        self.take_from_disk();
         self.take_batches();
         self.read_sockets(now);
         self.end_late_handshakes(now);
@@ -246,17 +266,45 @@ impl Core {
         }
         self.put_out();
         self.ring_doorbells();
+        self.submit_to_disk();
         Ok(())
+    }
+
+    /// Hands the disk what it was asked for.
+    fn submit_to_disk(&mut self) {
+        if let Some(disk) = &mut self.disk
+            && disk.has_unsubmitted()
+            && let Err(failure) = disk.submit()
+        {
+            logging::fatal(format!("{} cannot reach its disk: {failure}", self.id));
+        }
+    }
+
+    /// Takes what the disk has done.
+    fn take_from_disk(&mut self) {
+        let Some(disk) = &mut self.disk else {
+            return;
+        };
+        while let Some((partition, done)) = disk.next_done() {
+            self.shard.on_disk(partition, done);
+        }
     }
 
     /// Carries out what the shard leaves, in its order.
     fn put_out(&mut self) {
         while let Some(output) = self.shard.next_output() {
+            if !matches!(output, Output::Disk(..)) {
+                // It works while the core sends.
+                self.submit_to_disk();
+            }
             match output {
                 Output::Control(core, batch) | Output::Batch(core, batch) => {
                     self.push(core, batch);
                 }
-                Output::Disk(..) => unreachable!("no store is opened yet"),
+                Output::Disk(partition, op) => {
+                    let disk = self.disk.as_mut().expect("who stores has a disk");
+                    disk.carry_out(partition, op);
+                }
                 Output::Send(key) => self.flush(key),
                 Output::Closed(key, reason) => self.close_socket(key, reason),
                 Output::Resume(key) => self.queue_read(key),
@@ -273,6 +321,11 @@ impl Core {
             match ready.token {
                 // The rings are looked at in any case.
                 DOORBELL => {}
+                DISK => {
+                    if let Some(disk) = &self.disk {
+                        disk.on_ready();
+                    }
+                }
                 listener @ LISTENERS.. => accepts[(listener - LISTENERS) as usize] = true,
                 pending @ UPGRADES.. => self.pending_upgrades.note_ready(pending - UPGRADES),
                 _ => self.note_ready(ready),
@@ -455,6 +508,14 @@ impl Core {
     fn stop(mut self) {
         self.shard.close_all();
         self.put_out();
+        // What was begun is durable when the server is gone.
+        while let Some(disk) = &mut self.disk {
+            if disk.submit().is_err() || !disk.wait().unwrap_or(false) {
+                break;
+            }
+            self.take_from_disk();
+            self.put_out();
+        }
     }
 }
 

@@ -162,6 +162,7 @@ fn work_limits(dice: &mut Dice) -> WorkLimits {
         slice_ns: part(usual.slice_ns),
         backlog_ns: part(usual.backlog_ns),
         send_ns: part(usual.send_ns),
+        store_ns: usual.store_ns,
         fan_out_receivers: bulk_receivers.max(wide),
         bulk_receivers,
         unsent_bytes_max: *dice.pick(&[0, 200, 5_000, 16 << 20]),

@@ -5,11 +5,6 @@
 //! * [`file_keeper`]: files that are made and removed;
 //! * [`recovery`]: what is read before there is a client.
 
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "cores use it as soon as their shards store")
-)]
-
 pub mod core_disk;
 pub mod directory;
 pub mod file_keeper;
