@@ -9,15 +9,18 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use signal_hook::iterator::Signals;
 use tracing::{info, warn};
+use trunkline_core::base::id::AccountId;
 use trunkline_core::journal::layout::Layout;
 use trunkline_core::session::authority::Authority;
+use trunkline_core::shard::storage::Registered;
 use trunkline_core::shard::{Shard, ShardConfig};
+use trunkline_core::store::Store;
 use trunkline_core::wire::info::{NATS_VERSION, ServerInfo};
 
 use crate::admin::{self, Admin, CurrentSettings};
 use crate::cli::Start;
 use crate::cores::Cores;
-use crate::disk::core_disk::{CoreDisk, DiskSetup};
+use crate::disk::core_disk::DiskSetup;
 use crate::disk::file_keeper;
 use crate::executor::{Executor, Running};
 use crate::files::{self, Ports, PortsFile};
@@ -31,7 +34,6 @@ use crate::options::{Options, join_host_port};
 use crate::passwords::PasswordChecker;
 use crate::reload::Reloader;
 use crate::storage::Storage;
-use crate::stores::{self, CoreStores};
 use crate::topology::{CpuId, Placing};
 use crate::turn::{Core, Outside};
 use crate::work::{Receivers, Senders};
@@ -56,7 +58,7 @@ pub fn run(
     let server = settings::server_info(options, bound.client, bound.websocket)?;
     announce_start(start, placing, &server);
     // Held until all cores have ended: nobody else may have the store meanwhile.
-    let storage = storage::start(options, executor, placing.cpus.len())?;
+    let mut storage = storage::start(options, executor, placing.cpus.len())?;
     let acceptors = acceptors(options, listeners.client, listeners.websocket)?;
     let (shared, rings) = mesh::connect(placing.cpus.len())?;
     shared.set_listening(start.listening.clone());
@@ -73,11 +75,11 @@ pub fn run(
         clock: Instant::now(),
         started: Timestamp::now(),
         cores: &cores,
+        disk: disk_setup(storage.as_ref(), &cores)?,
     };
     let ports = bound.ports(options);
     let ports_file = write_files(options, &ports)?;
-    let store = storage.as_ref().map(|storage| launch.open_store(storage));
-    let threads = launch.start_cores(placing, rings, acceptors, &senders, store.transpose()?)?;
+    let threads = launch.start_cores(placing, rings, acceptors, storage.as_mut(), &senders)?;
     let admin = launch.start_admin(receivers)?;
     start_monitoring(options, listeners.monitoring, &admin)?;
     announce_listeners(options, &bound, listeners.leaf)?;
@@ -109,6 +111,25 @@ pub fn run(
     drop(storage);
     info!("Server Exiting..");
     Ok(())
+}
+
+/// What the disks of the cores are made with; `None`: nothing is stored.
+fn disk_setup(storage: Option<&Storage>, cores: &Cores) -> std::io::Result<Option<DiskSetup>> {
+    let Some(storage) = storage else {
+        return Ok(None);
+    };
+    let cores = cores.clone();
+    let tell = move |core, partition, chore, result| {
+        let letter = move |core: &mut Core, _| core.on_file_done(partition, chore, result);
+        cores.post(core, letter).is_ok()
+    };
+    let store = Arc::clone(&storage.store);
+    let file_work = file_keeper::start(store, Layout::USUAL.file_bytes, tell)?;
+    Ok(Some(DiskSetup {
+        store: Arc::clone(&storage.store),
+        mode: storage.mode,
+        file_work,
+    }))
 }
 
 /// Says what is going to run, and how.
@@ -172,6 +193,8 @@ struct Launch<'a> {
     clock: Instant,
     started: Timestamp,
     cores: &'a Cores,
+    /// `None`: nothing is stored.
+    disk: Option<DiskSetup>,
 }
 
 impl Launch<'_> {
@@ -181,14 +204,11 @@ impl Launch<'_> {
         placing: &Placing,
         rings: Vec<CoreRings>,
         mut acceptors: Vec<Acceptor>,
+        storage: Option<&mut Storage>,
         work: &Senders,
-        store: Option<OpenStore>,
     ) -> Result<Vec<Running>, Failure> {
-        let (disk, stores) = match store {
-            Some(store) => (Some(store.disk), store.stores),
-            None => (None, Vec::new()),
-        };
-        let mut stores = stores.into_iter();
+        let recovered = storage.map(|storage| std::mem::take(&mut storage.recovered));
+        let mut recovered = recovered.unwrap_or_default();
         let cpus = &placing.cpus;
         let seed = u64::from_le_bytes(settings::random()?);
         let (started, starts) = mpsc::channel();
@@ -208,12 +228,19 @@ impl Launch<'_> {
                 rings,
                 shared: Arc::clone(&self.cores.shared),
                 acceptors: std::mem::take(&mut acceptors),
+                partitions: recovered.partitions,
+                stores: recovered
+                    .of_core
+                    .get_mut(number)
+                    .map(std::mem::take)
+                    .unwrap_or_default(),
+                // The first core keeps them.
+                registered: std::mem::take(&mut recovered.registered),
                 clock: self.clock,
-                disk: disk.clone(),
-                stores: stores.next().unwrap_or_default(),
                 outside: Outside {
                     mailboxes: Arc::clone(&self.cores.mailboxes),
                     work: work.clone(),
+                    disk: self.disk.clone(),
                 },
             };
             threads.push(spawn(starting, started.clone())?);
@@ -227,37 +254,6 @@ impl Launch<'_> {
             })?;
         }
         Ok(threads)
-    }
-
-    /// Reads the store, and starts the thread that makes and removes its files.
-    fn open_store(&self, storage: &Storage) -> Result<OpenStore, Failure> {
-        let settings = self.options.jetstream.as_ref().map(|one| &one.settings);
-        let cache_bytes_max = settings.map_or(0, |settings| settings.read_cache_bytes);
-        let seed = u64::from_le_bytes(settings::random()?);
-        let stores = stores::recover(
-            storage,
-            self.authority.policy(),
-            self.cores.count(),
-            seed,
-            cache_bytes_max,
-        )?;
-        let cores = self.cores.clone();
-        let file_work = file_keeper::start(
-            Arc::clone(&storage.store),
-            Layout::USUAL.file_bytes,
-            move |core, partition, chore, result| {
-                let letter = move |core: &mut Core, _| {
-                    core.shard_mut().on_disk(partition, chore.done(result));
-                };
-                cores.post(core, letter).is_ok()
-            },
-        )?;
-        let disk = DiskSetup {
-            store: Arc::clone(&storage.store),
-            mode: storage.mode,
-            file_work,
-        };
-        Ok(OpenStore { disk, stores })
     }
 
     /// Starts the threads that answer requests to the server and tell what happens.
@@ -286,13 +282,6 @@ impl Launch<'_> {
     }
 }
 
-/// A store that was read, and what cores need to write it.
-struct OpenStore {
-    disk: DiskSetup,
-    /// By core.
-    stores: Vec<CoreStores>,
-}
-
 /// What a core's thread is started with.
 struct Starting {
     executor: Executor,
@@ -302,22 +291,22 @@ struct Starting {
     rings: CoreRings,
     shared: Arc<Shared>,
     acceptors: Vec<Acceptor>,
+    /// 0: nothing is stored.
+    partitions: u16,
+    stores: Vec<Store>,
+    registered: Vec<(AccountId, Box<str>, Registered)>,
     clock: Instant,
     outside: Outside,
-    disk: Option<DiskSetup>,
-    stores: CoreStores,
 }
 
 fn spawn(starting: Starting, started: mpsc::Sender<()>) -> Result<Running, Failure> {
     let (id, executor, cpu) = (starting.config.core, starting.executor, starting.cpu);
     let work = move || async move {
         let mut shard = Shard::new(starting.config);
-        let CoreStores {
-            partitions,
-            stores,
-            registered,
-        } = starting.stores;
-        shard.open_stores(partitions, stores, registered);
+        if starting.partitions > 0 {
+            let registered = starting.registered;
+            shard.open_stores(starting.partitions, starting.stores, registered);
+        }
         let core = Core::new(
             id,
             shard,
@@ -327,12 +316,7 @@ fn spawn(starting: Starting, started: mpsc::Sender<()>) -> Result<Running, Failu
             starting.clock,
             starting.outside,
         );
-        let core = core.and_then(|mut core| {
-            if let Some(setup) = starting.disk {
-                core.attach(CoreDisk::new(id, setup)?)?;
-            }
-            Ok((core.park(executor)?, core))
-        });
+        let core = core.and_then(|core| Ok((core.park(executor)?, core)));
         // Nobody is left to be told if the start was given up meanwhile.
         let _ = started.send(());
         drop(started);

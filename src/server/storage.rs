@@ -17,9 +17,9 @@ use crate::disk::mode::DiskMode;
 use crate::executor::Executor;
 use crate::options::Options;
 use crate::options::jetstream::{JetStreamOptions, friendly_bytes};
+use crate::recover::{Recovered, recover};
 
 /// The store of a server that keeps streams.
-#[derive(Clone, Debug)]
 pub struct Storage {
     /// Its directory.
     pub store: Arc<StoreDirectory>,
@@ -27,6 +27,8 @@ pub struct Storage {
     pub mode: DiskMode,
     /// How much there may be.
     pub bounds: Bounds,
+    /// What it holds.
+    pub recovered: Recovered,
 }
 
 /// How much may be stored in all, in bytes.
@@ -93,7 +95,12 @@ fn open(
         },
     };
     reserve(policy, bounds)?;
+    let seed = crate::settings::random().map_err(|failure| failure.to_string())?;
+    let seed = u64::from_le_bytes(seed);
+    let cache_bytes = settings.read_cache_bytes;
+    let recovered = recover(&store, policy, cache_bytes, seed, cores).map_err(about)?;
     Ok(Storage {
+        recovered,
         store: Arc::new(store),
         mode,
         bounds,

@@ -9,6 +9,7 @@
 //! deadline comes: at first in its poller, later in the executor's rings.
 //! `&mut Shard` is never held across an await.
 
+mod disk;
 mod framed;
 mod framed_io;
 mod layered_io;
@@ -28,7 +29,7 @@ mod upgrading;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::num::NonZeroU64;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -45,9 +46,8 @@ use trunkline_core::session::close_reason::CloseReason;
 use trunkline_core::shard::{Output, Shard};
 use trunkline_core::wire::websocket::deflate::Codec;
 
-use crate::disk::core_disk::CoreDisk;
+use crate::disk::core_disk::{CoreDisk, DiskSetup};
 use crate::executor::{Executor, Park};
-use crate::logging;
 use crate::mailbox::Mailbox;
 use crate::mesh::{CoreRings, Shared};
 use crate::net::accept::Acceptor;
@@ -65,7 +65,7 @@ use pending_upgrades::PendingUpgrades;
 const DOORBELL: u64 = u64::MAX;
 const LISTENERS: u64 = DOORBELL - DOORS as u64;
 
-/// The token of what the disk has done.
+/// The disk.
 const DISK: u64 = LISTENERS - 1;
 
 /// Pending upgrades have their slot in the lower half.
@@ -116,6 +116,8 @@ pub struct Core {
     codec: Codec,
     clock: Instant,
     outside: Outside,
+    /// `None`: nothing is stored.
+    disk: Option<CoreDisk>,
     /// When to look at handshakes that are under way.
     handshakes: Deadlines<ConnectionKey>,
     /// Time that this turn has spent on handshakes.
@@ -124,8 +126,6 @@ pub struct Core {
     plain: Vec<u8>,
     meter: Meter,
     pacing: Pacing,
-    /// Of a core that stores something.
-    disk: Option<CoreDisk>,
 }
 
 /// What cores and other threads leave each other.
@@ -135,6 +135,8 @@ pub struct Outside {
     pub mailboxes: Arc<[Mailbox<Core>]>,
     /// Work for other threads.
     pub work: Senders,
+    /// What a core's disk is made with; `None`: nothing is stored.
+    pub disk: Option<DiskSetup>,
 }
 
 impl Core {
@@ -153,6 +155,11 @@ impl Core {
         for acceptor in &acceptors {
             poller.add_level(acceptor.listener(), LISTENERS + acceptor.door() as u64)?;
         }
+        let disk = outside.disk.clone();
+        let disk = disk.map(|setup| CoreDisk::new(id, setup)).transpose()?;
+        if let Some(disk) = &disk {
+            poller.add_level(disk, DISK)?;
+        }
         Ok(Self {
             id,
             shard,
@@ -169,20 +176,13 @@ impl Core {
             codec: Codec::default(),
             clock,
             outside,
+            disk,
             handshakes: Deadlines::default(),
             handshake_ns: 0,
             plain: Vec::new(),
             meter: Meter::default(),
             pacing: Pacing::default(),
-            disk: None,
         })
-    }
-
-    /// The core has a disk for its stores.
-    pub fn attach(&mut self, disk: CoreDisk) -> std::io::Result<()> {
-        self.poller.add_edge(disk.as_fd(), DISK)?;
-        self.disk = Some(disk);
-        Ok(())
     }
 
     /// Where the core waits; to be called on its thread.
@@ -207,8 +207,7 @@ impl Core {
             }
             events = self.sleep(&mut park).await?;
         }
-        self.stop();
-        Ok(())
+        self.stop()
     }
 
     fn is_stopping(&self) -> bool {
@@ -235,11 +234,8 @@ impl Core {
             || self.shard.has_work()
             || self.rings.has_work()
             || self.has_letters()
+            || self.has_disk_work()
             || self.pending_upgrades.has_work()
-            || self
-                .disk
-                .as_ref()
-                .is_some_and(|disk| disk.has_failed() || disk.has_unsubmitted())
     }
 
     fn next_deadline(&self) -> Nanos {
@@ -254,56 +250,32 @@ impl Core {
     fn turn(&mut self, now: Nanos, events: usize) -> std::io::Result<()> {
         self.handshake_ns = 0;
         self.take_events(now, events)?;
+        self.take_disk();
         self.take_handovers(now);
         self.serve_upgrades(now);
         self.read_letter(now);
-        self.take_from_disk();
         self.take_batches();
         self.read_sockets(now);
         self.end_late_handshakes(now);
         if self.shard.next_deadline() <= now {
             self.shard.on_tick();
         }
-        self.put_out();
+        self.put_out()?;
         self.ring_doorbells();
-        self.submit_to_disk();
         Ok(())
     }
 
-    /// Hands the disk what it was asked for.
-    fn submit_to_disk(&mut self) {
-        if let Some(disk) = &mut self.disk
-            && disk.has_unsubmitted()
-            && let Err(failure) = disk.submit()
-        {
-            logging::fatal(format!("{} cannot reach its disk: {failure}", self.id));
-        }
-    }
-
-    /// Takes what the disk has done.
-    fn take_from_disk(&mut self) {
-        let Some(disk) = &mut self.disk else {
-            return;
-        };
-        while let Some((partition, done)) = disk.next_done() {
-            self.shard.on_disk(partition, done);
-        }
-    }
-
     /// Carries out what the shard leaves, in its order.
-    fn put_out(&mut self) {
+    fn put_out(&mut self) -> std::io::Result<()> {
         while let Some(output) = self.shard.next_output() {
             if !matches!(output, Output::Disk(..)) {
-                // It works while the core sends.
-                self.submit_to_disk();
+                // The device works while the rest goes its way.
+                self.submit_to_disk()?;
             }
             match output {
+                Output::Disk(partition, operation) => self.begin_on_disk(partition, operation),
                 Output::Control(core, batch) | Output::Batch(core, batch) => {
                     self.push(core, batch);
-                }
-                Output::Disk(partition, op) => {
-                    let disk = self.disk.as_mut().expect("who stores has a disk");
-                    disk.carry_out(partition, op);
                 }
                 Output::Send(key) => self.flush(key),
                 Output::Closed(key, reason) => self.close_socket(key, reason),
@@ -312,6 +284,7 @@ impl Core {
                 Output::Ask(ask) => self.outside.work.leave(self.id, ask),
             }
         }
+        self.submit_to_disk()
     }
 
     fn take_events(&mut self, now: Nanos, events: usize) -> std::io::Result<()> {
@@ -321,11 +294,7 @@ impl Core {
             match ready.token {
                 // The rings are looked at in any case.
                 DOORBELL => {}
-                DISK => {
-                    if let Some(disk) = &self.disk {
-                        disk.on_ready();
-                    }
-                }
+                DISK => self.note_disk_ready(),
                 listener @ LISTENERS.. => accepts[(listener - LISTENERS) as usize] = true,
                 pending @ UPGRADES.. => self.pending_upgrades.note_ready(pending - UPGRADES),
                 _ => self.note_ready(ready),
@@ -505,17 +474,10 @@ impl Core {
     }
 
     /// Says goodbye to everybody, as far as the sockets take it at once.
-    fn stop(mut self) {
+    fn stop(mut self) -> std::io::Result<()> {
+        self.finish_disk()?;
         self.shard.close_all();
-        self.put_out();
-        // What was begun is durable when the server is gone.
-        while let Some(disk) = &mut self.disk {
-            if disk.submit().is_err() || !disk.wait().unwrap_or(false) {
-                break;
-            }
-            self.take_from_disk();
-            self.put_out();
-        }
+        self.put_out()
     }
 }
 
