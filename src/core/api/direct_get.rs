@@ -292,7 +292,7 @@ impl DirectGet {
         let log = stream.log();
         let bytes = log.get(sequence).map_or(0, |stored| {
             let subject = log.subjects().get(stored.subject).text.len();
-            (subject + stored.header().len() + stored.payload().len()) as u64
+            (subject + stored.len()) as u64
         });
         let is_full = bytes >= self.bytes_left;
         self.bytes_left = self.bytes_left.saturating_sub(bytes);

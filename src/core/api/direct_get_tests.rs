@@ -74,12 +74,14 @@ impl World {
     fn stored(&self, sequence: u64) -> StoredMessage<'_> {
         let log: &Log = self.stream.log();
         let stored = log.get(sequence).expect("it was found");
+        let held = stored.held().expect("it is in memory");
+        let (header, rest) = held.split_at(stored.header_len as usize);
         StoredMessage {
             subject: &log.subjects().get(stored.subject).text,
             sequence,
             time: stored.time,
-            header: stored.header(),
-            payload: stored.payload(),
+            header,
+            payload: rest.strip_suffix(b"\r\n").expect("it ends so"),
         }
     }
 
