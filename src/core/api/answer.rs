@@ -120,7 +120,7 @@ pub fn publish_ack(stream: &str, admission: &Admission) -> String {
             format!("{{\"stream\":{name},\"seq\":{sequence},\"duplicate\": true}}")
         }
         Admission::Refused(error) => {
-            let error = serde_json::to_string(&ErrorPart::from(error)).expect("it is JSON");
+            let (error, name) = (json::write(&ErrorPart::from(error)), json::write(&stream));
             format!("{{\"error\":{error},\"stream\":{name},\"seq\":0}}")
         }
     }
