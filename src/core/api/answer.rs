@@ -120,7 +120,7 @@ pub fn publish_ack(stream: &str, admission: &Admission) -> String {
             format!("{{\"stream\":{name},\"seq\":{sequence},\"duplicate\": true}}")
         }
         Admission::Refused(error) => {
-            let error = serde_json::to_string(&ErrorPart::from(error)).expect("it is JSON");
+            let (error, name) = (json::write(&ErrorPart::from(error)), json::write(&stream));
             format!("{{\"error\":{error},\"stream\":{name},\"seq\":0}}")
         }
     }
@@ -129,7 +129,7 @@ pub fn publish_ack(stream: &str, admission: &Admission) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stream::error::{STREAM_SEALED, wrong_last_sequence};
+    use crate::stream::error::{STREAM_SEALED, rollup_failed, wrong_last_sequence};
 
     #[test]
     fn moments_have_as_many_digits_as_they_need() {
@@ -160,6 +160,10 @@ mod tests {
             (
                 Admission::Refused(wrong_last_sequence(3)),
                 r#"{"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 3"},"stream":"S","seq":0}"#,
+            ),
+            (
+                Admission::Refused(rollup_failed("rollup value invalid: \"<a>\"".to_owned())),
+                r#"{"error":{"code":500,"err_code":10111,"description":"rollup value invalid: \"\u003ca\u003e\""},"stream":"S","seq":0}"#,
             ),
             (
                 Admission::Refused(STREAM_SEALED),

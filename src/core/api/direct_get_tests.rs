@@ -228,6 +228,40 @@ fn a_level_and_a_length_that_are_not_served_are_refused() {
 }
 
 #[test]
+fn nobody_gets_what_is_not_visible() {
+    let mut world = World::create(r#"{"name":"D","subjects":["k.>"],"storage":"memory"}"#);
+    for line in ["k.a 1", "k.b 2", "k.a 3", "k.c 4"] {
+        world.publish(line);
+    }
+    let chosen = |body: &str| {
+        let request = DirectRequest::read(b"", body.as_bytes(), b"").expect("it is fine");
+        let mut get = DirectGet::new(request, &world.stream, 2, BYTES_MAX);
+        let mut chosen = Vec::new();
+        loop {
+            match get.next(&world.stream, 2, &mut 1) {
+                Part::Message(one) => chosen.push(one.sequence),
+                Part::GoOn => {}
+                Part::End(_) | Part::Over => return chosen,
+            }
+        }
+    };
+    let cases: [(&str, &[u64]); 9] = [
+        (r#"{"seq":2}"#, &[2]),
+        (r#"{"seq":3}"#, &[]),
+        (r#"{"last_by_subj":"k.a"}"#, &[1]),
+        (r#"{"last_by_subj":"k.c"}"#, &[]),
+        (r#"{"next_by_subj":"k.a","seq":2}"#, &[]),
+        (r#"{"seq":1,"batch":9}"#, &[1, 2]),
+        (r#"{"seq":4,"batch":9}"#, &[]),
+        (r#"{"seq":18446744073709551615,"batch":9}"#, &[]),
+        (r#"{"multi_last":["k.>"],"up_to_seq":4}"#, &[1, 2]),
+    ];
+    for (body, sequences) in cases {
+        assert_eq!(chosen(body), sequences, "{body}");
+    }
+}
+
+#[test]
 fn what_is_not_visible_is_not_shown() {
     let mut world = World::create(r#"{"name":"D","subjects":["k.>"],"storage":"memory"}"#);
     for line in ["k.a 1", "k.b 2", "k.a 3", "k.c 4"] {

@@ -19,6 +19,9 @@ impl Log {
     /// takes a step for every 64 sequences between the first one and the nearer end.
     #[must_use]
     pub fn count_between(&self, from: u64, to: u64) -> u64 {
+        if from > to {
+            return 0;
+        }
         match from <= self.first {
             true => self.count - self.count_from(to.saturating_add(1)),
             false => self.count_from(from) - self.count_from(to.saturating_add(1)),
