@@ -17,6 +17,14 @@ pub fn read<T: DeserializeOwned>(body: &[u8], fields: &[&str]) -> Result<T, ApiE
         };
         error::invalid_json(&text)
     })?;
+    read_value(value, fields)
+}
+
+/// Reads an object that was a part of another one.
+///
+/// # Errors
+/// 10025 with the reason.
+pub fn read_value<T: DeserializeOwned>(value: Value, fields: &[&str]) -> Result<T, ApiError> {
     let Value::Object(object) = value else {
         return Err(error::invalid_json("json: an object is wanted"));
     };

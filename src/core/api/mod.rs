@@ -6,7 +6,11 @@
 //! Not here: who has the streams.
 
 pub mod answer;
+pub mod consumer_config;
+pub mod consumer_info;
+pub mod consumer_rules;
 pub mod json;
 pub mod request;
 pub mod stream_config;
+pub mod time_field;
 mod words;

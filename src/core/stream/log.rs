@@ -131,6 +131,40 @@ impl Log {
         Some(self.subjects.get(number).first)
     }
 
+    /// The message of the same subject behind that of a sequence, or 0.
+    #[must_use]
+    pub fn next_of_subject(&self, sequence: u64) -> u64 {
+        self.get(sequence).map_or(0, |stored| stored.next)
+    }
+
+    /// The message of the same subject before that of a sequence, or 0.
+    #[must_use]
+    pub fn previous_of_subject(&self, sequence: u64) -> u64 {
+        self.get(sequence).map_or(0, |stored| stored.previous)
+    }
+
+    /// Number of messages from one sequence to before another one. Takes a step per
+    /// chunk.
+    #[must_use]
+    pub fn count_between(&self, from: u64, to: u64) -> u64 {
+        let to = to.min(self.last + 1);
+        let mut sequence = from.max(self.base);
+        let mut count = 0;
+        while sequence < to {
+            let end = self.end_of_chunk(sequence);
+            let is_whole = end <= to && (sequence - self.base).is_multiple_of(CHUNK);
+            if is_whole {
+                let at = width::size((sequence - self.base) / CHUNK);
+                count += self.chunks.get(at).map_or(0, |chunk| chunk.count as u64);
+            } else {
+                let part = sequence..end.min(to);
+                count += part.filter(|&one| self.get(one).is_some()).count() as u64;
+            }
+            sequence = end;
+        }
+        count
+    }
+
     /// Bytes of the message that has a sequence, 0 if there is none.
     #[must_use]
     pub fn bytes_at(&self, sequence: u64) -> u64 {

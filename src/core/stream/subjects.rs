@@ -56,6 +56,18 @@ impl Subjects {
         self.all.iter().map(|(_, subject)| subject)
     }
 
+    /// Beyond the number of every subject.
+    #[must_use]
+    pub fn numbers_end(&self) -> u32 {
+        self.all.slots()
+    }
+
+    /// The subject that has a number, if there is one.
+    #[must_use]
+    pub fn at(&self, number: u32) -> Option<&Subject> {
+        self.all.get(number)
+    }
+
     /// The number of a subject, if it has messages.
     #[must_use]
     pub fn find(&self, text: &[u8]) -> Option<u32> {
