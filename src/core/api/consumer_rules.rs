@@ -491,12 +491,17 @@ fn has_wildcard(subject: &[u8]) -> bool {
 /// Whether a subject is one that the server itself listens to (NATS 2.15.3).
 fn is_of_server(subject: &str) -> bool {
     let mut tokens = subject.split('.');
-    match (tokens.next(), tokens.next(), tokens.next()) {
-        (Some("_R_" | "_GR_"), Some(_), _) => true,
-        (Some("$JS"), Some("API" | "ACK" | "FC" | "SNAPSHOT" | "EVENT"), _) => true,
-        (Some("$JS"), Some(_), Some("API")) => true,
-        _ => false,
-    }
+    let first = (tokens.next(), tokens.next(), tokens.next());
+    matches!(
+        first,
+        (Some("_R_" | "_GR_"), Some(_), _)
+            | (
+                Some("$JS"),
+                Some("API" | "ACK" | "FC" | "SNAPSHOT" | "EVENT"),
+                _
+            )
+            | (Some("$JS"), Some(_), Some("API"))
+    )
 }
 
 #[cfg(test)]

@@ -278,9 +278,11 @@ fn names_come_from_the_subject() {
     );
 }
 
+type Outcome = Result<(), (u16, &'static str)>;
+
 /// Of a consumer that is there, what is said next of it, and what becomes of that.
 #[rustfmt::skip]
-const UPDATES: &[(&str, &str, &str, Result<(), (u16, &str)>)] = &[
+const UPDATES: &[(&str, &str, &str, Outcome)] = &[
     (r#""durable_name":"d","ack_policy":"explicit""#, r#""durable_name":"d","ack_policy":"explicit""#, "create", Ok(())),
     (r#""durable_name":"d","ack_policy":"explicit""#, r#""durable_name":"d","ack_policy":"explicit","description":"x""#, "create", Err((10_148, "consumer already exists"))),
     (r#""ack_policy":"explicit""#, r#""ack_policy":"explicit""#, "create", Err((10_148, "consumer already exists"))),

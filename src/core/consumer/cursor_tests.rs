@@ -84,6 +84,8 @@ impl World {
             Start::All => all,
             Start::New => BTreeSet::new(),
             Start::Sequence(sequence) => self.matching(filter, sequence),
+            // Without a filter it begins with the last sequence, whatever is there.
+            Start::Last if *filter == Filter::All => self.matching(filter, self.visible),
             Start::Last => last.into_iter().collect(),
             Start::Time(time) => {
                 let is_late = |one: &u64| self.log.get(*one).is_some_and(|one| one.time >= time);
