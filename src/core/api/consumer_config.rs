@@ -27,6 +27,9 @@ const MAX_ACK_PENDING: i64 = 1000;
 /// Requests that may wait if nothing is said.
 const MAX_WAITING: i64 = 512;
 
+/// Requests that may wait at most, whatever is said.
+const MAX_WAITING_MAX: u64 = 1 << 16;
+
 /// Nanoseconds that an ephemeral consumer lives unused if nothing is said.
 pub const EPHEMERAL_NS: i64 = 5_000_000_000;
 
@@ -410,7 +413,9 @@ impl ConsumerFields {
             paused_until: self.pause_until.as_ref().map(TimeField::wall),
             kind: match self.is_pull() {
                 true => Kind::Pull(PullConfig {
-                    max_waiting: width::size(limit(self.max_waiting).unwrap_or(0)),
+                    max_waiting: width::size(
+                        limit(self.max_waiting).unwrap_or(0).min(MAX_WAITING_MAX),
+                    ),
                     max_batch: limit(self.max_batch),
                     max_expires_ns: limit(self.max_expires),
                     max_bytes: limit(self.max_bytes),

@@ -28,22 +28,6 @@ const MAX_EXPIRES_MIN_NS: i64 = 1_000_000;
 /// Filters of a consumer, at most; each is compared with all others.
 const FILTERS_MAX: usize = 1000;
 
-/// What a subject of the API says of a consumer that is to be created.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SubjectNames<'a> {
-    /// `CONSUMER.CREATE.S`: nothing.
-    Ephemeral,
-    /// `CONSUMER.CREATE.S.C`, with a filter or without.
-    Named {
-        /// The name.
-        name: &'a str,
-        /// The filter, or nothing.
-        filter: &'a str,
-    },
-    /// `CONSUMER.DURABLE.CREATE.S.C`.
-    Durable(&'a str),
-}
-
 /// What a configuration is checked against.
 #[derive(Clone, Copy, Debug)]
 pub struct Surroundings<'a> {
@@ -64,54 +48,6 @@ pub struct Surroundings<'a> {
 }
 
 impl CreateRequest {
-    /// Compares the names in the subject with those in the body, and takes those of the
-    /// subject. Comes before the stream is looked for.
-    ///
-    /// # Errors
-    /// As the reference has them.
-    pub fn check_names(&mut self, stream: &str, names: SubjectNames<'_>) -> Result<(), ApiError> {
-        if stream != self.stream_name {
-            return Err(error::CONSUMER_CREATE_STREAM_MISMATCH);
-        }
-        let config = &mut self.config;
-        let name = match names {
-            SubjectNames::Ephemeral => &*config.name,
-            SubjectNames::Named { name, .. } | SubjectNames::Durable(name) => name,
-        };
-        if name.contains(['\\', '/']) {
-            return Err(error::CONSUMER_NAME_PATH);
-        }
-        match names {
-            SubjectNames::Ephemeral if !config.durable_name.is_empty() => {
-                return Err(error::EPHEMERAL_WITH_DURABLE_NAME);
-            }
-            SubjectNames::Ephemeral => {}
-            SubjectNames::Durable(_) if config.durable_name.is_empty() => {
-                return Err(error::DURABLE_NAME_NOT_SET);
-            }
-            SubjectNames::Named { name, .. } | SubjectNames::Durable(name) => {
-                if !config.durable_name.is_empty() && config.durable_name != name {
-                    return Err(error::DURABLE_NAME_NOT_MATCHED);
-                }
-                name.clone_into(&mut config.name);
-            }
-        }
-        if let SubjectNames::Named { filter, .. } = names
-            && !filter.is_empty()
-        {
-            if !config.filter_subjects.is_empty() {
-                return Err(error::FILTERS_IN_SUBJECT);
-            }
-            if config.filter_subject != filter {
-                return Err(error::CREATE_FILTER_MISMATCH);
-            }
-        }
-        match config.num_replicas > 1 {
-            true => Err(error::REPLICAS_NOT_SUPPORTED),
-            false => Ok(()),
-        }
-    }
-
     /// Checks the configuration, and fills in what it does not say.
     ///
     /// # Errors

@@ -224,60 +224,6 @@ fn mistakes_are_named() {
     }
 }
 
-#[test]
-fn names_come_from_the_subject() {
-    let named = |name, filter| SubjectNames::Named { name, filter };
-    let cases: &[(&str, SubjectNames<'_>, Result<&str, u16>)] = &[
-        (r#"{"name":"z"}"#, named("y", ""), Ok("y")),
-        (r#"{"durable_name":"z"}"#, named("y", ""), Err(10_017)),
-        (
-            r#"{"durable_name":"z"}"#,
-            SubjectNames::Durable("y"),
-            Err(10_017),
-        ),
-        (
-            r#"{"durable_name":"y"}"#,
-            SubjectNames::Durable("y"),
-            Ok("y"),
-        ),
-        ("{}", SubjectNames::Durable("y"), Err(10_018)),
-        (r#"{"name":"z"}"#, SubjectNames::Ephemeral, Ok("z")),
-        (r#"{"name":"a/b"}"#, SubjectNames::Ephemeral, Err(10_127)),
-        (
-            r#"{"durable_name":"z"}"#,
-            SubjectNames::Ephemeral,
-            Err(10_020),
-        ),
-        ("{}", named("a\\b", ""), Err(10_127)),
-        (
-            r#"{"filter_subject":"s.a"}"#,
-            named("q", "s.b"),
-            Err(10_131),
-        ),
-        (r#"{"filter_subject":"s.a"}"#, named("q", "s.a"), Ok("q")),
-        (
-            r#"{"filter_subjects":["s.a"]}"#,
-            named("q", "s.a"),
-            Err(10_137),
-        ),
-        ("{}", named("q", "s.a"), Err(10_131)),
-        (r#"{"num_replicas":3}"#, named("q", ""), Err(10_074)),
-    ];
-    for (config, names, expected) in cases {
-        let mut request = read("S", config, false).expect("it is one");
-        let result = request
-            .check_names("S", *names)
-            .map_err(|error| error.err_code);
-        let result = result.map(|()| &*request.config.name);
-        assert_eq!(result, *expected, "{config}");
-    }
-    let mut request = read("X", "{}", false).expect("it is one");
-    assert_eq!(
-        request.check_names("S", named("q", "")),
-        Err(error::CONSUMER_CREATE_STREAM_MISMATCH)
-    );
-}
-
 type Outcome = Result<(), (u16, &'static str)>;
 
 /// Of a consumer that is there, what is said next of it, and what becomes of that.

@@ -8,6 +8,7 @@
 pub mod answer;
 pub mod consumer_config;
 pub mod consumer_info;
+pub mod consumer_names;
 pub mod consumer_rules;
 pub mod json;
 pub mod request;

@@ -9,9 +9,13 @@ use crate::base::moment::Moment;
 
 impl Consumer {
     /// An acknowledgement: what stands behind `$JS.ACK.<stream>.<consumer>.` in its
-    /// subject, and its body. `None` if the subject is none. What is asked for in
-    /// addition is a request ([`Self::request`]) whose inbox is the reply.
+    /// subject, and its body. `None` if the subject is none, or if there are no
+    /// acknowledgements here: then nobody listens to it. What is asked for in addition
+    /// is a request ([`Self::request`]) whose inbox is the reply.
     pub fn ack<'a>(&mut self, token: &[u8], body: &'a [u8], now: Moment) -> Option<AckOutcome<'a>> {
+        if self.config.ack_policy == AckPolicy::None {
+            return None;
+        }
         let token = AckToken::read(token)?;
         self.used_at = now.mono;
         let answered = |is_answered| AckOutcome {
@@ -49,15 +53,11 @@ impl Consumer {
         })
     }
 
-    /// A message is done. False if nobody is answered: it has not come so far, or knows
-    /// no acknowledgements.
+    /// A message is done. False if nobody is answered: it has not come so far.
     fn done(&mut self, token: AckToken, is_sampled: bool, now: Moment) -> bool {
         let stream = token.stream;
         if stream >= self.cursor.position() {
             return false;
-        }
-        if self.config.ack_policy == AckPolicy::None {
-            return self.tells_freed;
         }
         let age_ns = self.progress.age_ns(stream, self.clock(now));
         let (freed, tells_freed) = (&mut self.freed, self.tells_freed);
@@ -66,10 +66,10 @@ impl Consumer {
                 freed.push(one);
             }
         });
-        if is_new {
+        let is_explicit = self.config.ack_policy == AckPolicy::Explicit;
+        if is_new || is_explicit {
             self.last_acked = Some(now.wall);
         }
-        let is_explicit = self.config.ack_policy == AckPolicy::Explicit;
         if let Some(ack_time_ns) = age_ns.filter(|_| is_explicit && is_sampled)
             && self.is_sampled()
         {

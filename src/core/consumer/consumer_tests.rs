@@ -2,206 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
-
-use super::config::{AckPolicy, PullConfig, PushConfig, Redelivery};
-use super::effects::{Deliver, Next, Turn};
+use super::config::{AckPolicy, PushConfig, Redelivery};
+use super::effects::{Deliver, Next};
 use super::notes::Sequences;
 use super::status::Status;
+use super::test_world::{NOON, SECOND, World, pull_config, push_config};
 use super::*;
 use crate::base::width;
-use crate::stream::config::Storage;
-use crate::stream::log::{Log, New};
-
-const SECOND: u64 = 1_000_000_000;
-const NOON: u64 = 1_700_000_000 * SECOND;
-
-/// A consumer, its stream, and the time.
-struct World {
-    log: Log,
-    setup: Setup<'static>,
-    consumer: Consumer,
-    now: Moment,
-    ack_reply: Vec<u8>,
-    /// Inboxes that nobody listens to.
-    deaf: Vec<&'static str>,
-    /// What became visible to the consumer.
-    visible: u64,
-}
-
-fn moment(ns: u64) -> Moment {
-    Moment {
-        mono: Nanos(5 * SECOND + ns),
-        wall: WallNanos(NOON + ns),
-    }
-}
-
-fn pull_config() -> ConsumerConfig {
-    ConsumerConfig {
-        ack_policy: AckPolicy::Explicit,
-        redelivery: Redelivery {
-            ack_wait_ns: 30 * SECOND,
-            ..Redelivery::default()
-        },
-        max_ack_pending: Some(1000),
-        kind: Kind::Pull(PullConfig {
-            max_waiting: 512,
-            ..PullConfig::default()
-        }),
-        ..ConsumerConfig::default()
-    }
-}
-
-fn push_config() -> ConsumerConfig {
-    ConsumerConfig {
-        ack_policy: AckPolicy::None,
-        kind: Kind::Push(PushConfig {
-            deliver_subject: "d".into(),
-            ..PushConfig::default()
-        }),
-        ..pull_config()
-    }
-}
-
-impl World {
-    /// With messages `s.1`, `s.2` and so on, a second apart.
-    fn new(config: ConsumerConfig, messages: u64) -> Self {
-        let mut log = Log::new(Storage::Memory, 1, 7);
-        for number in 1..=messages {
-            append(&mut log, number);
-        }
-        let setup = Setup {
-            config,
-            stream_name: "S",
-            name: "C",
-            has_one_per_subject: false,
-            tells_freed: true,
-            keeps_notes: true,
-            seed: 3,
-        };
-        let view = View {
-            log: &log,
-            visible: messages,
-        };
-        let consumer = Consumer::new(&setup, view, moment(0));
-        Self {
-            log,
-            setup,
-            consumer,
-            now: moment(0),
-            ack_reply: Vec::new(),
-            deaf: Vec::new(),
-            visible: messages,
-        }
-    }
-
-    fn pass_time(&mut self, ns: u64) {
-        self.now = moment(self.now.wall.0 - NOON + ns);
-    }
-
-    fn publish(&mut self) -> bool {
-        self.visible += 1;
-        append(&mut self.log, self.visible);
-        let stored = self.log.get(self.visible).expect("just stored");
-        let subject = &self.log.subjects().get(stored.subject).text;
-        self.consumer
-            .on_stored(self.visible, subject, stored.subject)
-    }
-
-    fn remove(&mut self, sequence: u64) {
-        let stored = self.log.get(sequence).expect("it is there");
-        let number = stored.subject;
-        let subject = self.log.subjects().get(number).text.to_vec();
-        self.log.remove(sequence);
-        self.consumer.on_removed(sequence, &subject, number, false);
-    }
-
-    fn next(&mut self) -> Next {
-        let deaf = self.deaf.clone();
-        let mut turn = Turn {
-            work: 1000,
-            is_heard: &mut |inbox| deaf.iter().all(|one| one.as_bytes() != inbox),
-            ack_reply: &mut self.ack_reply,
-        };
-        let view = View {
-            log: &self.log,
-            visible: self.visible,
-        };
-        self.consumer.next(view, self.now, &mut turn)
-    }
-
-    fn request(&mut self, body: &str, inbox: &'static str) {
-        let inbox = Bytes::from_static(inbox.as_bytes());
-        self.consumer
-            .request(body.as_bytes(), inbox, self.now, &mut |_| true);
-    }
-
-    /// Everything that comes now, as text.
-    fn run(&mut self) -> Vec<String> {
-        let mut all = Vec::new();
-        loop {
-            match self.next() {
-                Next::Deliver(deliver) => {
-                    let to = String::from_utf8_lossy(&deliver.to).into_owned();
-                    let reply = String::from_utf8_lossy(&self.ack_reply);
-                    let tail: Vec<&str> = reply.split('.').skip(4).collect();
-                    all.push(format!(
-                        "{to} {}",
-                        tail.join(".").replace(&format!(".{NOON}"), "")
-                    ));
-                }
-                Next::Say(say) => {
-                    let header = String::from_utf8_lossy(&say.header).into_owned();
-                    let line = header
-                        .lines()
-                        .next()
-                        .unwrap_or_default()
-                        .replace("NATS/1.0 ", "");
-                    all.push(format!("{} {line}", String::from_utf8_lossy(&say.to)));
-                }
-                Next::NotYet => {}
-                Next::Wait => return all,
-                Next::Unused => {
-                    all.push("unused".to_owned());
-                    return all;
-                }
-            }
-        }
-    }
-
-    fn ack(&mut self, token: &str, body: &str) -> Option<bool> {
-        let token = format!("{token}.{NOON}.0");
-        let outcome = self
-            .consumer
-            .ack(token.as_bytes(), body.as_bytes(), self.now);
-        outcome.map(|outcome| outcome.is_answered)
-    }
-
-    fn info(&mut self) -> Info {
-        self.consumer.info(self.now, &mut |_| true)
-    }
-
-    /// Stops, and goes on from a snapshot and notes.
-    fn restart(&mut self, snapshot: &[u8], notes: &[u8]) {
-        let mut progress =
-            Progress::read(&self.setup.config, true, snapshot).expect("it is a snapshot");
-        progress.replay(notes).expect("they are notes");
-        let view = View {
-            log: &self.log,
-            visible: self.visible,
-        };
-        self.consumer = Consumer::resume(&self.setup, progress, view, self.now);
-    }
-}
-
-fn append(log: &mut Log, number: u64) {
-    log.append(&New {
-        subject: format!("s.{number}").as_bytes(),
-        header: b"",
-        payload: b"payload",
-        time: WallNanos(NOON),
-    });
-}
+use crate::stream::log::New;
 
 #[test]
 fn clients_get_what_they_ask_for() {
@@ -473,6 +281,7 @@ fn messages_keep_their_distance() {
     assert_eq!(world.run().len(), 1);
     world.pass_time(SECOND);
     assert_eq!(world.run().len(), 1);
+    assert_eq!(world.consumer.next_due(world.now), Nanos::NEVER);
 }
 
 #[test]
@@ -519,6 +328,51 @@ fn an_unused_one_goes_after_those_who_work() {
     assert_eq!(world.run(), ["unused"]);
     let says = world.consumer.end(&Status::ConsumerDeleted);
     assert!(says.is_empty(), "nobody waits");
+}
+
+/// Where it says that it begins: measured with six messages `s.1` to `s.6`.
+#[test]
+fn it_begins_where_the_reference_does() {
+    let cases: &[(Start, &[&str], u64, u64)] = &[
+        (Start::Last, &[], 5, 1),
+        (Start::Last, &["s.3"], 2, 1),
+        (Start::Last, &["q.*"], 0, 0),
+        (Start::New, &[], 6, 0),
+        (Start::Sequence(99), &[], 98, 0),
+        (Start::LastPerSubject, &["s.*"], 0, 6),
+        (Start::LastPerSubject, &["q.*"], 5, 0),
+        (Start::Time(WallNanos(1)), &["s.4"], 3, 1),
+        (Start::Time(WallNanos(1)), &["s.4", "s.5"], 3, 2),
+        (Start::LastPerSubject, &["s.4", "s.5"], 3, 2),
+    ];
+    for (start, filters, stream, pending) in cases {
+        let config = ConsumerConfig {
+            start: *start,
+            filters: filters.iter().map(|&one| one.into()).collect(),
+            ..pull_config()
+        };
+        let mut world = World::new(config, 6);
+        assert_eq!(world.run(), [""; 0]);
+        let info = world.info();
+        let begins = (info.delivered.stream, info.floor.stream, info.pending);
+        assert_eq!(
+            begins,
+            (*stream, *stream, *pending),
+            "{start:?} {filters:?}"
+        );
+    }
+}
+
+#[test]
+fn nobody_listens_to_acknowledgements_that_are_not_wanted() {
+    let config = ConsumerConfig {
+        ack_policy: AckPolicy::None,
+        ..pull_config()
+    };
+    let mut world = World::new(config, 1);
+    world.request("1", "a");
+    assert_eq!(world.run(), ["a 1.1.1.0"]);
+    assert_eq!(world.ack("1.1.1", "+ACK"), None);
 }
 
 /// A filter that is narrowed counts anew, and other limits hold at once.

@@ -12,21 +12,10 @@ use std::collections::BTreeSet;
 
 use super::config::Start;
 use super::filter::Filter;
-use crate::base::moment::WallNanos;
-use crate::stream::log::Log;
+use super::preparation::Preparation;
+use super::view::{View, count_visible, first_since, last_visible};
 
-use preparation::Preparation;
-
-mod preparation;
-
-/// What a consumer may see of its stream.
-#[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
-    /// The messages.
-    pub log: &'a Log,
-    /// The last sequence that may be seen.
-    pub visible: u64,
-}
+mod steps;
 
 /// What the next message is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -99,11 +88,27 @@ impl Cursor {
             Start::All => self.stand_at(first, view),
             Start::New => self.stand_at(visible + 1, view),
             Start::Sequence(sequence) => self.stand_at(sequence.max(first), view),
-            Start::Time(time) => self.stand_at(first_since(view, time), view),
+            Start::Time(time) => {
+                let since = self.first_of_filter(first_since(view, time), view);
+                self.stand_at(since, view);
+            }
             Start::LastPerSubject if is_each_last => self.stand_at(first, view),
             Start::LastPerSubject => self.list_last_ones(first, visible),
             Start::Last => self.begin_with_last(first, view),
         }
+    }
+
+    /// The first message of one of its subjects, if that lies behind a position and
+    /// before the last message: what is between is not looked at (NATS 2.15).
+    fn first_of_filter(&self, position: u64, view: View<'_>) -> u64 {
+        let subjects = self.filter.literals().unwrap_or_default();
+        let firsts = subjects
+            .iter()
+            .filter_map(|subject| view.log.first_of(subject));
+        let first = firsts.filter(|&first| first >= position).min();
+        first
+            .filter(|&first| first < view.visible)
+            .unwrap_or(position)
     }
 
     fn begin_with_last(&mut self, first: u64, view: View<'_>) {
@@ -207,7 +212,7 @@ impl Cursor {
                 return;
             }
             *work -= 1;
-            self.preparation = match preparation.step(self, view) {
+            self.preparation = match self.step(&mut preparation, view) {
                 true => Some(preparation),
                 false => self.next_preparation(&preparation, view),
             };
@@ -217,8 +222,15 @@ impl Cursor {
     fn next_preparation(&mut self, over: &Preparation, view: View<'_>) -> Option<Preparation> {
         match *over {
             Preparation::List { until, .. } => {
-                let from = self.last_ones.as_ref().map_or(0, |list| list.until) + 1;
-                self.finish_list();
+                let list = self.last_ones.as_ref();
+                let end = list.map_or(0, |list| list.until);
+                let first = list.and_then(|list| list.sequences.first());
+                // Without any it stands at the last message, which it does not want.
+                self.position = self.position.max(first.copied().unwrap_or(end));
+                let from = end + 1;
+                if first.is_none() {
+                    self.last_ones = None;
+                }
                 (from <= until).then(|| Preparation::of_scan(from, until))
             }
             Preparation::Last { best, .. } if best > 0 => {
@@ -325,7 +337,7 @@ impl Cursor {
         }
         match self.filter {
             Filter::Subject(_) => self.follow(view, work),
-            Filter::All | Filter::Patterns(_) => self.scan(view, work),
+            Filter::All | Filter::Patterns { .. } => self.scan(view, work),
         }
     }
 
@@ -419,57 +431,6 @@ impl Cursor {
             list.sequences.insert(sequence);
         }
     }
-}
-
-/// The last visible message of a subject, or 0.
-fn last_visible(view: View<'_>, subject: &[u8]) -> u64 {
-    let last = view.log.last_of(subject).unwrap_or(0);
-    last_until(view.log, last, view.visible)
-}
-
-/// The last message of a subject that is not beyond a sequence, going back from its last
-/// one; 0 if there is none.
-fn last_until(log: &Log, last: u64, until: u64) -> u64 {
-    let mut at = last;
-    while at > until {
-        at = log.previous_of_subject(at);
-    }
-    at
-}
-
-/// Number of messages of a subject that are not beyond a sequence. What is beyond waits
-/// for its group to be written, so there are few.
-fn count_visible(view: View<'_>, until: u64, number: u32) -> u64 {
-    let Some(subject) = view.log.subjects().at(number) else {
-        return 0;
-    };
-    let (mut count, mut at) = (subject.count, subject.last);
-    while at > until {
-        count -= 1;
-        at = view.log.previous_of_subject(at);
-    }
-    count
-}
-
-/// The first visible message that was stored at a time or later, or the sequence behind
-/// the last one. Times rise with sequences.
-pub fn first_since(view: View<'_>, time: WallNanos) -> u64 {
-    let end = view.visible + 1;
-    let next = |from: u64| match view.log.next(from, usize::MAX) {
-        Ok(sequence) => sequence.min(end),
-        Err(_) => end,
-    };
-    let (mut low, mut high) = (view.log.first().min(end), end);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let found = next(middle);
-        let stored = view.log.get(found).filter(|_| found < end);
-        match stored {
-            Some(stored) if stored.time < time => low = found + 1,
-            _ => high = middle,
-        }
-    }
-    next(low)
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! Tests of cursors, against a list of what is still to come.
 
 use super::*;
+use crate::base::moment::WallNanos;
 use crate::base::rng::Rng;
 use crate::base::width;
 use crate::stream::config::Storage;
+use crate::stream::log::Log;
 use crate::stream::log::New;
 use std::collections::BTreeSet;
 

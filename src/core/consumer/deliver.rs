@@ -4,9 +4,10 @@ use bytes::Bytes;
 
 use super::Consumer;
 use super::config::Kind;
-use super::cursor::{Found, View};
+use super::cursor::Found;
 use super::effects::{Deliver, Fact, Next, Turn};
 use super::status::{FLOW_CONTROL, Say, headers_only_len};
+use super::view::View;
 use crate::base::id::Nanos;
 use crate::base::moment::Moment;
 use crate::stream::log::Stored;
@@ -29,8 +30,7 @@ impl Consumer {
         if let Some(say) = self.says.pop_front() {
             return Next::Say(say);
         }
-        self.cursor.prepare(view, &mut turn.work);
-        if !self.cursor.is_ready() {
+        if !self.prepare(view, &mut turn.work) {
             return Next::NotYet;
         }
         self.held_until = Nanos::NEVER;

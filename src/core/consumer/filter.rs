@@ -9,8 +9,13 @@ pub enum Filter {
     All,
     /// Those of a subject.
     Subject(Box<[u8]>),
-    /// Those that match one of these.
-    Patterns(Vec<Box<[u8]>>),
+    /// Those of several subjects, in order, or that match one of several patterns.
+    Patterns {
+        /// The subjects.
+        literals: Vec<Box<[u8]>>,
+        /// The patterns.
+        wildcards: Vec<Box<[u8]>>,
+    },
 }
 
 impl Filter {
@@ -22,7 +27,16 @@ impl Filter {
             [] => Self::All,
             all if all.iter().any(|one| &**one == ">") => Self::All,
             [one] if is_literal(one.as_bytes()) => Self::Subject(bytes(one)),
-            several => Self::Patterns(several.iter().map(|one| bytes(one)).collect()),
+            several => {
+                let all = several.iter().map(|one| bytes(one));
+                let (mut literals, wildcards): (Vec<_>, Vec<_>) =
+                    all.partition(|one| is_literal(one));
+                literals.sort_unstable();
+                Self::Patterns {
+                    literals,
+                    wildcards,
+                }
+            }
         }
     }
 
@@ -32,7 +46,13 @@ impl Filter {
         match self {
             Self::All => true,
             Self::Subject(wanted) => **wanted == *subject,
-            Self::Patterns(patterns) => patterns.iter().any(|pattern| matches(pattern, subject)),
+            Self::Patterns {
+                literals,
+                wildcards,
+            } => {
+                let found = literals.binary_search_by(|one| (**one).cmp(subject));
+                found.is_ok() || wildcards.iter().any(|pattern| matches(pattern, subject))
+            }
         }
     }
 
@@ -42,10 +62,12 @@ impl Filter {
         match self {
             Self::All => None,
             Self::Subject(subject) => Some(vec![subject]),
-            Self::Patterns(patterns) => {
-                let mut all = patterns.iter().map(|pattern| &**pattern);
-                let are_literal = all.clone().all(is_literal);
-                are_literal.then(|| all.by_ref().collect())
+            Self::Patterns {
+                literals,
+                wildcards,
+            } => {
+                let all = literals.iter().map(|one| &**one);
+                wildcards.is_empty().then(|| all.collect())
             }
         }
     }

@@ -7,12 +7,12 @@ use bytes::Bytes;
 
 use super::Consumer;
 use super::config::{ConsumerConfig, Kind, Start};
-use super::cursor::{View, first_since};
 use super::effects::{Fact, Info};
 use super::filter::Filter;
 use super::notes::Sequences;
 use super::pull::PullRequest;
 use super::status::{Left, Say, Status, heartbeat};
+use super::view::{View, first_since};
 use crate::base::id::Nanos;
 use crate::base::moment::{Moment, WallNanos};
 
@@ -245,7 +245,10 @@ impl Consumer {
             return now.mono;
         }
         let is_given_up_by_time = self.config.redelivery.max_deliver == Some(1);
+        let is_held = self.held_until < Nanos::NEVER;
         let redelivery = match self.has_receiver() || is_given_up_by_time {
+            // What is due is what is held back.
+            true if is_held && !is_given_up_by_time => Nanos::NEVER,
             true => self.mono(self.progress.next_due()),
             false => Nanos::NEVER,
         };

@@ -23,13 +23,15 @@ pub mod effects;
 pub mod filter;
 mod life;
 pub mod notes;
+mod preparation;
 pub mod progress;
 pub mod pull;
 pub mod push;
 pub mod status;
+pub mod view;
 
 use config::{ConsumerConfig, Kind, Start};
-use cursor::{Cursor, View};
+use cursor::Cursor;
 use effects::Fact;
 pub use effects::Info;
 use filter::Filter;
@@ -37,6 +39,7 @@ use progress::{CLOCK_MIN, Progress};
 use pull::Pulls;
 use push::Push;
 use status::Say;
+use view::View;
 
 use crate::base::id::Nanos;
 use crate::base::moment::{Moment, WallNanos};
@@ -98,6 +101,9 @@ pub struct Consumer {
     last_delivered: Option<WallNanos>,
     last_acked: Option<WallNanos>,
 }
+
+/// There may be a hundred thousand.
+const _: () = assert!(size_of::<Consumer>() <= 1024);
 
 impl Consumer {
     /// A consumer that has delivered nothing.
@@ -185,6 +191,22 @@ impl Consumer {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.cursor.is_ready()
+    }
+
+    /// Goes on with counting what is to come; charges what it takes. True if everything
+    /// is counted: what clients are told of a new consumer waits for that.
+    pub fn prepare(&mut self, view: View<'_>, work: &mut usize) -> bool {
+        if self.cursor.is_ready() {
+            return true;
+        }
+        self.cursor.prepare(view, work);
+        let is_ready = self.cursor.is_ready();
+        let delivered = self.progress.delivered();
+        if is_ready && delivered.consumer == 0 && self.cursor.position() > delivered.stream + 1 {
+            // Now it is known where it begins.
+            self.progress.purge(self.cursor.position());
+        }
+        is_ready
     }
 
     /// A message has become visible. Comes in the order of sequences. True if it is to be
@@ -283,6 +305,8 @@ impl Consumer {
     }
 }
 
+#[cfg(test)]
+mod test_world;
 #[cfg(test)]
 #[path = "consumer_tests.rs"]
 mod tests;
