@@ -7,6 +7,10 @@
 
 pub mod account_answer;
 pub mod answer;
+pub mod consumer_config;
+pub mod consumer_info;
+pub mod consumer_names;
+pub mod consumer_rules;
 pub mod direct_get;
 pub mod json;
 mod json_fields;
@@ -19,6 +23,7 @@ mod stream_checks;
 pub mod stream_config;
 pub mod stream_requests;
 pub mod stream_state;
+pub mod time_field;
 mod words;
 
 /// The level of the API that is served (ADR-44).

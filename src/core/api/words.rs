@@ -69,3 +69,35 @@ words!(
     PersistWord { Default = "default", Async = "async" },
     unknown
 );
+words!(
+    /// With which message a consumer begins.
+    DeliverWord {
+        All = "all",
+        Last = "last",
+        New = "new",
+        StartSequence = "by_start_sequence",
+        StartTime = "by_start_time",
+        LastPerSubject = "last_per_subject"
+    },
+    unknown
+);
+words!(
+    /// How messages are acknowledged.
+    AckWord { None = "none", All = "all", Explicit = "explicit", FlowControl = "flow_control" },
+    unknown
+);
+words!(
+    /// How fast messages are delivered again.
+    ReplayWord { Instant = "instant", Original = "original" },
+    unknown
+);
+words!(
+    /// Which requests are served first.
+    PriorityWord {
+        None = "none",
+        Overflow = "overflow",
+        PinnedClient = "pinned_client",
+        Prioritized = "prioritized"
+    },
+    unknown
+);

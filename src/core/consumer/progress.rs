@@ -2,65 +2,36 @@
 //!
 //! Every delivery, a repeated one too, has the next consumer sequence. What waits for an
 //! acknowledgement is *pending*, under the consumer sequence of its first delivery. The
-//! *floor* is the last delivery before which nothing is pending any more.
+//! *floor* is the last delivery before which nothing is pending any more. What has had
+//! all its deliveries is *exhausted*: it waits no more, but the stream keeps it.
 //!
-//! Invariants: floor ≤ every pending ≤ delivered, in both sequences; a message is due
-//! for redelivery if and only if it is pending and stands in exactly one of the two
-//! queues, by time or at once.
+//! Every change is a [`Note`] that is applied and kept, so replaying notes is the same
+//! code as living. Times are those of a clock that was set from the wall clock when the
+//! consumer was loaded and never jumps, so waits go on after a restart.
+//!
+//! Invariants: floor ≤ every pending ≤ delivered, in both sequences; what is pending
+//! stands once in the queue by time, in which what is due at once comes first, in the
+//! order in which it was refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::config::{AckPolicy, Redelivery};
+use super::notes::{Note, Sequences};
 use crate::base::id::Nanos;
 
-/// How messages are acknowledged (ADR-15).
+mod apply;
+mod snapshot;
+
+/// Times before this are no times but places in the queue of what is due at once. No
+/// clock that was set shows so early a time (of January 1970).
+pub const CLOCK_MIN: Nanos = Nanos(1 << 50);
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AckPolicy {
-    /// Not at all.
-    None,
-    /// With all before them.
-    All,
-    /// Each on its own.
-    Explicit,
-}
-
-/// How often, and when again.
-#[derive(Clone, Debug)]
-pub struct Redelivery {
-    /// Nanoseconds that an acknowledgement may take.
-    pub ack_wait_ns: u64,
-    /// The same by how often a message was redelivered, the last one for all beyond;
-    /// empty: always `ack_wait_ns`.
-    pub backoff_ns: Vec<u64>,
-    /// Most deliveries of a message.
-    pub max_deliver: Option<u64>,
-}
-
-impl Redelivery {
-    fn wait_ns(&self, redeliveries: u64) -> u64 {
-        let Some(last) = self.backoff_ns.last() else {
-            return self.ack_wait_ns;
-        };
-        let step = usize::try_from(redeliveries).ok();
-        let step = step.and_then(|step| self.backoff_ns.get(step));
-        *step.unwrap_or(last)
-    }
-}
-
-/// A pair of sequences.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Sequences {
-    /// Of the consumer: deliveries.
-    pub consumer: u64,
-    /// Of the stream.
-    pub stream: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
 struct Pending {
     /// The consumer sequence of its first delivery.
     first: u64,
     deliveries: u64,
-    /// When it is due; `NEVER`: at once.
+    /// When it is due; before `CLOCK_MIN`: at once.
     due: Nanos,
 }
 
@@ -73,17 +44,6 @@ pub struct Delivery {
     pub count: u64,
 }
 
-/// What an acknowledgement did.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Acked {
-    /// The message waits no more.
-    Done,
-    /// It did not wait: it was acknowledged before, or never delivered here.
-    Already,
-    /// It comes only later: nothing is answered.
-    NotDelivered,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub struct Progress {
@@ -94,13 +54,22 @@ pub struct Progress {
     /// By stream sequence.
     pending: BTreeMap<u64, Pending>,
     by_due: BTreeSet<(Nanos, u64)>,
-    at_once: BTreeSet<u64>,
+    /// No more than the stream has messages: they go with them.
+    exhausted: BTreeSet<u64>,
+    /// Pending ones that were delivered more than once.
+    redelivered: u64,
+    /// The next place in the queue of what is due at once.
+    place: u64,
+    /// Up to where it began with the last messages of all subjects, or 0.
+    last_ones_until: u64,
+    /// What has changed, unless nobody wants to know.
+    notes: Option<Vec<u8>>,
 }
 
 impl Progress {
     /// Nothing is delivered; the first message is looked for behind this one.
     #[must_use]
-    pub fn new(policy: AckPolicy, redelivery: Redelivery, behind: u64) -> Self {
+    pub fn new(policy: AckPolicy, redelivery: Redelivery, behind: u64, keeps_notes: bool) -> Self {
         let begin = Sequences {
             consumer: 0,
             stream: behind,
@@ -112,11 +81,26 @@ impl Progress {
             floor: begin,
             pending: BTreeMap::new(),
             by_due: BTreeSet::new(),
-            at_once: BTreeSet::new(),
+            exhausted: BTreeSet::new(),
+            redelivered: 0,
+            place: 1,
+            last_ones_until: 0,
+            notes: keeps_notes.then(Vec::new),
         }
     }
 
-    /// The last delivery of a new message.
+    /// Up to where it begins with the last messages of all subjects, or 0.
+    #[must_use]
+    pub fn last_ones_until(&self) -> u64 {
+        self.last_ones_until
+    }
+
+    /// It begins with the last messages of all subjects, up to a sequence.
+    pub fn set_last_ones_until(&mut self, until: u64) {
+        self.last_ones_until = until;
+    }
+
+    /// The last delivery.
     #[must_use]
     pub fn delivered(&self) -> Sequences {
         self.delivered
@@ -134,39 +118,64 @@ impl Progress {
         self.pending.len()
     }
 
-    /// Those of them that were delivered more than once.
+    /// Messages that were delivered more than once, or as often as they may, and that
+    /// are not acknowledged.
     #[must_use]
-    pub fn redelivered_count(&self) -> usize {
-        let all = self.pending.values();
-        all.filter(|pending| pending.deliveries > 1).count()
+    pub fn redelivered_count(&self) -> u64 {
+        match self.redelivery.max_deliver {
+            Some(1) => 0,
+            _ => self.redelivered + self.exhausted.len() as u64,
+        }
+    }
+
+    /// Whether a message waits for an acknowledgement.
+    #[must_use]
+    pub fn is_pending(&self, stream: u64) -> bool {
+        self.pending.contains_key(&stream)
+    }
+
+    /// Whether a message has had all its deliveries.
+    #[must_use]
+    pub fn is_exhausted(&self, stream: u64) -> bool {
+        self.exhausted.contains(&stream)
+    }
+
+    /// How often a pending message was delivered, and under which consumer sequence
+    /// first.
+    #[must_use]
+    pub fn deliveries(&self, stream: u64) -> Option<(u64, u64)> {
+        let pending = self.pending.get(&stream)?;
+        Some((pending.deliveries, pending.first))
+    }
+
+    /// Nanoseconds since a pending message was delivered last, as far as it shows.
+    #[must_use]
+    pub fn age_ns(&self, stream: u64, now: Nanos) -> Option<u64> {
+        let pending = self.pending.get(&stream)?;
+        let left_ns = pending.due.since_ns(now);
+        Some(self.wait_ns(pending.deliveries).saturating_sub(left_ns))
     }
 
     /// A new message is delivered.
+    ///
+    /// # Panics
+    /// If it does not come behind the last one.
     pub fn deliver(&mut self, stream: u64, now: Nanos) -> Delivery {
         assert!(
             stream > self.delivered.stream,
             "new ones come in their order"
         );
-        self.delivered = Sequences {
+        let at = Sequences {
             consumer: self.delivered.consumer + 1,
             stream,
         };
-        match self.policy {
-            AckPolicy::None => self.floor = self.delivered,
-            AckPolicy::All | AckPolicy::Explicit => {
-                let due = now.after_ns(self.redelivery.wait_ns(0));
-                let first = self.delivered.consumer;
-                let pending = Pending {
-                    first,
-                    deliveries: 1,
-                    due,
-                };
-                self.pending.insert(stream, pending);
-                self.by_due.insert((due, stream));
-            }
-        }
+        let due = match self.policy {
+            AckPolicy::None => Nanos(0),
+            AckPolicy::All | AckPolicy::Explicit => self.due_after(now, 1),
+        };
+        self.record(Note::Delivered { at, due });
         Delivery {
-            sequences: self.delivered,
+            sequences: at,
             count: 1,
         }
     }
@@ -174,310 +183,240 @@ impl Progress {
     /// When the next message is due again: `NEVER` if none will be.
     #[must_use]
     pub fn next_due(&self) -> Nanos {
-        match self.by_due.first() {
-            _ if !self.at_once.is_empty() => Nanos(0),
-            Some(&(due, _)) => due,
-            None => Nanos::NEVER,
-        }
+        self.by_due.first().map_or(Nanos::NEVER, |&(due, _)| due)
+    }
+
+    /// When the last message is due.
+    #[must_use]
+    pub fn last_due(&self) -> Option<Nanos> {
+        self.by_due.last().map(|&(due, _)| due)
     }
 
     /// The message to be delivered again, if one is due.
     #[must_use]
     pub fn due(&self, now: Nanos) -> Option<u64> {
-        let by_time = self.by_due.first().filter(|(due, _)| *due <= now);
-        let at_once = self.at_once.first().copied();
-        at_once.or(by_time.map(|&(_, stream)| stream))
+        let first = self.by_due.first().filter(|(due, _)| *due <= now);
+        first.map(|&(_, stream)| stream)
     }
 
-    /// Delivers the message again that is due; `None` if it has had all its deliveries,
-    /// or does not wait: it waits no more.
-    pub fn redeliver(&mut self, stream: u64, now: Nanos) -> Option<Delivery> {
-        let deliveries = self.pending.get(&stream).map(|pending| pending.deliveries);
-        let max = self.redelivery.max_deliver;
-        if max.is_some_and(|max| deliveries.is_some_and(|deliveries| deliveries >= max)) {
-            self.remove(stream);
-            return None;
+    /// Number of messages that are due, counted up to a bound.
+    #[must_use]
+    pub fn due_count(&self, now: Nanos, max: usize) -> usize {
+        let due = self.by_due.range(..=(now, u64::MAX));
+        due.take(max).count()
+    }
+
+    /// Whether a message that is due has had all its deliveries: `is_attempt` if it would
+    /// be delivered now, and not only looked at because its time is over (NATS 2.15).
+    #[must_use]
+    pub fn has_had_all(&self, stream: u64, is_attempt: bool) -> bool {
+        let (Some(max), Some(pending)) = (self.redelivery.max_deliver, self.pending.get(&stream))
+        else {
+            return false;
+        };
+        match is_attempt {
+            true => pending.deliveries >= max,
+            false => (pending.deliveries - 1).max(1) >= max,
         }
-        let pending = self.take_from_queue(stream)?;
-        self.delivered.consumer += 1;
-        let count = pending.deliveries + 1;
-        self.queue(
-            stream,
-            Pending {
-                deliveries: count,
-                due: now.after_ns(self.redelivery.wait_ns(count - 1)),
-                ..pending
-            },
-        );
-        let sequences = Sequences {
-            consumer: self.delivered.consumer,
+    }
+
+    /// A message has had all its deliveries: it waits no more. Returns how many these
+    /// were.
+    pub fn exhaust(&mut self, stream: u64) -> u64 {
+        let deliveries = self.deliveries(stream).map_or(0, |(count, _)| count);
+        self.record(Note::Exhausted(stream));
+        deliveries
+    }
+
+    /// Delivers a pending message again.
+    ///
+    /// # Panics
+    /// If it is not pending.
+    pub fn redeliver(&mut self, stream: u64, now: Nanos) -> Delivery {
+        let (deliveries, _) = self.deliveries(stream).expect("it is pending");
+        let count = deliveries + 1;
+        let at = Sequences {
+            consumer: self.delivered.consumer + 1,
             stream,
         };
-        Some(Delivery { sequences, count })
+        let due = self.due_after(now, count);
+        self.record(Note::Redelivered { at, count, due });
+        Delivery {
+            sequences: at,
+            count,
+        }
     }
 
-    /// Acknowledges a message, and all before it if that is the policy.
-    pub fn acknowledge(&mut self, stream: u64) -> Acked {
-        if stream > self.delivered.stream {
-            return Acked::NotDelivered;
-        }
+    /// Acknowledges a message, and all before it if that is the policy; those that are
+    /// done now are told. False if there was nothing to acknowledge.
+    pub fn acknowledge(&mut self, stream: u64, mut done: impl FnMut(u64)) -> bool {
         if self.policy == AckPolicy::All {
-            let all: Vec<u64> = self.pending.range(..=stream).map(|(&one, _)| one).collect();
-            for one in &all {
-                self.remove(*one);
+            let all = self.pending.range(..=stream);
+            let before = self.pending.len();
+            all.for_each(|(&one, _)| done(one));
+            // Nothing that comes later.
+            let stream = stream.min(self.delivered.stream);
+            if stream > self.floor.stream {
+                self.record(Note::DoneAll(stream));
             }
-            return match all.is_empty() {
-                true => Acked::Already,
-                false => Acked::Done,
-            };
+            return self.pending.len() < before;
         }
-        match self.remove(stream) {
-            true => Acked::Done,
-            false => Acked::Already,
+        let is_known = self.is_pending(stream) || self.is_exhausted(stream);
+        if is_known {
+            done(stream);
+            self.record(Note::Done(stream));
         }
+        is_known
     }
 
     /// A message is to be delivered again: at once, or so many nanoseconds from now.
     /// False if it does not wait.
     pub fn refuse(&mut self, stream: u64, delay_ns: Option<u64>, now: Nanos) -> bool {
-        let Some(pending) = self.take_from_queue(stream) else {
+        let Some(pending) = self.pending.get(&stream) else {
             return false;
         };
         let due = match delay_ns {
-            None => Nanos::NEVER,
+            None if pending.due <= now => return true,
+            None => Nanos(self.place),
             // The wait of its step, less the first one, comes on top (NATS 2.15).
             Some(delay_ns) => {
-                let step_ns = self.redelivery.wait_ns(pending.deliveries - 1);
-                let first_ns = self.redelivery.wait_ns(0);
-                now.after_ns((delay_ns + step_ns).saturating_sub(first_ns))
+                let step_ns = self.wait_ns(pending.deliveries);
+                let ns = delay_ns.saturating_add(step_ns);
+                now.after_ns(ns.saturating_sub(self.wait_ns(1)))
             }
         };
-        self.queue(stream, Pending { due, ..pending });
+        self.record(Note::Due { stream, due });
         true
     }
 
-    /// Somebody works on a message: its time begins anew. False if it does not wait.
+    /// Somebody works on a message: its time begins anew, unless it is over. False if it
+    /// does not wait.
     pub fn in_progress(&mut self, stream: u64, now: Nanos) -> bool {
-        let Some(pending) = self.take_from_queue(stream) else {
+        let Some(pending) = self.pending.get(&stream) else {
             return false;
         };
-        let due = now.after_ns(self.redelivery.wait_ns(pending.deliveries - 1));
-        self.queue(stream, Pending { due, ..pending });
-        true
-    }
-
-    /// A message is gone, or nobody wants it any more: it waits no more. False if it did
-    /// not.
-    pub fn terminate(&mut self, stream: u64) -> bool {
-        self.remove(stream)
-    }
-
-    fn queue(&mut self, stream: u64, pending: Pending) {
-        match pending.due {
-            Nanos::NEVER => self.at_once.insert(stream),
-            due => self.by_due.insert((due, stream)),
-        };
-        self.pending.insert(stream, pending);
-    }
-
-    fn take_from_queue(&mut self, stream: u64) -> Option<Pending> {
-        let pending = *self.pending.get(&stream)?;
-        let was_there = match pending.due {
-            Nanos::NEVER => self.at_once.remove(&stream),
-            due => self.by_due.remove(&(due, stream)),
-        };
-        debug_assert!(was_there, "what is pending is due one day");
-        Some(pending)
-    }
-
-    fn remove(&mut self, stream: u64) -> bool {
-        if self.take_from_queue(stream).is_none() {
-            return false;
+        if pending.due > now {
+            let due = self.due_after(now, pending.deliveries);
+            self.record(Note::Due { stream, due });
         }
-        self.pending.remove(&stream);
-        // Up to just before the next one that is pending.
-        self.floor = match self.pending.first_key_value() {
-            None => self.delivered,
-            Some((&next, pending)) => Sequences {
-                consumer: self.floor.consumer.max(pending.first - 1),
-                stream: self.floor.stream.max(next - 1),
-            },
-        };
         true
     }
 
+    /// A message is gone, or nobody wants it any more. False if it did not wait.
+    pub fn terminate(&mut self, stream: u64) -> bool {
+        let was_pending = self.is_pending(stream);
+        if was_pending || self.is_exhausted(stream) {
+            self.record(Note::Done(stream));
+        }
+        was_pending
+    }
+
+    /// Everything before a sequence is gone.
+    pub fn purge(&mut self, below: u64) {
+        self.record(Note::Purged(below));
+    }
+
+    /// Begins anew with a message; up to `until` with the last ones of all subjects.
+    pub fn reset(&mut self, stream: u64, until: u64) {
+        self.record(Note::Reset { stream, until });
+    }
+
+    /// All that is pending is due at once.
+    pub fn refuse_all(&mut self) {
+        let all: Vec<u64> = self.pending.keys().copied().collect();
+        for stream in all {
+            let due = Nanos(self.place);
+            self.record(Note::Due { stream, due });
+        }
+    }
+
+    /// Other waits: what is pending is due accordingly.
+    pub fn set_redelivery(&mut self, redelivery: Redelivery) {
+        let older = std::mem::replace(&mut self.redelivery, redelivery);
+        if older.ack_wait_ns == self.redelivery.ack_wait_ns
+            && older.backoff_ns == self.redelivery.backoff_ns
+        {
+            return;
+        }
+        let pending = self
+            .pending
+            .iter()
+            .map(|(&stream, pending)| (stream, *pending));
+        let all: Vec<(u64, Pending)> = pending.collect();
+        for (stream, pending) in all.into_iter().filter(|(_, one)| one.due >= CLOCK_MIN) {
+            let sent_ns = pending
+                .due
+                .0
+                .saturating_sub(wait_ns(&older, pending.deliveries));
+            let due = self
+                .due_after(Nanos(sent_ns), pending.deliveries)
+                .max(CLOCK_MIN);
+            self.record(Note::Due { stream, due });
+        }
+    }
+
+    fn wait_ns(&self, deliveries: u64) -> u64 {
+        wait_ns(&self.redelivery, deliveries)
+    }
+
+    fn due_after(&self, now: Nanos, deliveries: u64) -> Nanos {
+        match self.wait_ns(deliveries) {
+            0 => Nanos::NEVER,
+            ns => now.after_ns(ns),
+        }
+    }
+
+    fn record(&mut self, note: Note) {
+        self.apply(note);
+        if let Some(notes) = &mut self.notes {
+            note.encode(notes);
+        }
+    }
+
+    /// What has changed since this was asked last.
+    pub fn take_notes(&mut self) -> Vec<u8> {
+        self.notes.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Whether something has changed since then.
+    #[must_use]
+    pub fn has_notes(&self) -> bool {
+        self.notes.as_ref().is_some_and(|notes| !notes.is_empty())
+    }
+}
+
+/// Nanoseconds that a message waits after so many deliveries.
+fn wait_ns(redelivery: &Redelivery, deliveries: u64) -> u64 {
+    let Some(last) = redelivery.backoff_ns.last() else {
+        return redelivery.ack_wait_ns;
+    };
+    let step = usize::try_from(deliveries.saturating_sub(1)).ok();
+    let step = step.and_then(|step| redelivery.backoff_ns.get(step));
+    *step.unwrap_or(last)
+}
+
+/// For tests.
+impl Progress {
     /// Checks what must hold; for tests.
     ///
     /// # Panics
     /// If something does not hold.
     pub fn check_invariants(&self) {
-        assert_eq!(self.pending.len(), self.by_due.len() + self.at_once.len());
+        assert_eq!(self.pending.len(), self.by_due.len());
         for (&stream, pending) in &self.pending {
             assert!(self.floor.stream < stream && stream <= self.delivered.stream);
             assert!(self.floor.consumer < pending.first);
             assert!(pending.first <= self.delivered.consumer);
-            assert!(pending.deliveries > 0);
+            assert!(self.by_due.contains(&(pending.due, stream)));
         }
+        let redelivered = self.pending.values();
+        let redelivered = redelivered.filter(|pending| pending.deliveries > 1);
+        assert_eq!(redelivered.count() as u64, self.redelivered);
         assert!(self.floor.stream <= self.delivered.stream);
         assert!(self.floor.consumer <= self.delivered.consumer);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::rng::Rng;
-
-    fn progress(policy: AckPolicy) -> Progress {
-        let redelivery = Redelivery {
-            ack_wait_ns: 100,
-            backoff_ns: Vec::new(),
-            max_deliver: None,
-        };
-        Progress::new(policy, redelivery, 0)
-    }
-
-    fn at(consumer: u64, stream: u64) -> Sequences {
-        Sequences { consumer, stream }
-    }
-
-    #[test]
-    fn the_floor_follows_the_first_that_waits() {
-        let mut progress = progress(AckPolicy::Explicit);
-        for stream in [1, 2, 5, 6] {
-            progress.deliver(stream, Nanos(0));
-        }
-        assert_eq!(progress.acknowledge(2), Acked::Done);
-        assert_eq!(progress.floor(), at(0, 0));
-        assert_eq!(progress.acknowledge(1), Acked::Done);
-        assert_eq!(progress.floor(), at(2, 4), "just before 5");
-        assert_eq!(progress.acknowledge(1), Acked::Already);
-        assert_eq!(progress.acknowledge(7), Acked::NotDelivered);
-        progress.acknowledge(6);
-        progress.acknowledge(5);
-        assert_eq!(progress.floor(), progress.delivered());
-        assert_eq!(progress.next_due(), Nanos::NEVER);
-    }
-
-    #[test]
-    fn one_acknowledges_all_before_it_if_that_is_the_policy() {
-        let mut all = progress(AckPolicy::All);
-        for stream in 1..=5 {
-            all.deliver(stream, Nanos(0));
-        }
-        assert_eq!(all.acknowledge(3), Acked::Done);
-        assert_eq!((all.floor(), all.pending_count()), (at(3, 3), 2));
-        assert_eq!(all.acknowledge(2), Acked::Already);
-        let mut none = progress(AckPolicy::None);
-        none.deliver(7, Nanos(0));
-        assert_eq!((none.floor(), none.pending_count()), (at(1, 7), 0));
-    }
-
-    #[test]
-    fn what_nobody_acknowledges_comes_again() {
-        let mut progress = progress(AckPolicy::Explicit);
-        progress.redelivery.max_deliver = Some(3);
-        progress.redelivery.backoff_ns = vec![100, 300];
-        progress.deliver(1, Nanos(0));
-        progress.deliver(2, Nanos(10));
-        assert_eq!(
-            (progress.due(Nanos(99)), progress.next_due()),
-            (None, Nanos(100))
-        );
-        assert_eq!(progress.due(Nanos(100)), Some(1));
-        let again = progress.redeliver(1, Nanos(100));
-        let expected = Delivery {
-            sequences: at(3, 1),
-            count: 2,
-        };
-        assert_eq!(again, Some(expected));
-        assert_eq!(progress.next_due(), Nanos(110));
-        progress.acknowledge(2);
-        assert_eq!(progress.next_due(), Nanos(400), "the second wait");
-        assert_eq!(
-            progress.redeliver(1, Nanos(400)).map(|one| one.count),
-            Some(3)
-        );
-        assert_eq!(progress.redeliver(1, Nanos(700)), None, "it has had all");
-        assert_eq!((progress.pending_count(), progress.floor()), (0, at(4, 2)));
-    }
-
-    #[test]
-    fn refused_ones_come_at_once_or_later() {
-        let mut progress = progress(AckPolicy::Explicit);
-        for stream in 1..=3 {
-            progress.deliver(stream, Nanos(0));
-        }
-        assert!(progress.refuse(3, None, Nanos(5)));
-        assert!(progress.refuse(1, Some(50), Nanos(5)));
-        assert!(!progress.refuse(9, None, Nanos(5)));
-        assert_eq!(progress.due(Nanos(5)), Some(3));
-        progress.redeliver(3, Nanos(5));
-        assert_eq!(progress.due(Nanos(54)), None);
-        assert_eq!(progress.due(Nanos(55)), Some(1));
-        assert!(progress.in_progress(1, Nanos(55)));
-        assert_eq!(progress.due(Nanos(100)), Some(2));
-        assert!(progress.terminate(2));
-        assert_eq!(progress.next_due(), Nanos(105));
-        assert_eq!(progress.redelivered_count(), 1);
-    }
-
-    #[test]
-    fn it_agrees_with_a_naive_list() {
-        for seed in 0..60 {
-            let mut rng = Rng::new(seed);
-            let mut progress = progress(AckPolicy::Explicit);
-            let mut waiting: BTreeMap<u64, u64> = BTreeMap::new();
-            let (mut last, mut sent) = (0, 0);
-            for now in 0..600 {
-                let stream = 1 + rng.below(last + 2);
-                match rng.below(8) {
-                    0..3 => {
-                        last += 1 + rng.below(3);
-                        sent += 1;
-                        let delivery = progress.deliver(last, Nanos(now));
-                        assert_eq!(delivery.sequences, at(sent, last));
-                        waiting.insert(last, 1);
-                    }
-                    3..5 => {
-                        let acked = progress.acknowledge(stream);
-                        let expected = match waiting.remove(&stream) {
-                            Some(_) => Acked::Done,
-                            None if stream > last => Acked::NotDelivered,
-                            None => Acked::Already,
-                        };
-                        assert_eq!(acked, expected);
-                    }
-                    5 => {
-                        let delay = [None, Some(rng.below(50))][usize::from(rng.below(2) == 0)];
-                        let is_waiting = waiting.contains_key(&stream);
-                        assert_eq!(progress.refuse(stream, delay, Nanos(now)), is_waiting);
-                    }
-                    6 => {
-                        let is_waiting = waiting.contains_key(&stream);
-                        assert_eq!(progress.in_progress(stream, Nanos(now)), is_waiting);
-                    }
-                    _ => {
-                        if let Some(due) = progress.due(Nanos(now)) {
-                            sent += 1;
-                            let count = waiting.get_mut(&due).expect("it waits");
-                            *count += 1;
-                            let delivery = progress.redeliver(due, Nanos(now));
-                            let expected = Delivery {
-                                sequences: at(sent, due),
-                                count: *count,
-                            };
-                            assert_eq!(delivery, Some(expected));
-                        }
-                    }
-                }
-                progress.check_invariants();
-                assert_eq!(progress.pending_count(), waiting.len());
-                let first = waiting.keys().next();
-                let floor = first.map_or(last, |first| first - 1);
-                assert!(progress.floor().stream <= floor);
-                assert!(!waiting.is_empty() || progress.floor().stream == last || sent == 0);
-            }
-        }
-    }
-}
+#[path = "progress_tests.rs"]
+mod tests;

@@ -5,14 +5,18 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use serde_json::Value;
 
+use super::config::PullConfig;
+use super::status::{Left, Say, Status};
 use crate::base::id::Nanos;
+use crate::base::shown::duration;
 
 /// What a request asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PullRequest {
-    /// Messages, at least one.
+    /// Messages; who asks for none gets one.
     pub batch: u64,
     /// How long it waits; `None`: until it is served.
     pub expires_ns: Option<u64>,
@@ -24,16 +28,13 @@ pub struct PullRequest {
     pub heartbeat_ns: Option<u64>,
 }
 
-/// Why a request is refused: what follows `400 Bad Request - `.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct BadRequest(pub &'static str);
-
 impl PullRequest {
     /// Reads the body of a request: nothing, a number, or an object.
     ///
     /// # Errors
-    /// If it is no JSON, or its heartbeat does not fit its wait.
-    pub fn read(body: &[u8]) -> Result<Self, BadRequest> {
+    /// If it is no JSON, if its heartbeat does not fit its wait, or if it asks for a
+    /// priority that nobody has here.
+    pub fn read(body: &[u8]) -> Result<Self, Status> {
         let mut request = Self {
             batch: 1,
             expires_ns: None,
@@ -46,21 +47,18 @@ impl PullRequest {
             // What is no number is one message.
             let number = std::str::from_utf8(text).ok();
             let number = number.and_then(|text| text.parse::<i64>().ok());
-            request.batch = number
-                .and_then(|batch| u64::try_from(batch).ok())
-                .unwrap_or(1)
-                .max(1);
+            request.batch = number.map_or(1, |batch| u64::try_from(batch).unwrap_or(0));
             return Ok(request);
         }
-        let fields: Value =
-            serde_json::from_slice(text).map_err(|_| BadRequest("unexpected end of JSON input"))?;
-        let number = |name: &str| {
-            fields[name]
-                .as_i64()
-                .and_then(|number| u64::try_from(number).ok())
+        let fields: Value = serde_json::from_slice(text)
+            .map_err(|_| Status::BadRequest("unexpected end of JSON input"))?;
+        let number = |name: &str| fields[name].as_i64().unwrap_or(0);
+        let positive = |name: &str| {
+            u64::try_from(number(name))
+                .ok()
+                .filter(|&number| number > 0)
         };
-        let positive = |name: &str| number(name).filter(|&number| number > 0);
-        request.batch = positive("batch").unwrap_or(1);
+        request.batch = positive("batch").unwrap_or(0);
         request.expires_ns = positive("expires");
         request.max_bytes = positive("max_bytes");
         request.no_wait = fields["no_wait"].as_bool().unwrap_or(false);
@@ -70,75 +68,44 @@ impl PullRequest {
                 .expires_ns
                 .is_none_or(|expires_ns| heartbeat_ns > expires_ns / 2)
         {
-            return Err(BadRequest("heartbeat value too large"));
+            return Err(Status::BadRequest("heartbeat value too large"));
         }
-        Ok(request)
-    }
-}
-
-/// With what the wait of a request ends, as far as it is told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Status {
-    /// `404 No Messages`.
-    NoMessages,
-    /// `408 Request Timeout`.
-    Timeout,
-    /// `408 Requests Pending`: others have claimed what is there.
-    RequestsPending,
-    /// `409 Exceeded MaxWaiting`.
-    TooManyWaiting,
-    /// `409 Message Size Exceeds MaxBytes`.
-    MessageTooLarge,
-    /// `409 Batch Completed`.
-    BatchCompleted,
-    /// `409 Consumer Deleted`.
-    ConsumerDeleted,
-}
-
-impl Status {
-    /// The line behind `NATS/1.0 `.
-    #[must_use]
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::NoMessages => "404 No Messages",
-            Self::Timeout => "408 Request Timeout",
-            Self::RequestsPending => "408 Requests Pending",
-            Self::TooManyWaiting => "409 Exceeded MaxWaiting",
-            Self::MessageTooLarge => "409 Message Size Exceeds MaxBytes",
-            Self::BatchCompleted => "409 Batch Completed",
-            Self::ConsumerDeleted => "409 Consumer Deleted",
+        if number("min_pending") != 0 || number("min_ack_pending") != 0 {
+            return Err(Status::BadRequest("Not a Overflow Priority consumer"));
+        }
+        if fields["id"].as_str().is_some_and(|id| !id.is_empty()) {
+            return Err(Status::BadRequest("Not a Pinned Client Priority consumer"));
+        }
+        match (0..=9).contains(&number("priority")) {
+            true => Ok(request),
+            false => Err(Status::BadRequest("Priority must be between 0 and 9")),
         }
     }
 
-    /// Whether it says what the request did not get.
-    #[must_use]
-    pub fn tells_what_is_left(self) -> bool {
-        matches!(
-            self,
-            Self::Timeout | Self::MessageTooLarge | Self::BatchCompleted
-        )
+    /// Compares it with what is allowed.
+    ///
+    /// # Errors
+    /// What it exceeds.
+    pub fn check(&self, config: &PullConfig) -> Result<(), Status> {
+        let exceeds = |value: u64, max: Option<u64>| max.filter(|&max| value > max);
+        if let Some(max) = exceeds(self.batch, config.max_batch) {
+            return Err(Status::Exceeded("MaxRequestBatch", max.to_string()));
+        }
+        if let Some(max) = exceeds(self.expires_ns.unwrap_or(0), config.max_expires_ns) {
+            return Err(Status::Exceeded("MaxRequestExpires", duration(max)));
+        }
+        match exceeds(self.max_bytes.unwrap_or(0), config.max_bytes) {
+            Some(max) => Err(Status::Exceeded("MaxRequestMaxBytes", max.to_string())),
+            None => Ok(()),
+        }
     }
-}
-
-/// The end of a request.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Ended {
-    /// Its inbox.
-    pub inbox: Box<[u8]>,
-    /// Why.
-    pub status: Status,
-    /// Messages that it did not get,
-    pub messages_left: u64,
-    /// and bytes.
-    pub bytes_left: u64,
 }
 
 #[derive(Debug)]
 struct Waiting {
-    inbox: Box<[u8]>,
+    inbox: Bytes,
     request: PullRequest,
-    messages_left: u64,
-    bytes_left: u64,
+    left: Left,
     until: Nanos,
     /// When it is to hear something at the latest.
     heartbeat_at: Nanos,
@@ -146,33 +113,41 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn ends(&self, status: Status) -> Ended {
-        Ended {
-            inbox: self.inbox.clone(),
-            status,
-            messages_left: self.messages_left,
-            bytes_left: self.bytes_left,
+    fn new(request: PullRequest, inbox: Bytes, now: Nanos) -> Self {
+        let after = |ns: Option<u64>| ns.map_or(Nanos::NEVER, |ns| now.after_ns(ns));
+        Self {
+            inbox,
+            left: Left {
+                messages: request.batch,
+                bytes: request.max_bytes.unwrap_or(0),
+            },
+            until: after(request.expires_ns),
+            heartbeat_at: after(request.heartbeat_ns),
+            has_something: false,
+            request,
+        }
+    }
+
+    fn ends(&self, status: &Status) -> Say {
+        Say {
+            to: self.inbox.clone(),
+            reply: Bytes::new(),
+            header: status.header(self.left),
         }
     }
 }
 
 /// The requests that wait.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Pulls {
     waiting: VecDeque<Waiting>,
-    max_waiting: usize,
+    /// Messages that they may still have.
+    claimed: u64,
+    /// Nothing is to be done before.
+    due: Nanos,
 }
 
 impl Pulls {
-    /// None; so many may wait.
-    #[must_use]
-    pub fn new(max_waiting: usize) -> Self {
-        Self {
-            waiting: VecDeque::new(),
-            max_waiting,
-        }
-    }
-
     /// Number of requests that wait (`num_waiting`).
     #[must_use]
     pub fn len(&self) -> usize {
@@ -185,279 +160,172 @@ impl Pulls {
         self.waiting.is_empty()
     }
 
-    /// A request comes while so many messages are pending; `Some`: it ends at once. One
-    /// that is too many, and wants heartbeats, hears nothing, so that it does not ask
-    /// again at once.
+    /// Messages that those who wait may still have.
+    #[must_use]
+    pub fn claimed(&self) -> u64 {
+        self.claimed
+    }
+
+    /// Whether a request that takes what is there ends at once, while so many messages
+    /// are there.
+    #[must_use]
+    pub fn refusal(&self, request: &PullRequest, pending: u64) -> Option<Status> {
+        if !request.no_wait {
+            return None;
+        }
+        match pending {
+            0 if request.expires_ns.is_none() => Some(Status::NoMessages),
+            0 => None,
+            _ if pending < self.claimed => Some(Status::RequestsPending),
+            _ => None,
+        }
+    }
+
+    /// A request waits; or there are too many. One that is too many, and wants
+    /// heartbeats, hears nothing, so that it does not ask again at once.
+    ///
+    /// # Errors
+    /// What it hears.
     pub fn add(
         &mut self,
         request: PullRequest,
-        inbox: &[u8],
-        pending: u64,
+        inbox: Bytes,
+        max_waiting: usize,
         now: Nanos,
-    ) -> Option<Option<Ended>> {
-        let waiting = Waiting {
-            inbox: inbox.into(),
-            messages_left: request.batch,
-            bytes_left: request.max_bytes.unwrap_or(0),
-            until: request
-                .expires_ns
-                .map_or(Nanos::NEVER, |ns| now.after_ns(ns)),
-            heartbeat_at: request
-                .heartbeat_ns
-                .map_or(Nanos::NEVER, |ns| now.after_ns(ns)),
-            has_something: false,
-            request,
-        };
-        if request.no_wait && request.expires_ns.is_none() {
-            let claimed: u64 = self.waiting.iter().map(|one| one.messages_left).sum();
-            if pending == 0 {
-                return Some(Some(waiting.ends(Status::NoMessages)));
-            }
-            if claimed >= pending {
-                return Some(Some(waiting.ends(Status::RequestsPending)));
-            }
-        }
-        if self.waiting.len() >= self.max_waiting {
+    ) -> Result<(), Option<Status>> {
+        if self.waiting.len() >= max_waiting {
             let is_told = request.heartbeat_ns.is_none();
-            return Some(is_told.then(|| waiting.ends(Status::TooManyWaiting)));
+            return Err(is_told.then_some(Status::TooManyWaiting));
         }
+        let waiting = Waiting::new(request, inbox, now);
+        let due = waiting.until.min(waiting.heartbeat_at);
+        self.due = match self.waiting.is_empty() {
+            true => due,
+            false => self.due.min(due),
+        };
+        self.claimed = self.claimed.saturating_add(request.batch);
         self.waiting.push_back(waiting);
-        None
+        Ok(())
     }
 
     /// The inbox that gets the next message, of so many bytes; those for which it is too
-    /// large end. The request goes behind the others, or ends if that was its last one.
-    pub fn serve(&mut self, len: u64, now: Nanos, ended: &mut Vec<Ended>) -> Option<Box<[u8]>> {
+    /// large end, and those that nobody listens to are forgotten. The request goes
+    /// behind the others, or ends if that was its last one.
+    pub fn serve(
+        &mut self,
+        len: u64,
+        now: Nanos,
+        is_heard: &mut dyn FnMut(&[u8]) -> bool,
+        says: &mut VecDeque<Say>,
+    ) -> Option<Bytes> {
         loop {
             let mut first = self.waiting.pop_front()?;
-            if first.request.max_bytes.is_some() && len > first.bytes_left {
-                ended.push(first.ends(Status::MessageTooLarge));
+            self.claimed = self.claimed.saturating_sub(first.left.messages);
+            let has_bound = first.request.max_bytes.is_some();
+            if has_bound && len > first.left.bytes {
+                says.push_back(first.ends(&Status::MessageTooLarge));
                 continue;
             }
-            first.messages_left -= 1;
-            first.bytes_left = first.bytes_left.saturating_sub(len);
+            if !is_heard(&first.inbox) {
+                continue;
+            }
+            first.left.messages = first.left.messages.saturating_sub(1);
+            first.left.bytes = first.left.bytes.saturating_sub(len);
             first.has_something = true;
             let heartbeat_ns = first.request.heartbeat_ns;
             first.heartbeat_at = heartbeat_ns.map_or(Nanos::NEVER, |ns| now.after_ns(ns));
             let inbox = first.inbox.clone();
-            let has_bytes = first.request.max_bytes.is_none() || first.bytes_left > 0;
-            match (first.messages_left, has_bytes) {
-                (0, true) if first.request.max_bytes.is_some() => {
-                    ended.push(first.ends(Status::BatchCompleted));
-                }
+            let has_room = !has_bound || first.left.bytes > 0;
+            match (first.left.messages, has_room) {
+                (0, true) if has_bound => says.push_back(first.ends(&Status::BatchCompleted)),
                 (0, _) | (_, false) => {}
-                _ => self.waiting.push_back(first),
+                (more, true) => {
+                    self.claimed = self.claimed.saturating_add(more);
+                    self.waiting.push_back(first);
+                }
             }
             return Some(inbox);
         }
     }
 
-    /// Nothing is pending any more: those that do not wait for more end.
-    pub fn end_of_stream(&mut self, ended: &mut Vec<Ended>) {
-        self.waiting.retain(|one| {
-            let goes_on =
+    /// Nothing is pending any more: those that do not wait for more end. True if one
+    /// did.
+    pub fn end_of_stream(&mut self, says: &mut VecDeque<Say>) -> bool {
+        self.retain(|one| {
+            let waits =
                 !one.request.no_wait || (one.request.expires_ns.is_some() && !one.has_something);
-            if !goes_on {
-                ended.push(one.ends(Status::NoMessages));
+            if !waits {
+                says.push_back(one.ends(&Status::NoMessages));
             }
-            goes_on
-        });
+            waits
+        })
     }
 
-    /// Ends those whose time is over.
-    pub fn expire(&mut self, now: Nanos, ended: &mut Vec<Ended>) {
-        self.waiting.retain(|one| {
-            let goes_on = one.until > now;
-            if !goes_on {
-                ended.push(one.ends(Status::Timeout));
-            }
-            goes_on
-        });
+    /// Forgets those that nobody listens to.
+    pub fn forget_unheard(&mut self, is_heard: &mut dyn FnMut(&[u8]) -> bool) {
+        self.retain(|one| is_heard(&one.inbox));
     }
 
-    /// The inboxes that are to hear that they are not forgotten.
-    pub fn heartbeats(&mut self, now: Nanos, mut each: impl FnMut(&[u8])) {
-        for one in &mut self.waiting {
+    /// Ends those whose time is over, and says to others that they are not forgotten.
+    /// True if one ended.
+    pub fn tick(
+        &mut self,
+        now: Nanos,
+        heartbeat: impl Fn() -> Vec<u8>,
+        says: &mut VecDeque<Say>,
+    ) -> bool {
+        if self.due > now || self.waiting.is_empty() {
+            return false;
+        }
+        let mut due = Nanos::NEVER;
+        let has_ended = self.retain(|one| {
+            if one.until <= now {
+                says.push_back(one.ends(&Status::Timeout));
+                return false;
+            }
             if one.heartbeat_at <= now {
-                each(&one.inbox);
+                says.push_back(Say {
+                    to: one.inbox.clone(),
+                    reply: Bytes::new(),
+                    header: heartbeat(),
+                });
                 let heartbeat_ns = one.request.heartbeat_ns;
                 one.heartbeat_at = heartbeat_ns.map_or(Nanos::NEVER, |ns| now.after_ns(ns));
             }
+            due = due.min(one.until).min(one.heartbeat_at);
+            true
+        });
+        self.due = due;
+        has_ended
+    }
+
+    /// Before this nothing is to be done for anybody: `NEVER` if nobody waits.
+    #[must_use]
+    pub fn next_due(&self) -> Nanos {
+        match self.waiting.is_empty() {
+            true => Nanos::NEVER,
+            false => self.due,
         }
     }
 
-    /// When something is to be done for somebody: `NEVER` if nothing is.
-    #[must_use]
-    pub fn next_due(&self) -> Nanos {
-        let dues = self
-            .waiting
-            .iter()
-            .map(|one| one.until.min(one.heartbeat_at));
-        dues.min().unwrap_or(Nanos::NEVER)
+    /// All end.
+    pub fn end_all(&mut self, status: &Status, says: &mut VecDeque<Say>) {
+        self.claimed = 0;
+        says.extend(self.waiting.drain(..).map(|one| one.ends(status)));
     }
 
-    /// The consumer is gone: all end.
-    pub fn end_all(&mut self, ended: &mut Vec<Ended>) {
-        ended.extend(
-            self.waiting
-                .drain(..)
-                .map(|one| one.ends(Status::ConsumerDeleted)),
-        );
+    fn retain(&mut self, mut goes_on: impl FnMut(&mut Waiting) -> bool) -> bool {
+        let before = self.waiting.len();
+        self.waiting.retain_mut(|one| goes_on(one));
+        let has_ended = self.waiting.len() < before;
+        if has_ended {
+            let left = self.waiting.iter().map(|one| one.left.messages);
+            self.claimed = left.fold(0, u64::saturating_add);
+        }
+        has_ended
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(body: &str) -> PullRequest {
-        PullRequest::read(body.as_bytes()).expect("valid")
-    }
-
-    fn add(pulls: &mut Pulls, body: &str, inbox: &str, pending: u64) -> Option<Option<Status>> {
-        let ended = pulls.add(read(body), inbox.as_bytes(), pending, Nanos(0));
-        ended.map(|ended| ended.map(|ended| ended.status))
-    }
-
-    fn served(pulls: &mut Pulls, len: u64) -> (Option<String>, Vec<Status>) {
-        let mut ended = Vec::new();
-        let inbox = pulls.serve(len, Nanos(0), &mut ended);
-        let inbox = inbox.map(|inbox| String::from_utf8_lossy(&inbox).into_owned());
-        (inbox, ended.into_iter().map(|one| one.status).collect())
-    }
-
-    #[test]
-    fn bodies_are_numbers_or_objects() {
-        for (body, batch) in [
-            ("", 1),
-            ("7", 7),
-            (" 12 ", 12),
-            ("0", 1),
-            ("-3", 1),
-            ("x", 1),
-            ("{}", 1),
-            (r#"{"batch":5}"#, 5),
-        ] {
-            assert_eq!(read(body).batch, batch, "{body}");
-        }
-        let whole = r#"{"batch":2,"expires":1000,"max_bytes":50,"no_wait":true,"idle_heartbeat":500,"x":1}"#;
-        let expected = PullRequest {
-            batch: 2,
-            expires_ns: Some(1000),
-            max_bytes: Some(50),
-            no_wait: true,
-            heartbeat_ns: Some(500),
-        };
-        assert_eq!(read(whole), expected);
-        for (body, why) in [
-            (r#"{"batch":5"#, "unexpected end of JSON input"),
-            (
-                r#"{"expires":1000,"idle_heartbeat":501}"#,
-                "heartbeat value too large",
-            ),
-            (r#"{"idle_heartbeat":501}"#, "heartbeat value too large"),
-        ] {
-            assert_eq!(PullRequest::read(body.as_bytes()), Err(BadRequest(why)));
-        }
-    }
-
-    #[test]
-    fn requests_are_served_in_turn() {
-        let mut pulls = Pulls::new(10);
-        add(&mut pulls, "2", "a", 0);
-        add(&mut pulls, "1", "b", 0);
-        let order: Vec<_> = (0..4).map(|_| served(&mut pulls, 10).0).collect();
-        let expected = [Some("a"), Some("b"), Some("a"), None].map(|one| one.map(str::to_owned));
-        assert_eq!(order, expected);
-    }
-
-    #[test]
-    fn bytes_end_a_request() {
-        let mut pulls = Pulls::new(10);
-        add(&mut pulls, r#"{"batch":2,"max_bytes":50}"#, "a", 0);
-        assert_eq!(served(&mut pulls, 20).0.as_deref(), Some("a"));
-        assert_eq!(
-            served(&mut pulls, 31),
-            (None, vec![Status::MessageTooLarge])
-        );
-        add(&mut pulls, r#"{"batch":2,"max_bytes":50}"#, "b", 0);
-        served(&mut pulls, 20);
-        assert_eq!(
-            served(&mut pulls, 20),
-            (Some("b".to_owned()), vec![Status::BatchCompleted])
-        );
-        add(&mut pulls, r#"{"batch":9,"max_bytes":20}"#, "c", 0);
-        assert_eq!(
-            served(&mut pulls, 20),
-            (Some("c".to_owned()), vec![]),
-            "in silence"
-        );
-        assert!(pulls.is_empty());
-    }
-
-    #[test]
-    fn who_does_not_wait_gets_what_is_there() {
-        let mut pulls = Pulls::new(2);
-        assert_eq!(
-            add(&mut pulls, r#"{"no_wait":true}"#, "a", 0),
-            Some(Some(Status::NoMessages))
-        );
-        add(&mut pulls, "5", "b", 3);
-        assert_eq!(
-            add(&mut pulls, r#"{"no_wait":true}"#, "c", 3),
-            Some(Some(Status::RequestsPending))
-        );
-        assert_eq!(
-            add(&mut pulls, r#"{"no_wait":true,"expires":9}"#, "d", 0),
-            None
-        );
-        assert_eq!(
-            add(&mut pulls, "1", "e", 0),
-            Some(Some(Status::TooManyWaiting))
-        );
-        let patient = r#"{"expires":100,"idle_heartbeat":10}"#;
-        assert_eq!(
-            add(&mut pulls, patient, "f", 0),
-            Some(None),
-            "it would ask again at once"
-        );
-        let mut ended = Vec::new();
-        pulls.end_of_stream(&mut ended);
-        assert!(ended.is_empty(), "one waits, the other has got nothing yet");
-        served(&mut pulls, 1);
-        served(&mut pulls, 1);
-        pulls.end_of_stream(&mut ended);
-        assert!(
-            ended.is_empty() && pulls.len() == 1,
-            "its only message was the last"
-        );
-    }
-
-    #[test]
-    fn time_ends_requests_and_silence() {
-        let mut pulls = Pulls::new(10);
-        add(
-            &mut pulls,
-            r#"{"batch":3,"expires":100,"idle_heartbeat":40}"#,
-            "a",
-            0,
-        );
-        add(&mut pulls, "1", "b", 0);
-        assert_eq!(pulls.next_due(), Nanos(40));
-        let mut heard = Vec::new();
-        pulls.heartbeats(Nanos(40), |inbox| heard.push(inbox.to_vec()));
-        assert_eq!((heard, pulls.next_due()), (vec![b"a".to_vec()], Nanos(80)));
-        let mut ended = Vec::new();
-        pulls.expire(Nanos(100), &mut ended);
-        let timeout = Ended {
-            inbox: b"a"[..].into(),
-            status: Status::Timeout,
-            messages_left: 3,
-            bytes_left: 0,
-        };
-        assert_eq!((ended, pulls.len()), (vec![timeout], 1));
-        let mut ended = Vec::new();
-        pulls.end_all(&mut ended);
-        assert_eq!(ended[0].status.text(), "409 Consumer Deleted");
-    }
-}
+#[path = "pull_tests.rs"]
+mod tests;

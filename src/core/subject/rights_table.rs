@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_end_where_they_must() {
+    fn numbers_where_they_must() {
         let last = u32::MAX as usize - 1;
         assert_eq!(RightsId::at(0).map(RightsId::index), Some(0));
         assert_eq!(RightsId::at(last).map(RightsId::index), Some(last));
