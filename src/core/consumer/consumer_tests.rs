@@ -9,7 +9,7 @@ use super::status::Status;
 use super::test_world::{NOON, SECOND, World, pull_config, push_config};
 use super::*;
 use crate::base::width;
-use crate::stream::log::New;
+use crate::stream::stored::New;
 
 #[test]
 fn clients_get_what_they_ask_for() {

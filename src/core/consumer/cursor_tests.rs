@@ -6,7 +6,7 @@ use crate::base::rng::Rng;
 use crate::base::width;
 use crate::stream::config::Storage;
 use crate::stream::log::Log;
-use crate::stream::log::New;
+use crate::stream::stored::New;
 use std::collections::BTreeSet;
 
 const SUBJECTS: [&str; 6] = ["a", "a.b", "a.c", "b", "b.c", "x.y.z"];
@@ -95,7 +95,7 @@ impl World {
             }
             Start::LastPerSubject => {
                 let is_last = |one: &u64| {
-                    let next = self.log.next_of_subject(*one);
+                    let next = next_of_subject(&self.log, *one);
                     next == 0 || next > self.visible
                 };
                 all.into_iter().filter(is_last).collect()

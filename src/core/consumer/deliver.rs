@@ -10,7 +10,7 @@ use super::status::{FLOW_CONTROL, Say, headers_only_len};
 use super::view::View;
 use crate::base::id::Nanos;
 use crate::base::moment::Moment;
-use crate::stream::log::Stored;
+use crate::stream::stored::Stored;
 
 /// The message that is next.
 #[derive(Clone, Copy)]
@@ -132,7 +132,7 @@ impl Consumer {
         let stored = view.log.get(sequence)?;
         self.write_ack_reply(candidate, stored, turn.ack_reply);
         let subject = &view.log.subjects().get(stored.subject).text;
-        let (header, payload) = (stored.header().len(), stored.payload().len());
+        let (header, payload) = stored.lens();
         let body = match self.config.headers_only {
             true => headers_only_len(header, payload),
             false => header + payload,

@@ -10,7 +10,8 @@ use super::{Consumer, Setup};
 use crate::base::id::Nanos;
 use crate::base::moment::{Moment, WallNanos};
 use crate::stream::config::Storage;
-use crate::stream::log::{Log, New};
+use crate::stream::log::Log;
+use crate::stream::stored::New;
 
 pub const SECOND: u64 = 1_000_000_000;
 pub const NOON: u64 = 1_700_000_000 * SECOND;

@@ -131,18 +131,6 @@ impl Log {
         Some(self.subjects.get(number).first)
     }
 
-    /// The message of the same subject behind that of a sequence, or 0.
-    #[must_use]
-    pub fn next_of_subject(&self, sequence: u64) -> u64 {
-        self.get(sequence).map_or(0, |stored| stored.next)
-    }
-
-    /// The message of the same subject before that of a sequence, or 0.
-    #[must_use]
-    pub fn previous_of_subject(&self, sequence: u64) -> u64 {
-        self.get(sequence).map_or(0, |stored| stored.previous)
-    }
-
     /// Number of messages from one sequence to before another one. Takes a step per
     /// chunk.
     #[must_use]
@@ -358,6 +346,7 @@ impl Log {
             position: stored.position,
             record_len: record_len(subject.len(), stored),
             subject: self.is_watched.then(|| (**subject).into()),
+            number: stored.subject,
         });
     }
 

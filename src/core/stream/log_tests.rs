@@ -44,6 +44,9 @@ fn it_agrees_with_a_naive_list() {
             let from = first + rng.below(last + 2 - first);
             let next = model.range(from..).next().map(|(&sequence, _)| sequence);
             assert_eq!(log.next_from(from), next);
+            let to = from + rng.below(last + 2 - from);
+            let between = model.range(from..to).count() as u64;
+            assert_eq!(log.count_between(from, to), between);
             let subject = SUBJECTS[width::size(rng.below(5))];
             let of_subject = model.iter().filter(|(_, (other, _))| *other == subject);
             assert_eq!(
