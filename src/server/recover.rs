@@ -6,9 +6,9 @@ use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing::{error, warn};
-use trunkline_core::api::stream_config::StreamFields;
-use trunkline_core::base::id::AccountId;
-use trunkline_core::base::moment::WallNanos;
+use trunkline_core::api::compile::Compiler;
+use trunkline_core::base::id::{AccountId, Nanos};
+use trunkline_core::base::moment::{Moment, WallNanos};
 use trunkline_core::journal::layout::Layout;
 use trunkline_core::journal::recover::Recovery;
 use trunkline_core::session::policy::Policy;
@@ -16,7 +16,6 @@ use trunkline_core::shard::storage::Registered;
 use trunkline_core::store::disk::PartitionId;
 use trunkline_core::store::load::Loader;
 use trunkline_core::store::{Store, StoreConfig};
-use trunkline_core::stream::config::StreamConfig;
 
 use crate::disk::directory::StoreDirectory;
 use crate::disk::recovery::{recover_all, recover_log};
@@ -90,25 +89,21 @@ fn one(
             partition.0, lost.count, lost.first
         );
     }
-    let compile = |account: &str, fields: &str| compile(policy, account, fields);
-    let (store, left_out) = loader.finish(recovered.opening, now(), &compile);
+    let account = |name: &str| policy.account(name);
+    let (store, left_out) = loader.finish(recovered.opening, now(), &Compiler(&account));
     for name in left_out {
         warn!("Stream {name} is not served: its account or its configuration is not known here");
     }
     Ok(store)
 }
 
-fn compile(policy: &Policy, account: &str, fields: &str) -> Option<(AccountId, StreamConfig)> {
-    let mut accounts = policy.accounts.iter();
-    let place = accounts.position(|one| &*one.name == account)?;
-    let place = u32::try_from(place).ok()?;
-    let fields = StreamFields::read(fields.as_bytes()).ok()?;
-    Some((AccountId::new(place, 0), fields.compile().ok()?.config))
-}
-
 /// What the clock says; before the epoch it stands at it.
-fn now() -> WallNanos {
+fn now() -> Moment {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let since_ns = since.map_or(0, |since| since.as_nanos());
-    WallNanos(u64::try_from(since_ns).unwrap_or(u64::MAX))
+    Moment {
+        // The clock of the cores begins with them.
+        mono: Nanos(0),
+        wall: WallNanos(u64::try_from(since_ns).unwrap_or(u64::MAX)),
+    }
 }

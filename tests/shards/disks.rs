@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use trunkline_core::api::stream_config::StreamFields;
+use trunkline_core::api::compile::Compiler;
 use trunkline_core::base::id::AccountId;
-use trunkline_core::base::moment::WallNanos;
+use trunkline_core::base::moment::Moment;
 use trunkline_core::base::pages::Pages;
 use trunkline_core::journal::layout::Layout;
 use trunkline_core::journal::recover::{Recovery, Step};
@@ -15,7 +15,6 @@ use trunkline_core::shard::storage::Registered;
 use trunkline_core::store::disk::{DiskDone, DiskError, DiskOp, PartitionId};
 use trunkline_core::store::load::Loader;
 use trunkline_core::store::{Store, StoreConfig};
-use trunkline_core::stream::config::StreamConfig;
 
 use super::Core;
 use super::disk::Disk;
@@ -179,14 +178,10 @@ impl One {
         }
         let recovered = recovery.finish();
         assert!(recovered.lost.is_empty(), "nothing is damaged");
-        let (store, left_out) = loader.finish(recovered.opening, WallNanos(0), &compile);
+        let account = |name: &str| (name == "$G").then_some(AccountId::GLOBAL);
+        let now = Moment::default();
+        let (store, left_out) = loader.finish(recovered.opening, now, &Compiler(&account));
         assert!(left_out.is_empty(), "{left_out:?}");
         store
     }
-}
-
-fn compile(account: &str, fields: &str) -> Option<(AccountId, StreamConfig)> {
-    assert_eq!(account, "$G");
-    let fields = StreamFields::read(fields.as_bytes()).ok()?;
-    Some((AccountId::GLOBAL, fields.compile().ok()?.config))
 }

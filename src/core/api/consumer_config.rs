@@ -317,8 +317,9 @@ impl ConsumerFields {
         Ok(())
     }
 
-    /// As the consumer needs it; the largest message has so many bytes.
-    pub(super) fn compile(&self, largest_message_bytes: u64) -> ConsumerConfig {
+    /// As the consumer needs it, if it was checked; the largest message has so many bytes.
+    #[must_use]
+    pub fn compile(&self, largest_message_bytes: u64) -> ConsumerConfig {
         let limit = |number: i64| u64::try_from(number).ok().filter(|&number| number > 0);
         let is_ephemeral = self.durable_name.is_empty();
         ConsumerConfig {

@@ -7,6 +7,8 @@
 
 pub mod account_answer;
 pub mod answer;
+pub mod compile;
+pub mod consumer_answers;
 pub mod consumer_config;
 pub mod consumer_info;
 pub mod consumer_names;

@@ -260,6 +260,9 @@ pub const STORE_WORK_NS: u64 = 400;
 /// Work that a request to JetStream costs beside what it does to messages.
 pub const REQUEST_WORK_NS: u64 = 10_000;
 
+/// Messages that a consumer sends before others have their turn.
+pub const DELIVERIES_AT_ONCE: usize = 256;
+
 /// Sequences and subjects that a request for messages looks at in a turn.
 pub const GET_STEPS_MAX: usize = 8 << 10;
 

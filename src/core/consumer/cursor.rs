@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use super::config::Start;
 use super::filter::Filter;
 use super::preparation::Preparation;
-use super::view::{View, count_visible, first_since, last_visible};
+use super::view::{View, count_visible, first_since, last_visible, next_of_subject};
 
 mod steps;
 
@@ -383,7 +383,7 @@ impl Cursor {
             }
             *work -= 1;
             self.known = at;
-            at = log.next_of_subject(at);
+            at = next_of_subject(log, at);
         }
         if at == 0 || at > view.visible {
             self.position = view.visible + 1;

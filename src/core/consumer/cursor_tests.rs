@@ -95,7 +95,7 @@ impl World {
             }
             Start::LastPerSubject => {
                 let is_last = |one: &u64| {
-                    let next = self.log.next_of_subject(*one);
+                    let next = next_of_subject(&self.log, *one);
                     next == 0 || next > self.visible
                 };
                 all.into_iter().filter(is_last).collect()

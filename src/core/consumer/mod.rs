@@ -241,6 +241,18 @@ impl Consumer {
         }
     }
 
+    /// Whether somebody listens where it delivers.
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        self.push.as_ref().is_some_and(|push| push.is_bound())
+    }
+
+    /// Whether it delivers messages of a subject.
+    #[must_use]
+    pub fn wants(&self, subject: &[u8]) -> bool {
+        self.cursor.wants(subject)
+    }
+
     /// Whether the stream has to keep a message for it.
     #[must_use]
     pub fn needs(&self, sequence: u64, subject: &[u8]) -> bool {

@@ -3,6 +3,7 @@
 
 use crate::base::moment::WallNanos;
 use crate::stream::log::Log;
+use crate::stream::stored::Stored;
 
 /// What a consumer may see of its stream.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +25,7 @@ pub(super) fn last_visible(view: View<'_>, subject: &[u8]) -> u64 {
 pub(super) fn last_until(log: &Log, last: u64, until: u64) -> u64 {
     let mut at = last;
     while at > until {
-        at = log.previous_of_subject(at);
+        at = previous_of_subject(log, at);
     }
     at
 }
@@ -38,7 +39,7 @@ pub(super) fn count_visible(view: View<'_>, until: u64, number: u32) -> u64 {
     let (mut count, mut at) = (subject.count, subject.last);
     while at > until {
         count -= 1;
-        at = view.log.previous_of_subject(at);
+        at = previous_of_subject(view.log, at);
     }
     count
 }
@@ -62,4 +63,17 @@ pub fn first_since(view: View<'_>, time: WallNanos) -> u64 {
         }
     }
     next(low)
+}
+
+/// The message of the same subject behind that of a sequence, or 0.
+pub(super) fn next_of_subject(log: &Log, sequence: u64) -> u64 {
+    log.get(sequence)
+        .and_then(Stored::next_of_subject)
+        .unwrap_or(0)
+}
+
+fn previous_of_subject(log: &Log, sequence: u64) -> u64 {
+    log.get(sequence)
+        .and_then(Stored::previous_of_subject)
+        .unwrap_or(0)
 }

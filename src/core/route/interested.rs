@@ -18,6 +18,20 @@ impl Interest {
         !self.asked_route(subject).is_empty()
     }
 
+    /// Whether somebody on any core would get what is sent to a subject: a member of a queue
+    /// group, or whoever is in none.
+    pub fn has_receiver(&mut self, subject: &[u8], group: Option<&[u8]>) -> bool {
+        if self.is_unused() {
+            return false;
+        }
+        let number = group.map(|name| self.queue_number(name));
+        let route = self.asked_route(subject);
+        match number {
+            None => !route.plain.is_empty() || !route.remote.is_empty(),
+            Some(number) => number.is_some_and(|number| route.queue(number).is_some()),
+        }
+    }
+
     /// Subscriptions of this core that a subject reaches: all, or those of one
     /// queue group.
     pub fn count_interested(&mut self, subject: &[u8], queue: Option<&[u8]>) -> usize {

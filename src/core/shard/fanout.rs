@@ -25,7 +25,7 @@ use super::message_trace::wants_trace;
 use super::mutants::Mutant;
 use super::rewrite::write_tail;
 use crate::base::core_set::CoreSet;
-use crate::base::id::{AccountId, CoreId};
+use crate::base::id::{AccountId, ConnectionKind, CoreId};
 use crate::base::limits::MATCH_WORK_NS;
 use crate::base::rng::Rng;
 use crate::base::width;
@@ -355,6 +355,10 @@ impl Shard {
                 let key = self.connections.key(slot);
                 Some(Publisher { kind, key })
             }
+            Source::Consumer { key } => Some(Publisher {
+                kind: ConnectionKind::Client,
+                key,
+            }),
             Source::Remote { .. } | Source::Server => None,
         }
     }
@@ -362,10 +366,14 @@ impl Shard {
     /// Removes what the deliveries ended and notes who fell behind.
     #[inline(always)]
     pub(super) fn after_fan_out(&mut self, account: AccountId, source: Source, flight: &Flight) {
-        if let Some(behind) = flight.behind()
-            && let Some(publisher) = source.slot()
-        {
-            self.connections[publisher].stalling.behind = Some(behind);
+        if let Some(behind) = flight.behind() {
+            match source {
+                Source::Connection { slot, .. } => {
+                    self.connections[slot].stalling.behind = Some(behind);
+                }
+                Source::Consumer { key } => self.note_consumer_behind(key, behind),
+                Source::Remote { .. } | Source::Server => {}
+            }
         }
         if !self.connections.finished.is_empty() {
             self.remove_finished(account);

@@ -40,6 +40,8 @@ pub(super) struct Mesh {
     own: CoreId,
     /// By core; the own one is never used.
     pub links: Vec<Link>,
+    /// Changes of interest that were said or heard.
+    pub interest_changes: u64,
     /// Place of the route of the last message from another core.
     pub last_route: u32,
     /// Queue groups whose message goes to another core: a buffer.
@@ -65,6 +67,7 @@ impl Mesh {
         Self {
             own,
             links: (0..cores).map(|_| Link::default()).collect(),
+            interest_changes: 0,
             last_route: NONE,
             queue_forwards: Vec::new(),
             stalled: Vec::new(),
@@ -74,6 +77,7 @@ impl Mesh {
 
     /// Tells all other cores of a change of interest.
     pub fn announce(&mut self, account: AccountId, announcement: Announcement<'_>) {
+        self.interest_changes += 1;
         for (core, link) in self.links.iter_mut().enumerate() {
             if core != self.own.index() {
                 put_interest(account, announcement, &mut link.open.control);

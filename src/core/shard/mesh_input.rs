@@ -56,6 +56,7 @@ impl Shard {
             self.work.charge(SUBSCRIPTION_WORK_NS);
             match entry {
                 Control::Interest(account, announcement) => {
+                    self.mesh.interest_changes += 1;
                     let authority = &self.config.authority;
                     let interest = self.interests.ensure(account, authority, &mut self.rng);
                     // What came late names an account that is gone.

@@ -55,6 +55,11 @@ pub(super) enum Source {
         /// What it is.
         kind: ConnectionKind,
     },
+    /// A consumer of this core.
+    Consumer {
+        /// Its key among those of publishers.
+        key: ConnectionKey,
+    },
     /// The server itself.
     Server,
 }
@@ -65,7 +70,7 @@ impl Source {
     pub fn slot(self) -> Option<u32> {
         match self {
             Self::Connection { slot, .. } => Some(slot),
-            Self::Remote { .. } | Self::Server => None,
+            Self::Remote { .. } | Self::Consumer { .. } | Self::Server => None,
         }
     }
 }

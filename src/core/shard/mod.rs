@@ -39,6 +39,8 @@ mod authenticate;
 mod backlog;
 mod commands;
 mod connections;
+mod consumers;
+mod deliveries;
 mod errand;
 mod errands;
 mod fanout;

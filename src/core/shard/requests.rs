@@ -11,7 +11,8 @@ use super::errand::{Errand, Stage};
 use super::errands::API_PREFIX;
 use super::storage::{Registered, Suspended};
 use crate::api::answer::refusal;
-use crate::api::request::Request;
+use crate::api::consumer_names::SubjectNames;
+use crate::api::request::{ConsumerVerb, Request};
 use crate::api::stream_answers as answers;
 use crate::api::stream_change::check_update;
 use crate::api::stream_config::StreamFields;
@@ -47,7 +48,7 @@ impl Shard {
         self.work.charge(REQUEST_WORK_NS);
         let subject = errand.subject.clone();
         let Some(rest) = subject.strip_prefix(API_PREFIX) else {
-            return;
+            return self.take_acknowledgement(&errand);
         };
         let Some(request) = Request::read(rest) else {
             return;
@@ -75,7 +76,16 @@ impl Shard {
         request: &Request<'_>,
         errand: Errand,
     ) -> Result<Outcome, ApiError> {
-        if !matches!(request, Request::DirectGet { .. }) {
+        let is_next = |request: &Request<'_>| {
+            matches!(
+                request,
+                Request::Consumer {
+                    verb: ConsumerVerb::Next,
+                    ..
+                }
+            )
+        };
+        if !matches!(request, Request::DirectGet { .. }) && !is_next(request) {
             check_level(&errand.header)?;
         }
         match *request {
@@ -98,7 +108,30 @@ impl Shard {
                 Ok(Outcome::Later)
             }
             Request::MessageDelete(name) => self.delete_message(name, errand),
-            _ => Ok(Outcome::Later),
+            Request::ConsumerCreate {
+                stream,
+                name,
+                filter,
+            } => {
+                let (name, filter) = (text_of(name), text_of(filter));
+                let names = match name.is_empty() {
+                    true => SubjectNames::Ephemeral,
+                    false => SubjectNames::Named {
+                        name: &name,
+                        filter: &filter,
+                    },
+                };
+                self.create_consumer(stream, names, &errand)
+            }
+            Request::ConsumerCreateDurable { stream, name } => {
+                let name = text_of(name);
+                self.create_consumer(stream, SubjectNames::Durable(&name), &errand)
+            }
+            Request::ConsumerNames(stream) => self.list_consumers(stream, &errand, true),
+            Request::ConsumerList(stream) => self.list_consumers(stream, &errand, false),
+            Request::Consumer { verb, stream, name } => {
+                self.serve_consumer_request(verb, stream, name, &errand)
+            }
         }
     }
 
@@ -261,7 +294,7 @@ impl Shard {
     pub(super) fn stream_part(&self, place: Place, shows_deleted: bool) -> answers::StreamPart {
         let entry = self.entry(place);
         let fields = StreamFields::read(entry.fields.as_bytes()).unwrap_or_default();
-        let mut state = StreamState::of(entry.stream(), u64::MAX, 0);
+        let mut state = StreamState::of(entry.stream(), u64::MAX, entry.consumer_count());
         if shows_deleted {
             state = state.with_deleted(entry.stream());
         }
@@ -272,7 +305,17 @@ impl Shard {
         check_empty(&errand.payload)?;
         let place = self.place_of(errand, name)?;
         self.hear_subjects(place.store, place.slot, false);
-        self.storage.stores[place.store].delete_stream(place.slot);
+        let consumers: Vec<u32> = self
+            .entry(place)
+            .consumers()
+            .map(|(_, slot)| slot)
+            .collect();
+        for consumer in consumers {
+            self.forget_push(place.store, consumer);
+        }
+        let store = &mut self.storage.stores[place.store];
+        let says = store.delete_stream(place.slot);
+        store.tell_all(errand.account, says);
         self.report_subjects(errand.account, name, b"");
         Ok(Outcome::Answer(place.store, answers::deleted()))
     }
@@ -327,4 +370,8 @@ impl Shard {
             false => Err(error::nothing_to_delete(storage, request.seq, range)),
         }
     }
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }

@@ -61,6 +61,9 @@ impl Shard {
         self.serve(Hold::Over, |backlog| &mut backlog.released);
         self.work.grant(self.config.limits.work.store_ns);
         self.step_stores();
+        self.look_at_pushes();
+        self.work.grant(self.config.limits.work.store_ns);
+        self.deliver_from_stores();
         self.work.grant(backlog_ns / 2);
         self.step_wide();
         self.announce_some();

@@ -47,6 +47,9 @@ impl Shard {
 
     /// Holds a publisher back that is too fast for a receiver on another core.
     pub(super) fn stall_for_remote(&mut self, key: ConnectionKey) {
+        if self.stall_if_consumer(key) {
+            return;
+        }
         if let Some(index) = self.connections.find(key)
             && self.connections[index].input.may_stall()
         {
@@ -119,6 +122,9 @@ impl Shard {
 
     /// Goes on with a publisher that was held back, if it still is.
     pub(super) fn end_stall(&mut self, key: ConnectionKey) {
+        if self.end_stall_if_consumer(key) {
+            return;
+        }
         if let Some(index) = self.connections.find(key)
             && let Hold::Stalled { .. } = self.connections[index].input.hold()
         {

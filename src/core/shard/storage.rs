@@ -9,17 +9,17 @@
 //! Not here: the way of a message into a store (`storing`), of a request to it
 //! (`errands`), what is answered (`requests`).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::base::id::{AccountId, CoreId};
-use crate::store::{Fact, Store, Ticket};
+use crate::base::id::{AccountId, ConnectionKey, CoreId, Nanos};
+use crate::base::slab::NONE;
+use crate::store::{Delivery, Fact, Store, Ticket};
 
 use super::errand::Errand;
 use super::get::Get;
 use crate::subject::pattern::overlap;
 
 /// The stores of a core.
-#[derive(Default)]
 pub(super) struct Storage {
     /// Number of all partitions; none: nothing is stored.
     pub partitions: u16,
@@ -32,6 +32,34 @@ pub(super) struct Storage {
     /// What waits for a store.
     pub suspended: BTreeMap<Ticket, Suspended>,
     next_ticket: u64,
+    /// Consumers that wait for receivers, and until when at most.
+    pub stalled: BTreeMap<ConnectionKey, Nanos>,
+    /// Consumers that send to subjects, by store and slot.
+    pub pushes: BTreeSet<(usize, u32)>,
+    /// Changes of interest of which they have heard.
+    pub interest_changes: u64,
+    /// The place of the route of the last message that a consumer has sent.
+    pub last_route: u32,
+    /// Buffers.
+    pub delivery: Delivery,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self {
+            partitions: 0,
+            stores: Vec::new(),
+            registrar: Registrar::default(),
+            told: VecDeque::new(),
+            suspended: BTreeMap::new(),
+            next_ticket: 0,
+            stalled: BTreeMap::new(),
+            pushes: BTreeSet::new(),
+            interest_changes: 0,
+            last_route: NONE,
+            delivery: Delivery::default(),
+        }
+    }
 }
 
 impl Storage {

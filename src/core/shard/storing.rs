@@ -45,6 +45,11 @@ impl Shard {
             for slot in slots {
                 self.hear_subjects(store, slot, true);
             }
+            let consumers = self.storage.stores[store].consumers().map(|(slot, _)| slot);
+            let consumers: Vec<u32> = consumers.collect();
+            for slot in consumers {
+                self.remember_push(store, slot);
+            }
         }
     }
 
@@ -109,7 +114,7 @@ impl Shard {
     /// Goes on with what stores have left, and tells what may be told, as far as the work
     /// goes.
     pub(super) fn step_stores(&mut self) {
-        let now = self.clock.wall;
+        let now = self.clock;
         for store in &mut self.storage.stores {
             if store.is_due(now) {
                 store.step(now);
@@ -213,12 +218,15 @@ impl Shard {
     /// When a store has something to do because of the time.
     pub(super) fn next_store_deadline(&self) -> Nanos {
         let stores = self.storage.stores.iter();
-        let due = stores.filter_map(Store::next_expiry).min();
-        due.map_or(Nanos::NEVER, |WallNanos(due)| {
-            self.clock
-                .mono
-                .after_ns(due.saturating_sub(self.clock.wall.0))
-        })
+        let due = stores.clone().map(Store::next_due).min();
+        let stalled = self.storage.stalled.values().min().copied();
+        let expiry = stores.filter_map(Store::next_expiry).min();
+        let expiry = expiry.map_or(Nanos::NEVER, |WallNanos(due)| {
+            let left_ns = due.saturating_sub(self.clock.wall.0);
+            self.clock.mono.after_ns(left_ns)
+        });
+        let due = due.unwrap_or(Nanos::NEVER).min(expiry);
+        due.min(stalled.unwrap_or(Nanos::NEVER))
     }
 }
 

@@ -108,6 +108,7 @@ impl Shard {
                     Storage::Memory => said.memory += bytes,
                 }
                 said.stream_count += 1;
+                said.consumer_count += entry.consumer_count();
             }
         }
     }

@@ -84,10 +84,10 @@ impl Store {
 
     fn open(&mut self, gated: Gated) {
         if let Some(visible) = gated.visible
-            && let Some(entry) = self.streams.get_mut(visible.slot)
+            && let Some(entry) = self.streams.get(visible.slot)
             && entry.id == visible.id
         {
-            entry.visible = entry.visible.max(visible.sequence);
+            self.show(visible.slot, visible.sequence);
         }
         self.ready.extend(gated.fact);
     }
@@ -114,15 +114,31 @@ impl Store {
     /// Whether something may be told or is left to be done.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        !self.ready.is_empty() || !self.untidy.is_empty()
+        !self.ready.is_empty() || !self.untidy.is_empty() || !self.ready_consumers.is_empty()
     }
 
     /// What follows from a change of a stream: removed messages are noted, and what is
     /// left to be removed is.
     pub(super) fn after_change(&mut self, slot: u32) {
+        self.after_removal(slot, true);
+        let entry = &mut self.streams[slot];
+        let is_left = entry.is_busy() || entry.sweep.is_some();
+        if !entry.is_untidy && is_left {
+            entry.is_untidy = true;
+            self.untidy.push_back(slot);
+        }
+        self.schedule_expiry(slot);
+    }
+
+    /// Messages that were removed are noted, and consumers hear of them.
+    pub(super) fn after_removal(&mut self, slot: u32, by_purge: bool) {
         let entry = &mut self.streams[slot];
         let is_durable = entry.is_durable();
-        for gone in entry.stream.take_gone() {
+        let gone = entry.stream.take_gone();
+        if gone.is_empty() {
+            return;
+        }
+        for gone in &gone {
             if is_durable {
                 if entry.removed.is_empty() {
                     self.forgetful.push(slot);
@@ -134,11 +150,7 @@ impl Store {
                 }
             }
         }
-        if !entry.is_untidy && entry.is_busy() {
-            entry.is_untidy = true;
-            self.untidy.push_back(slot);
-        }
-        self.schedule_expiry(slot);
+        self.tell_gone(slot, &gone, by_purge);
     }
 
     pub(super) fn add_live(&mut self, position: u64, len: u64) {

@@ -1,6 +1,6 @@
 //! A stream as its store has it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::fact::Ticket;
@@ -34,6 +34,12 @@ pub struct Entry {
     /// What waits until the stream is tidy, in its order.
     pub(super) waiting: VecDeque<Waiting>,
     pub(super) waiting_bytes: usize,
+    /// Its consumers, by name.
+    pub(super) consumers: BTreeMap<Box<str>, u32>,
+    /// Messages from here on are looked at, whether a consumer needs them still.
+    pub(super) sweep: Option<u64>,
+    /// Whether a purge is under way, of which consumers are to hear.
+    pub(super) is_purging: bool,
     /// Where its last record lies that says what it is.
     pub(super) anchor: u64,
     /// When its first message is too old, as it is noted.
@@ -78,6 +84,6 @@ impl Entry {
     /// Whether something has to be done before it takes or shows anything.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        !self.waiting.is_empty() || !self.stream.is_tidy()
+        !self.waiting.is_empty() || !self.stream.is_tidy() || self.is_purging
     }
 }

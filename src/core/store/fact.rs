@@ -11,6 +11,15 @@ use crate::stream::admit::Admission;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Ticket(pub u64);
 
+/// Who waits for something that is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Waiter {
+    /// Somebody else.
+    Ticket(Ticket),
+    /// A consumer.
+    Consumer(u32),
+}
+
 /// Something that may be told.
 #[derive(Debug)]
 pub enum Fact {

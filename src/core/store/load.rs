@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::records::{MESSAGE, REMOVED, Ranges, STREAM, STREAM_GONE, StreamRecord, USED};
+use super::records::{
+    CONSUMER, CONSUMER_GONE, ConsumerRecord, MESSAGE, NOTES, REMOVED, Ranges, STREAM, STREAM_GONE,
+    StreamRecord, USED,
+};
 use super::streams::NewStream;
 use super::{Store, StoreConfig};
 use crate::base::id::AccountId;
-use crate::base::moment::WallNanos;
+use crate::base::moment::{Moment, WallNanos};
+use crate::consumer::config::ConsumerConfig;
+use crate::consumer::progress::Progress;
 use crate::format::record::{Record, StreamId};
 use crate::journal::Opening;
 use crate::stream::config::StreamConfig;
@@ -27,6 +32,29 @@ struct Known {
     /// Ids of messages with their sequences and times.
     ids: Vec<(Box<[u8]>, u64, WallNanos)>,
     last_id: Box<[u8]>,
+    /// Consumers by their numbers.
+    consumers: BTreeMap<u64, KnownConsumer>,
+}
+
+/// What is known of a consumer while its records are read.
+#[derive(Debug)]
+struct KnownConsumer {
+    record: Box<[u8]>,
+    anchor: u64,
+    /// What it has done since.
+    notes: Vec<u8>,
+}
+
+/// A consumer that was written down.
+pub(super) struct RestoredConsumer {
+    pub stream: u32,
+    pub name: Box<str>,
+    pub fields: Box<str>,
+    pub created: WallNanos,
+    pub id: u64,
+    pub config: ConsumerConfig,
+    pub progress: Progress,
+    pub anchor: u64,
 }
 
 /// A store that is being loaded.
@@ -37,8 +65,14 @@ pub struct Loader {
     last_id: u64,
 }
 
-/// What a configuration in JSON says: whose it is, if that account is there, and what it is.
-pub type Compile<'a> = dyn Fn(&str, &str) -> Option<(AccountId, StreamConfig)> + 'a;
+/// What configurations in JSON say, which were checked before.
+pub trait Compile {
+    /// Whose stream it is, if that account is there, and how it is configured.
+    fn stream(&self, account: &str, fields: &str) -> Option<(AccountId, StreamConfig)>;
+
+    /// How a consumer is configured.
+    fn consumer(&self, fields: &str) -> Option<ConsumerConfig>;
+}
 
 impl Loader {
     /// Nothing is loaded.
@@ -76,6 +110,20 @@ impl Loader {
                 known.record = Some(record.payload.into());
                 known.anchor = position;
             }
+            CONSUMER => {
+                let known_consumer = KnownConsumer {
+                    record: record.payload.into(),
+                    anchor: position,
+                    notes: Vec::new(),
+                };
+                known.consumers.insert(record.sequence, known_consumer);
+            }
+            NOTES => {
+                if let Some(consumer) = known.consumers.get_mut(&record.sequence) {
+                    consumer.notes.extend_from_slice(record.payload);
+                }
+            }
+            CONSUMER_GONE => drop(known.consumers.remove(&record.sequence)),
             _ => {}
         }
     }
@@ -86,8 +134,8 @@ impl Loader {
     pub fn finish(
         self,
         opening: Opening,
-        now: WallNanos,
-        compile: &Compile<'_>,
+        now: Moment,
+        compile: &impl Compile,
     ) -> (Store, Vec<String>) {
         let mut store = Store::new(self.config, opening);
         let mut left_out = Vec::new();
@@ -111,6 +159,7 @@ impl Known {
             last_time: WallNanos(0),
             ids: Vec::new(),
             last_id: Box::default(),
+            consumers: BTreeMap::new(),
         }
     }
 
@@ -140,8 +189,8 @@ impl Known {
         mut self,
         id: StreamId,
         store: &mut Store,
-        now: WallNanos,
-        compile: &Compile<'_>,
+        now: Moment,
+        compile: &impl Compile,
     ) -> Result<(), String> {
         let record = self
             .record
@@ -149,7 +198,8 @@ impl Known {
         let record: StreamRecord<'_> =
             serde_json::from_slice(&record).map_err(|_| format!("stream number {}", id.0))?;
         let fields = record.fields.get();
-        let (account, config) = compile(record.account, fields)
+        let (account, config) = compile
+            .stream(record.account, fields)
             .ok_or_else(|| format!("{} > {}", record.account, record.name))?;
         self.loading
             .use_up(self.last_used.max(record.last_sequence));
@@ -163,7 +213,7 @@ impl Known {
                 last_id: self.last_id,
                 last_time: self.last_time.max(WallNanos(record.last_time_ns)),
             },
-            now,
+            now.wall,
         );
         let new = NewStream {
             account,
@@ -174,7 +224,37 @@ impl Known {
         let slot = store.add_stream(id, stream, &new, WallNanos(record.created_ns));
         store.streams[slot].anchor = self.anchor;
         store.note_loaded(slot);
+        for (id, known) in self.consumers {
+            match known.finish(slot, id, compile) {
+                Some(restored) => drop(store.resume_consumer(restored, now)),
+                None => {
+                    return Err(format!(
+                        "{} > {} consumer {id}",
+                        record.account, record.name
+                    ));
+                }
+            }
+        }
         Ok(())
+    }
+}
+
+impl KnownConsumer {
+    fn finish(self, stream: u32, id: u64, compile: &impl Compile) -> Option<RestoredConsumer> {
+        let record = ConsumerRecord::decode(&self.record)?;
+        let config = compile.consumer(record.fields)?;
+        let mut progress = Progress::read(&config, true, record.progress)?;
+        progress.replay(&self.notes)?;
+        Some(RestoredConsumer {
+            stream,
+            name: record.name.into(),
+            fields: record.fields.into(),
+            created: record.created,
+            id,
+            config,
+            progress,
+            anchor: self.anchor,
+        })
     }
 }
 

@@ -15,6 +15,8 @@
 
 mod cache;
 mod commit;
+mod consumers;
+mod delivery;
 pub mod disk;
 mod entry;
 mod fact;
@@ -27,7 +29,7 @@ mod tidy;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::base::id::AccountId;
+use crate::base::id::{AccountId, Nanos};
 use crate::base::moment::WallNanos;
 use crate::base::slab::Slab;
 use crate::format::record::StreamId;
@@ -35,8 +37,10 @@ use crate::journal::layout::Layout;
 use crate::journal::{Journal, Opening};
 use cache::Cache;
 use disk::{DiskOp, PartitionId};
-use fact::Gated;
+use fact::{Gated, Waiter};
 
+pub use consumers::{ConsumerEntry, NewConsumer};
+pub use delivery::{Delivery, Served};
 pub use entry::Entry;
 pub use fact::{Fact, Ticket};
 pub use publish::Published;
@@ -65,6 +69,12 @@ pub struct Store {
     streams: Slab<Entry>,
     by_name: BTreeMap<AccountId, BTreeMap<Box<str>, u32>>,
     by_id: BTreeMap<StreamId, u32>,
+    consumers: Slab<ConsumerEntry>,
+    /// Consumers that have something to say.
+    ready_consumers: VecDeque<u32>,
+    /// Consumers by when they have.
+    dues: BTreeSet<(Nanos, u32)>,
+    next_consumer_id: u64,
     /// The id of the next stream.
     next_id: u64,
     /// What is told when its records are durable, in their order.
@@ -80,7 +90,7 @@ pub struct Store {
     /// Streams by when their first message is too old.
     expiries: BTreeSet<(WallNanos, u32)>,
     /// What is being read, by where it begins.
-    reads: BTreeMap<u64, Vec<Ticket>>,
+    reads: BTreeMap<u64, Vec<Waiter>>,
     /// Where nothing could be read.
     unreadable: BTreeSet<u64>,
     ops: VecDeque<DiskOp>,
@@ -99,6 +109,10 @@ impl Store {
             streams: Slab::default(),
             by_name: BTreeMap::new(),
             by_id: BTreeMap::new(),
+            consumers: Slab::default(),
+            ready_consumers: VecDeque::new(),
+            dues: BTreeSet::new(),
+            next_consumer_id: 1,
             next_id: 1,
             gated: VecDeque::new(),
             ready: VecDeque::new(),

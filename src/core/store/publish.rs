@@ -54,6 +54,7 @@ impl Store {
 
     pub(super) fn publish_now(&mut self, slot: u32, message: &Published<'_>, now: WallNanos) {
         let has_room = !self.is_disk_full;
+        let is_wanted = self.is_wanted(slot, message.subject);
         let entry = &mut self.streams[slot];
         let is_durable = entry.is_durable();
         if is_durable {
@@ -71,7 +72,7 @@ impl Store {
             time: now,
             server_has_room: has_room || !is_durable,
             account_has_room: true,
-            is_wanted: true,
+            is_wanted,
         });
         let sequence = match admission {
             Admission::Stored(sequence) => {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::disk::{DiskError, DiskOp, ReadTicket};
+use super::fact::Waiter;
 use super::{Entry, Fact, Store, Ticket};
 use crate::base::pages::Pages;
 use crate::format::group::{PAGE_BYTES, padded};
@@ -53,18 +54,22 @@ impl Store {
 
     /// Has somebody go on when a message was read, or could not be ([`Fact::Resume`]).
     pub fn when_read(&mut self, slot: u32, sequence: u64, ticket: Ticket) {
+        self.read_for(slot, sequence, Waiter::Ticket(ticket));
+    }
+
+    pub(super) fn read_for(&mut self, slot: u32, sequence: u64, waiter: Waiter) {
         let entry = self.streams.get(slot);
         let Some((entry, stored)) =
             entry.and_then(|entry| Some((entry, entry.stream.log().get(sequence)?)))
         else {
-            return self.ready.push_back(Fact::Resume(ticket));
+            return self.wake(waiter);
         };
         let len = usize::try_from(entry.stream.log().record_len(stored)).unwrap_or(usize::MAX);
         let begin = begin_of(stored.position);
         if let Some(waiting) = self.reads.get_mut(&begin) {
-            return waiting.push(ticket);
+            return waiting.push(waiter);
         }
-        self.reads.insert(begin, vec![ticket]);
+        self.reads.insert(begin, vec![waiter]);
         let (file, at) = self.journal.layout().file_of(begin);
         let needed = padded(usize::try_from(stored.position - begin).unwrap_or(0) + len);
         let left = self.journal.layout().file_bytes - at;
@@ -90,8 +95,16 @@ impl Store {
             Ok(()) => drop(self.cache.add(begin, Arc::new(pages))),
             Err(_) => drop(self.unreadable.insert(begin)),
         }
-        let waiting = self.reads.remove(&begin).unwrap_or_default();
-        self.ready.extend(waiting.into_iter().map(Fact::Resume));
+        for waiter in self.reads.remove(&begin).unwrap_or_default() {
+            self.wake(waiter);
+        }
+    }
+
+    fn wake(&mut self, waiter: Waiter) {
+        match waiter {
+            Waiter::Ticket(ticket) => self.ready.push_back(Fact::Resume(ticket)),
+            Waiter::Consumer(slot) => self.make_ready(slot),
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::base::moment::WallNanos;
 use crate::format::record::Kind;
 
 /// A message; its sequence is that of the stream.
@@ -19,6 +20,13 @@ pub(super) const USED: Kind = Kind(3);
 pub(super) const STREAM: Kind = Kind(4);
 /// A stream is gone.
 pub(super) const STREAM_GONE: Kind = Kind(5);
+
+/// A consumer as it is now ([`ConsumerRecord`]); the sequence is its number.
+pub(super) const CONSUMER: Kind = Kind(6);
+/// What a consumer has done since.
+pub(super) const NOTES: Kind = Kind(7);
+/// A consumer is gone.
+pub(super) const CONSUMER_GONE: Kind = Kind(8);
 
 /// A stream as it was when this was written; what comes later says what has changed.
 #[derive(Serialize, Deserialize)]
@@ -36,6 +44,48 @@ pub(super) struct StreamRecord<'a> {
     pub last_sequence: u64,
     /// When the last message was stored.
     pub last_time_ns: u64,
+}
+
+/// A consumer as it was when this was written.
+pub(super) struct ConsumerRecord<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its configuration as clients see it, in JSON.
+    pub fields: &'a str,
+    /// When it was created.
+    pub created: WallNanos,
+    /// How far it had come.
+    pub progress: &'a [u8],
+}
+
+impl<'a> ConsumerRecord<'a> {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put_varint(self.created.0, &mut bytes);
+        for part in [self.name.as_bytes(), self.fields.as_bytes(), self.progress] {
+            put_varint(part.len() as u64, &mut bytes);
+            bytes.extend_from_slice(part);
+        }
+        bytes
+    }
+
+    /// What a record says; `None` if it says nothing.
+    pub fn decode(bytes: &'a [u8]) -> Option<Self> {
+        let mut rest = bytes;
+        let created = WallNanos(take_varint(&mut rest)?);
+        let mut part = || {
+            let len = usize::try_from(take_varint(&mut rest)?).ok()?;
+            let (part, behind) = rest.split_at_checked(len)?;
+            rest = behind;
+            Some(part)
+        };
+        Some(Self {
+            created,
+            name: std::str::from_utf8(part()?).ok()?,
+            fields: std::str::from_utf8(part()?).ok()?,
+            progress: part()?,
+        })
+    }
 }
 
 /// Ranges of sequences, each by its first one and how many they are.

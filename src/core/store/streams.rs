@@ -1,12 +1,13 @@
 //! Streams come, change and go.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::records::{REMOVED, Ranges, STREAM, STREAM_GONE, StreamRecord};
 use super::{Entry, Store};
 use crate::base::id::AccountId;
 use crate::base::moment::WallNanos;
+use crate::consumer::status::{Say, Status};
 use crate::format::record::StreamId;
 use crate::stream::Stream;
 use crate::stream::config::StreamConfig;
@@ -58,6 +59,9 @@ impl Store {
             removed: Ranges::default(),
             waiting: VecDeque::new(),
             waiting_bytes: 0,
+            consumers: BTreeMap::new(),
+            sweep: None,
+            is_purging: false,
             anchor: 0,
             expiry: None,
             is_untidy: false,
@@ -97,8 +101,14 @@ impl Store {
         self.after_change(slot);
     }
 
-    /// Deletes a stream with everything in it.
-    pub fn delete_stream(&mut self, slot: u32) {
+    /// Deletes a stream with everything in it; what is said to those who wait for its
+    /// consumers.
+    pub fn delete_stream(&mut self, slot: u32) -> VecDeque<Say> {
+        let mut says = VecDeque::new();
+        let consumers: Vec<u32> = self.streams[slot].consumers.values().copied().collect();
+        for consumer in consumers {
+            says.extend(self.delete_consumer(consumer, &Status::ConsumerDeleted));
+        }
         self.write_note(slot, STREAM_GONE, 0, WallNanos(0), b"");
         let entry = self.streams.remove(slot);
         if let Some(names) = self.by_name.get_mut(&entry.account) {
@@ -108,18 +118,22 @@ impl Store {
         self.untidy.retain(|&other| other != slot);
         self.expiries.retain(|&(_, other)| other != slot);
         self.drop_live(&entry);
+        says
     }
 
     /// Begins to remove messages of a stream that is not busy; its log says how many these
     /// were when it is tidy.
     pub fn purge(&mut self, slot: u32, purge: &Purge<'_>) {
-        self.streams[slot].stream.purge(purge);
+        let entry = &mut self.streams[slot];
+        entry.stream.purge(purge);
+        entry.is_purging = true;
         self.after_change(slot);
     }
 
     /// Deletes a message of a stream that is not busy; false if there is none.
     pub fn delete_message(&mut self, slot: u32, sequence: u64) -> bool {
         let is_there = self.streams[slot].stream.delete(sequence);
+        self.after_removal(slot, false);
         self.after_change(slot);
         is_there
     }

@@ -3,7 +3,8 @@
 use super::entry::Waiting;
 use super::publish::Published;
 use super::{Fact, Store, Ticket};
-use crate::base::moment::WallNanos;
+use crate::base::id::Nanos;
+use crate::base::moment::{Moment, WallNanos};
 
 /// Messages that are removed of a stream at a time.
 const STEPS_AT_ONCE: usize = 512;
@@ -25,12 +26,22 @@ impl Store {
 
     /// Whether [`Self::step`] has something to do.
     #[must_use]
-    pub fn is_due(&self, now: WallNanos) -> bool {
-        !self.untidy.is_empty() || self.next_expiry().is_some_and(|due| due <= now)
+    pub fn is_due(&self, now: Moment) -> bool {
+        !self.untidy.is_empty()
+            || self.next_expiry().is_some_and(|due| due <= now.wall)
+            || self.next_due() <= now.mono
+    }
+
+    /// When a consumer has something to do because of the time.
+    #[must_use]
+    pub fn next_due(&self) -> Nanos {
+        self.dues.first().map_or(Nanos::NEVER, |&(due, _)| due)
     }
 
     /// Goes on with streams that have something to remove: a piece of each of so many.
-    pub fn step(&mut self, now: WallNanos) {
+    pub fn step(&mut self, now: Moment) {
+        self.wake_due(now.mono);
+        let now = now.wall;
         self.expire(now);
         for _ in 0..self.untidy.len().min(4) {
             let Some(slot) = self.untidy.pop_front() else {
@@ -44,7 +55,20 @@ impl Store {
     fn step_stream(&mut self, slot: u32, now: WallNanos) {
         if !self.streams[slot].stream.is_tidy() {
             self.streams[slot].stream.tidy(now, STEPS_AT_ONCE);
+            self.after_removal(slot, true);
         }
+        let entry = &mut self.streams[slot];
+        if entry.is_purging && entry.stream.is_tidy() {
+            entry.is_purging = false;
+            let log = entry.stream.log();
+            if log.count() == 0 {
+                // Sequences before which nothing is used any more.
+                entry.visible = entry.visible.max(log.last());
+                self.write_used(slot, WallNanos(0));
+            }
+            self.tell_purged(slot);
+        }
+        self.sweep(slot);
         for _ in 0..WAITERS_AT_ONCE {
             let entry = &mut self.streams[slot];
             if !entry.stream.is_tidy() {
@@ -75,6 +99,27 @@ impl Store {
             }
         }
         self.after_change(slot);
+    }
+
+    /// Removes messages that no consumer needs: a piece of the stream is looked at.
+    fn sweep(&mut self, slot: u32) {
+        let Some(mut cursor) = self.streams[slot].sweep.take() else {
+            return;
+        };
+        for _ in 0..STEPS_AT_ONCE {
+            let log = self.streams[slot].stream.log();
+            match log.next(cursor, 64) {
+                Ok(sequence) => {
+                    cursor = sequence + 1;
+                    if !self.is_needed(slot, sequence) {
+                        self.streams[slot].stream.delete(sequence);
+                    }
+                }
+                Err(go_on) if go_on <= log.last() => cursor = go_on,
+                Err(_) => return,
+            }
+        }
+        self.streams[slot].sweep = Some(cursor);
     }
 
     /// Removes what is too old, of each stream a piece.

@@ -133,18 +133,6 @@ impl Log {
         Some(self.subjects.get(number).first)
     }
 
-    /// The message of the same subject behind that of a sequence, or 0.
-    #[must_use]
-    pub fn next_of_subject(&self, sequence: u64) -> u64 {
-        self.get(sequence).map_or(0, |stored| stored.next)
-    }
-
-    /// The message of the same subject before that of a sequence, or 0.
-    #[must_use]
-    pub fn previous_of_subject(&self, sequence: u64) -> u64 {
-        self.get(sequence).map_or(0, |stored| stored.previous)
-    }
-
     /// Bytes of the message that has a sequence, 0 if there is none.
     #[must_use]
     pub fn bytes_at(&self, sequence: u64) -> u64 {
@@ -338,6 +326,7 @@ impl Log {
             position: stored.position,
             record_len: record_len(subject.len(), stored),
             subject: self.is_watched.then(|| (**subject).into()),
+            number: stored.subject,
         });
     }
 

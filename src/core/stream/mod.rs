@@ -118,6 +118,11 @@ impl Stream {
         self.log.set_position(sequence, position);
     }
 
+    /// Whether somebody wants to know the subjects of messages that go.
+    pub fn watch(&mut self, is_watched: bool) {
+        self.log.watch(is_watched);
+    }
+
     /// What was removed since this was asked last.
     pub fn take_gone(&mut self) -> Vec<Gone> {
         self.log.take_gone()

@@ -72,6 +72,8 @@ pub struct Gone {
     pub record_len: u64,
     /// Its subject, if somebody wants to know that.
     pub subject: Option<Box<[u8]>>,
+    /// The number that its subject had.
+    pub number: u32,
 }
 
 /// What is new, to be stored.

@@ -70,7 +70,7 @@ impl Shard {
                 }
                 From::Connection(self.connections.key(slot), published)
             }
-            Source::Remote { .. } | Source::Server => From::Server,
+            Source::Remote { .. } | Source::Consumer { .. } | Source::Server => From::Server,
         };
         self.begin_wide(place, message, from, notes);
         true
