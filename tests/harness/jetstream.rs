@@ -11,8 +11,9 @@ pub const OURS_SERVES_JETSTREAM: bool = false;
 
 /// The server under test, or `None` with a loud note where it has no JetStream.
 pub fn jetstream_under_test() -> Option<Binary> {
-    let binary = binary_under_test();
-    if OURS_SERVES_JETSTREAM || !binary.is_ours {
+    let is_named = std::env::var_os("TRUNKLINE_TEST_SERVER").is_some();
+    let binary = (OURS_SERVES_JETSTREAM || is_named).then(binary_under_test);
+    if let Some(binary) = binary.filter(|binary| OURS_SERVES_JETSTREAM || !binary.is_ours) {
         return Some(binary);
     }
     skips::note("JetStream", "the server under test does not serve it yet");
