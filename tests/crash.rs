@@ -82,20 +82,21 @@ fn play(binary: &Binary, end: End, is_promised: fn(Kind) -> bool) {
 fn play_seed(binary: &Binary, seed: u64, end: End, is_promised: fn(Kind) -> bool) {
     let directory = StoreDirectory::new();
     let mut random = Random::new(seed);
-    let ledger = Arc::new(Mutex::new(Ledger::default()));
     let mut server = start(binary, &directory);
-    runtime().block_on(async {
-        let context = load::context(server.address()).await;
-        load::prepare(&context, &mut ledger.lock().unwrap()).await;
+    let ledger = runtime().block_on(async {
+        let mut ledger = Ledger::default();
+        load::prepare(&load::context(server.address()).await, &mut ledger).await;
+        Arc::new(Mutex::new(ledger))
     });
     for round in 1..=number("CRASH_ROUNDS").unwrap_or(ROUNDS) {
         let confirmed = 1 + random.below(CONFIRMED_MAX as usize) as u64;
         work_until_the_end(server, &ledger, round, confirmed, end);
         server = start(binary, &directory);
         let mut ledger = ledger.lock().unwrap();
+        let keys: Vec<String> = ledger.keys.keys().cloned().collect();
         let found = runtime().block_on(async {
             let context = load::context(server.address()).await;
-            look::look(&context, ledger.keys.keys().cloned()).await
+            look::look(&context, keys).await
         });
         let (mut broken, excused): (Vec<_>, Vec<_>) = ledger
             .violations(&found)

@@ -263,8 +263,10 @@ mod tests {
         let (ledger, mut found) = ledger();
         change(&mut found);
         let violations = ledger.violations(&found);
-        let seen: Vec<Kind> = violations.iter().map(|each| each.kind).collect();
-        assert_eq!(seen, kinds, "{violations:?}");
+        // A message that is gone or back also counts to who has still to read it.
+        let is_seen = |kind: &Kind| violations.iter().any(|each| each.kind == *kind);
+        assert!(kinds.iter().all(is_seen), "{violations:?}");
+        assert_eq!(violations.is_empty(), kinds.is_empty(), "{violations:?}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// Requests at a time.
 const REQUESTS_MAX: usize = 64;
 
-pub async fn look(context: &Context, keys: impl Iterator<Item = String>) -> Found {
+pub async fn look(context: &Context, keys: Vec<String>) -> Found {
     let log = context.get_stream(LOG).await.unwrap();
     let work = context.get_stream(WORK).await.unwrap();
     let mut reader: PullConsumer = log.get_consumer(READER).await.unwrap();
