@@ -22,6 +22,7 @@ use std::process::Command;
 use guarded::Guarded;
 use harness::Server;
 use setup::Absent;
+use trunkline_tests::harness::jetstream::jetstream_under_test;
 
 /// What every client has to pass, in this order. A program that leaves one out fails.
 const SCENARIOS: [&str; 18] = [
@@ -53,6 +54,22 @@ const GUARDED_SCENARIOS: [&str; 6] = [
     "websocket",
     "reload",
     "lame-duck",
+];
+
+/// What they have to pass with a server that has JetStream, in this order; each has more of its own.
+const STREAM_SCENARIOS: [&str; 12] = [
+    "streams",
+    "publish-sync",
+    "publish-async",
+    "fetch",
+    "acknowledgements",
+    "push",
+    "ordered",
+    "key-value",
+    "key-value-watch",
+    "objects",
+    "object-watch",
+    "account",
 ];
 
 #[test]
@@ -94,6 +111,39 @@ fn go_guarded() {
 }
 
 #[test]
+fn python_streams() {
+    run_streams("python_streams", || setup::python("streams.py"));
+}
+
+#[test]
+fn node_streams() {
+    run_streams("node_streams", || setup::node("streams.js"));
+}
+
+#[test]
+fn go_streams() {
+    run_streams("go_streams", setup::go);
+}
+
+#[test]
+fn rust_streams() {
+    if jetstream_under_test().is_some() {
+        assert_streams(&rust_client::run_streams(&Server::with_streams().url()));
+    }
+}
+
+#[test]
+fn nats_cli_streams() {
+    if jetstream_under_test().is_none() {
+        return;
+    }
+    match setup::nats_cli() {
+        Ok(program) => cli::run_streams(&program),
+        Err(Absent(reason)) => setup::skip("nats_cli_streams", &reason),
+    }
+}
+
+#[test]
 fn nats_cli() {
     match setup::nats_cli() {
         Ok(program) => cli::run(&program, &mut Server::start()),
@@ -127,4 +177,30 @@ fn run_guarded(name: &str, prepare: impl FnOnce() -> Result<Command, Absent>) {
         }
         Err(Absent(reason)) => setup::skip(name, &reason),
     }
+}
+
+fn run_streams(name: &str, prepare: impl FnOnce() -> Result<Command, Absent>) {
+    if jetstream_under_test().is_none() {
+        return;
+    }
+    match prepare() {
+        Ok(mut command) => {
+            let server = Server::with_streams();
+            // The Go program has one more word, which the others do not look at.
+            command.args([server.url(), "streams".to_owned()]);
+            let passed =
+                harness::run_scenarios(command, |request| panic!("a program asks for {request:?}"));
+            assert_streams(&passed);
+        }
+        Err(Absent(reason)) => setup::skip(name, &reason),
+    }
+}
+
+/// All scenarios that every program has, in their order.
+fn assert_streams<T: AsRef<str>>(passed: &[T]) {
+    let passed = passed.iter().map(AsRef::as_ref);
+    let common: Vec<&str> = passed
+        .filter(|name| STREAM_SCENARIOS.contains(name))
+        .collect();
+    assert_eq!(common, STREAM_SCENARIOS, "scenarios that the program ran");
 }

@@ -4,6 +4,11 @@
 //! a request to a subject is answered with "no responders" until somebody listens to it. The one
 //! probe that gets through is part of what the command receives.
 
+#[path = "cli/streams.rs"]
+mod streams;
+
+pub use streams::run_streams;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -11,6 +11,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use trunkline_tests::harness::jetstream::StoreDirectory;
 use trunkline_tests::{RunningServer, ServerUnderTest};
 
 /// How long a client program may take from its start to its end.
@@ -55,14 +56,26 @@ impl Drop for Process {
 pub struct Server {
     running: Option<RunningServer>,
     port: u16,
+    /// Of a server that has JetStream.
+    streams: Option<StoreDirectory>,
 }
 
 impl Server {
     pub fn start() -> Server {
+        Server::launched(None)
+    }
+
+    /// With JetStream.
+    pub fn with_streams() -> Server {
+        Server::launched(Some(StoreDirectory::new()))
+    }
+
+    fn launched(streams: Option<StoreDirectory>) -> Server {
         let port = free_port();
         Server {
-            running: Some(launch(port)),
+            running: Some(launch(port, streams.as_ref())),
             port,
+            streams,
         }
     }
 
@@ -73,7 +86,7 @@ impl Server {
     /// Kills the server without warning and starts it again on the same port.
     pub fn restart(&mut self) {
         drop(self.running.take());
-        self.running = Some(launch(self.port));
+        self.running = Some(launch(self.port, self.streams.as_ref()));
     }
 }
 
@@ -141,11 +154,18 @@ pub fn read_lines(stream: impl Read + Send + 'static) -> Receiver<String> {
     receiver
 }
 
-fn launch(port: u16) -> RunningServer {
-    ServerUnderTest::builder()
-        .without_address()
-        .arguments(&["-a", "127.0.0.1", "-p", &port.to_string()])
-        .start()
+fn launch(port: u16, streams: Option<&StoreDirectory>) -> RunningServer {
+    let builder = ServerUnderTest::builder().without_address().arguments(&[
+        "-a",
+        "127.0.0.1",
+        "-p",
+        &port.to_string(),
+    ]);
+    match streams {
+        Some(directory) => builder.arguments(&["-js", "-sd", &directory.text()]),
+        None => builder,
+    }
+    .start()
 }
 
 /// A port that nobody listens on, below the range from which the kernel gives ports to outgoing

@@ -7,6 +7,10 @@
 mod connections;
 #[path = "rust/messages.rs"]
 mod messages;
+#[path = "rust/stores.rs"]
+mod stores;
+#[path = "rust/streams.rs"]
+mod streams;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -26,7 +30,7 @@ type Scenario<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// Runs every scenario and returns their names; `restart` kills the server and starts it again.
 pub fn run(url: &str, restart: impl FnOnce()) -> Vec<&'static str> {
-    let scenarios: Vec<(&str, Scenario<'_>)> = vec![
+    let scenarios: Vec<(&'static str, Scenario<'_>)> = vec![
         (
             "publish-subscribe",
             Box::pin(messages::publish_subscribe(url)),
@@ -67,6 +71,29 @@ pub fn run(url: &str, restart: impl FnOnce()) -> Vec<&'static str> {
         ("burst", Box::pin(connections::burst(url))),
         ("reconnect", Box::pin(connections::reconnect(url, restart))),
     ];
+    run_all(scenarios)
+}
+
+/// The same for those that need JetStream.
+pub fn run_streams(url: &str) -> Vec<&'static str> {
+    run_all(vec![
+        ("streams", Box::pin(streams::streams(url))),
+        ("publish-sync", Box::pin(streams::publish_sync(url))),
+        ("publish-async", Box::pin(streams::publish_async(url))),
+        ("fetch", Box::pin(streams::fetch(url))),
+        ("consume", Box::pin(streams::consume(url))),
+        ("acknowledgements", Box::pin(streams::acknowledgements(url))),
+        ("push", Box::pin(streams::push(url))),
+        ("ordered", Box::pin(streams::ordered(url))),
+        ("key-value", Box::pin(stores::key_value(url))),
+        ("key-value-watch", Box::pin(stores::key_value_watch(url))),
+        ("objects", Box::pin(stores::objects(url))),
+        ("object-watch", Box::pin(stores::object_watch(url))),
+        ("account", Box::pin(streams::account(url))),
+    ])
+}
+
+fn run_all(scenarios: Vec<(&'static str, Scenario<'_>)>) -> Vec<&'static str> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

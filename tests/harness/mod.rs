@@ -3,6 +3,7 @@
 pub mod binary;
 pub mod client;
 pub mod frame;
+pub mod jetstream;
 pub mod random;
 pub mod schema;
 pub mod seccomp;

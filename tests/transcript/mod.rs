@@ -28,5 +28,6 @@ mod escape;
 mod parse;
 mod run;
 
+pub use escape::bytes;
 pub use parse::{Action, Section, Step, Transcript};
 pub use run::{Delivery, Failure, run_section};

@@ -1,7 +1,7 @@
 // Drives a NATS server with the official Go client, nats.go, one scenario after another.
 //
-// Usage: program URL, or program HOST:PORT WEBSOCKET-HOST:PORT CA-FILE SEED-FILE for the scenarios
-// of guarded.go. Prints `ok NAME` per scenario; ../README.md describes the line protocol of some. This file runs the scenarios and holds their helpers; the scenarios
+// Usage: program URL, program URL streams for the scenarios of streams.go, or program HOST:PORT
+// WEBSOCKET-HOST:PORT CA-FILE SEED-FILE for those of guarded.go. Prints `ok NAME` per scenario; ../README.md describes the line protocol of some. This file runs the scenarios and holds their helpers; the scenarios
 // themselves are in messages.go and connections.go.
 package main
 
@@ -46,10 +46,12 @@ var scenarios = []scenario{
 func main() {
 	switch len(os.Args) {
 	case 2:
+	case 3:
+		scenarios = streamScenarios
 	case 5:
 		scenarios = guardedScenarios(os.Args[1:])
 	default:
-		fmt.Fprintln(os.Stderr, "usage: program URL | HOST:PORT WEBSOCKET-HOST:PORT CA-FILE SEED-FILE")
+		fmt.Fprintln(os.Stderr, "usage: program URL [streams] | HOST:PORT WEBSOCKET-HOST:PORT CA-FILE SEED-FILE")
 		os.Exit(2)
 	}
 	for _, each := range scenarios {
