@@ -106,7 +106,7 @@ fn answers_about_streams_obey_their_schemas() {
     assert_obeys(&answers::purged(7));
     let limits = AccountLimits::default();
     let usage = AccountUsage::default();
-    assert_obeys(&account_info(&usage, &limits, ApiCounts::default()));
+    assert_obeys(&account_info(&usage, "", &limits, ApiCounts::default()));
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn answers_about_messages_obey_their_schemas() {
     assert_obeys(&answers::message_deleted());
     let schema: Value = serde_json::from_str(PUBLISH_ACK).unwrap();
     for admission in [Admission::Stored(1), Admission::Duplicate(1)] {
-        let broken = broken(&publish_ack("S", &admission), &schema);
+        let broken = broken(&publish_ack("S", "", &admission), &schema);
         assert!(broken.is_empty(), "{broken:#?}");
     }
 }

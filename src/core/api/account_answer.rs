@@ -71,7 +71,12 @@ pub struct ApiCounts {
 
 /// The answer to `INFO`.
 #[must_use]
-pub fn account_info(usage: &AccountUsage, limits: &AccountLimits, api: ApiCounts) -> String {
+pub fn account_info(
+    usage: &AccountUsage,
+    domain: &str,
+    limits: &AccountLimits,
+    api: ApiCounts,
+) -> String {
     #[derive(Serialize)]
     struct Api {
         level: u32,
@@ -84,6 +89,8 @@ pub fn account_info(usage: &AccountUsage, limits: &AccountLimits, api: ApiCounts
     struct Said<'a> {
         #[serde(flatten)]
         usage: &'a AccountUsage,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        domain: &'a str,
         limits: &'a AccountLimits,
         api: Api,
     }
@@ -93,5 +100,11 @@ pub fn account_info(usage: &AccountUsage, limits: &AccountLimits, api: ApiCounts
         errors: api.errors,
         inflight: Some(api.inflight).filter(|&inflight| inflight > 0),
     };
-    answer("account_info", Said { usage, limits, api })
+    let said = Said {
+        usage,
+        domain,
+        limits,
+        api,
+    };
+    answer("account_info", said)
 }

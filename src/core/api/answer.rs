@@ -109,8 +109,12 @@ fn kind_of(request: &Request<'_>) -> &'static str {
 
 /// The answer to a message that was published to a stream.
 #[must_use]
-pub fn publish_ack(stream: &str, admission: &Admission) -> String {
-    let name = serde_json::to_string(stream).expect("a text is JSON");
+pub fn publish_ack(stream: &str, domain: &str, admission: &Admission) -> String {
+    let mut name = serde_json::to_string(stream).expect("a text is JSON");
+    if !domain.is_empty() {
+        name.push_str(",\"domain\":");
+        name.push_str(&serde_json::to_string(domain).expect("a text is JSON"));
+    }
     match admission {
         Admission::Stored(sequence) | Admission::Skipped(sequence) => {
             format!("{{\"stream\":{name},\"seq\":{sequence}}}")
@@ -171,7 +175,7 @@ mod tests {
             ),
         ];
         for (admission, text) in cases {
-            assert_eq!(publish_ack("S", &admission), text);
+            assert_eq!(publish_ack("S", "", &admission), text);
         }
     }
 }

@@ -8,6 +8,7 @@ use super::answer::answer;
 use super::consumer_config::ConsumerFields;
 use super::consumer_info::InfoFields;
 use super::json;
+use super::stream_change::note_level;
 use super::time_field::TimeField;
 use crate::base::moment::WallNanos;
 use crate::stream::error::ApiError;
@@ -59,7 +60,10 @@ pub fn pause_until(body: &[u8]) -> Result<Option<WallNanos>, ApiError> {
 /// # Errors
 /// 10025.
 pub fn reset_sequence(body: &[u8]) -> Result<Option<u64>, ApiError> {
-    let fields: ResetFields = read(body)?;
+    let fields: ResetFields = match body.is_empty() {
+        true => ResetFields::default(),
+        false => json::read(body)?,
+    };
     Ok(Some(fields.seq).filter(|&sequence| sequence > 0))
 }
 
@@ -75,6 +79,8 @@ fn read<T: serde::de::DeserializeOwned + Default>(body: &[u8]) -> Result<T, ApiE
 pub fn with_pause(fields: &str, until: Option<WallNanos>) -> String {
     let mut fields = ConsumerFields::read(fields.as_bytes()).unwrap_or_default();
     fields.pause_until = until.map(TimeField::at);
+    let level = fields.required_level().into();
+    note_level(&mut fields.metadata, level);
     serde_json::to_string(&fields).expect("it can be written")
 }
 

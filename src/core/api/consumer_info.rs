@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::answer::{ErrorPart, moment};
 use super::consumer_config::ConsumerFields;
+use super::json;
 use crate::base::moment::WallNanos;
 use crate::consumer::Info;
 use crate::stream::error::ApiError;
@@ -67,6 +68,7 @@ impl<'a> InfoFields<'a> {
     #[must_use]
     pub fn new(
         stream_name: &'a str,
+        name: &'a str,
         created: WallNanos,
         config: &'a ConsumerFields,
         info: &Info,
@@ -77,7 +79,7 @@ impl<'a> InfoFields<'a> {
         let remaining = remaining.filter(|&ns| ns > 0);
         Self {
             stream_name,
-            name: &config.name,
+            name,
             created: moment(created),
             config,
             delivered: SequenceFields {
@@ -120,12 +122,11 @@ struct ErrorAnswer<'a> {
 /// The answer that tells of a consumer, of one of the types above.
 #[must_use]
 pub fn answer(r#type: &str, info: Result<&InfoFields<'_>, &ApiError>) -> String {
-    let text = match info {
-        Ok(info) => serde_json::to_string(&InfoAnswer { r#type, info }),
+    match info {
+        Ok(info) => json::write(&InfoAnswer { r#type, info }),
         Err(error) => {
             let error = ErrorPart::from(error);
-            serde_json::to_string(&ErrorAnswer { r#type, error })
+            json::write(&ErrorAnswer { r#type, error })
         }
-    };
-    text.expect("it is JSON")
+    }
 }

@@ -86,7 +86,12 @@ fn accounts_are_shown() {
         errors: 39,
         inflight: 0,
     };
-    let answer = account_info(&AccountUsage::default(), &AccountLimits::default(), counts);
+    let answer = account_info(
+        &AccountUsage::default(),
+        "",
+        &AccountLimits::default(),
+        counts,
+    );
     assert_eq!(answer, typed("account_info", &expected));
 }
 

@@ -89,20 +89,13 @@ impl StreamFields {
             PersistWord::Async => PERSIST_MODE_LEVEL,
             PersistWord::Default => 0,
         };
-        for key in OF_SERVER {
-            self.metadata.remove(key);
-        }
-        let (key, level) = (REQUIRED_LEVEL.to_owned(), level.to_string());
-        self.metadata.insert(key, level);
+        note_level(&mut self.metadata, level);
     }
 
     /// The metadata as answers have it: with what the server is.
     #[must_use]
     pub fn shown_metadata(&self) -> BTreeMap<String, String> {
-        let mut metadata = self.metadata.clone();
-        let of_server = [NATS_VERSION.to_owned(), API_LEVEL.to_string()];
-        metadata.extend(OF_SERVER.map(str::to_owned).into_iter().zip(of_server));
-        metadata
+        shown_metadata(&self.metadata)
     }
 
     /// The configuration that fields mean which were checked before.
@@ -160,6 +153,23 @@ impl StreamFields {
             config,
         })
     }
+}
+
+/// Metadata as answers have them: with what the server is.
+#[must_use]
+pub fn shown_metadata(metadata: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut metadata = metadata.clone();
+    let of_server = [NATS_VERSION.to_owned(), API_LEVEL.to_string()];
+    metadata.extend(OF_SERVER.map(str::to_owned).into_iter().zip(of_server));
+    metadata
+}
+
+/// Notes in metadata which level of the API is needed, and takes out what only a server says.
+pub fn note_level(metadata: &mut BTreeMap<String, String>, level: u32) {
+    for key in OF_SERVER {
+        metadata.remove(key);
+    }
+    metadata.insert(REQUIRED_LEVEL.to_owned(), level.to_string());
 }
 
 /// Whether a stream may be changed to have these fields ([`StreamFields::check_changed`]),

@@ -15,7 +15,9 @@ use crate::api::consumer_config::{ConsumerFields, CreateRequest};
 use crate::api::consumer_info::{InfoFields, answer, answer_type};
 use crate::api::consumer_names::SubjectNames;
 use crate::api::consumer_rules::Surroundings;
+use crate::api::json;
 use crate::api::request::ConsumerVerb;
+use crate::api::stream_change::{note_level, shown_metadata};
 use crate::api::stream_config::StreamFields;
 use crate::api::stream_requests::check_empty;
 use crate::base::limits::STORE_WORK_NS;
@@ -41,11 +43,13 @@ impl Shard {
         let mut request = CreateRequest::read(&errand.payload)?;
         request.check_names(&String::from_utf8_lossy(stream), names)?;
         let place = self.place_of(errand, stream)?;
-        if request.config.name.is_empty() {
-            request.config.name = self.new_name();
-        }
-        let slot = self.entry(place).find_consumer(&request.config.name);
-        let checked = self.check_consumer(place, slot, request)?;
+        let said = [&request.config.name, &request.config.durable_name];
+        let said = said.into_iter().find(|name| !name.is_empty()).cloned();
+        let name = said.unwrap_or_else(|| self.new_name());
+        let slot = self.entry(place).find_consumer(&name);
+        let mut checked = self.check_consumer(place, slot, request)?;
+        let level = checked.fields.required_level().into();
+        note_level(&mut checked.fields.metadata, level);
         let fields = serde_json::to_string(&checked.fields).expect("it can be written");
         let now = self.clock;
         let slot = match slot {
@@ -58,7 +62,7 @@ impl Shard {
                 let store = &mut self.storage.stores[place.store];
                 let new = NewConsumer {
                     stream: place.slot,
-                    name: &checked.fields.name,
+                    name: &name,
                     config: checked.config,
                     fields: &fields,
                     is_in_memory: checked.fields.mem_storage,
@@ -66,10 +70,14 @@ impl Shard {
                 store.create_consumer(new, now)
             }
         };
-        // What is told of it is how it stands before it sends anything.
-        let text = self.consumer_info(place, slot, answer_type::CREATE);
         self.remember_push(place.store, slot);
-        Ok(Outcome::Answer(place.store, text))
+        // It sends when it is told of, which is as it stands before.
+        let text = self.consumer_info(place, slot, answer_type::CREATE);
+        let (account, reply) = (errand.account, errand.reply.clone());
+        let store = &mut self.storage.stores[place.store];
+        store.tell_answer(account, reply, text);
+        store.tell(Fact::Ready(slot));
+        Ok(Outcome::Later)
     }
 
     fn check_consumer(
@@ -123,13 +131,14 @@ impl Shard {
     }
 
     fn consumer_info(&mut self, place: Place, slot: u32, kind: &str) -> String {
-        self.with_info(place, slot, |info| answer(kind, Ok(info)))
+        self.with_info(place, slot, true, |info| answer(kind, Ok(info)))
     }
 
     fn with_info<T: Default>(
         &mut self,
         place: Place,
         slot: u32,
+        shows_server: bool,
         write: impl FnOnce(&InfoFields<'_>) -> T,
     ) -> T {
         let now = self.clock;
@@ -147,10 +156,14 @@ impl Shard {
         let Some(one) = store.consumer(slot) else {
             return T::default();
         };
-        let fields = ConsumerFields::read(one.fields.as_bytes()).unwrap_or_default();
+        let mut fields = ConsumerFields::read(one.fields.as_bytes()).unwrap_or_default();
+        if shows_server {
+            fields.metadata = shown_metadata(&fields.metadata);
+        }
         let stream = store.get(one.stream).map_or("", |entry| &entry.name);
         write(&InfoFields::new(
             stream,
+            &one.name,
             one.created,
             &fields,
             &info,
@@ -203,7 +216,7 @@ impl Shard {
                     store.with_consumer(slot, now, |consumer, view| consumer.reset(sequence, view));
                 let at = reset.map_err(error::invalid_reset)?;
                 store.make_ready(slot);
-                self.with_info(place, slot, |info| answers::reset(info, at))
+                self.with_info(place, slot, true, |info| answers::reset(info, at))
             }
             ConsumerVerb::Unpin | ConsumerVerb::Next => return Err(error::BAD_REQUEST),
         };
@@ -222,12 +235,15 @@ impl Shard {
         }
     }
 
-    fn tell_no_responders_from_store(&mut self, errand: &Errand) {
+    pub(super) fn tell_no_responders_from_store(&mut self, errand: &Errand) {
         if !errand.reply.is_empty() {
+            let mut header = b"NATS/1.0 503\r\nNats-Subject: ".to_vec();
+            header.extend_from_slice(&errand.subject);
+            header.extend_from_slice(b"\r\n\r\n");
             self.storage.told.push_back(Fact::Answer {
                 account: errand.account,
                 reply: errand.reply.clone(),
-                header: b"NATS/1.0 503\r\n\r\n"[..].into(),
+                header: header.into(),
                 payload: Box::default(),
             });
         }
@@ -317,7 +333,7 @@ impl Shard {
         }
         let mut shown: Vec<Box<RawValue>> = Vec::new();
         for (_, slot) in all.into_iter().skip(offset).take(answers::LIST_PAGE) {
-            let raw = self.with_info(place, slot, |info| raw_value(info));
+            let raw = self.with_info(place, slot, false, |info| raw_value(info));
             shown.extend(raw);
         }
         let text = answers::list(total, offset, &shown);
@@ -326,5 +342,5 @@ impl Shard {
 }
 
 fn raw_value(value: &impl Serialize) -> Option<Box<RawValue>> {
-    serde_json::value::to_raw_value(value).ok()
+    RawValue::from_string(json::write(value)).ok()
 }

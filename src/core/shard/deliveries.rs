@@ -60,9 +60,14 @@ impl Shard {
             let goes_on = match served {
                 Served::Message(deliver) => {
                     let goes = self.send_delivery(account, &deliver.to, delivery, key);
-                    if !goes {
-                        self.storage.stores[store].hold(slot, deliver, &delivery.reply);
-                        self.stall_consumer(key);
+                    let now = self.clock;
+                    let store = &mut self.storage.stores[store];
+                    match goes {
+                        true => store.sent(slot, now),
+                        false => {
+                            store.hold(slot, deliver, &delivery.reply, now);
+                            self.stall_consumer(key);
+                        }
                     }
                     goes
                 }
@@ -238,7 +243,6 @@ impl Shard {
         });
         let (now, store) = (self.clock, &mut self.storage.stores[store]);
         store.with_consumer(slot, now, |consumer, _| consumer.set_bound(is_bound, now));
-        store.make_ready(slot);
     }
 
     /// A consumer that sends to a subject is there.
@@ -268,6 +272,7 @@ impl Shard {
         for (store, slot) in pushes {
             self.work.charge(STORE_WORK_NS);
             self.look_at_push(store, slot);
+            self.storage.stores[store].make_ready(slot);
         }
     }
 }

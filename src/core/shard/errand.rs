@@ -15,6 +15,8 @@ impl Stage {
     pub const AGREED: Self = Self(1);
     /// A stream is purged: how many messages it has lost is to be told.
     pub const PURGED: Self = Self(3);
+    /// A stream is changed: what it is now is to be told.
+    pub const CHANGED: Self = Self(4);
     /// Cores are visited, one after the other, from this one on.
     pub const VISITING: Self = Self(2);
 }

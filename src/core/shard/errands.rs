@@ -20,15 +20,26 @@ use crate::wire::encode;
 use crate::wire::parse::Publish;
 
 /// What requests to JetStream begin with.
-pub(super) const API_PREFIX: &[u8] = b"$JS.API.";
+const API_PREFIX: &[u8] = b"$JS.API.";
 
 impl Shard {
+    /// What stands behind `$JS.API.`, or the same with this server's domain, if a subject
+    /// begins so.
+    pub(super) fn api_rest<'a>(&self, subject: &'a [u8]) -> Option<&'a [u8]> {
+        let domain = self.config.server.jetstream_domain.as_bytes();
+        let with_domain = || {
+            let rest = subject.strip_prefix(b"$JS.")?.strip_prefix(domain)?;
+            rest.strip_prefix(b".API.").filter(|_| !domain.is_empty())
+        };
+        subject.strip_prefix(API_PREFIX).or_else(with_domain)
+    }
+
     /// The core that has to deal with a subject of the store; `None`: nobody.
     pub(super) fn errand_core(&self, account: AccountId, subject: &[u8]) -> Option<CoreId> {
         if !self.storage.is_on() || account == AccountId::SYSTEM {
             return None;
         }
-        let Some(rest) = subject.strip_prefix(API_PREFIX) else {
+        let Some(rest) = self.api_rest(subject) else {
             return Some(self.stream_core(account, stream_of(subject)?));
         };
         let request = Request::read(rest)?;

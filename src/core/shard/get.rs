@@ -52,16 +52,18 @@ impl Get {
     pub fn look(&mut self, entry: &Entry, steps: &mut usize) -> Found {
         let stream = entry.stream();
         match &mut self.looks {
-            Looks::One { search, .. } => match search.step(stream.log(), u64::MAX, steps) {
-                Progress::GoOn => Found::GoOn,
-                Progress::Done(None) => Found::Nothing,
-                Progress::Done(Some(sequence)) => Found::Message(Chosen {
-                    sequence,
-                    place: None,
-                    without_header: false,
-                }),
-            },
-            Looks::Direct(get) => match get.next(stream, u64::MAX, steps) {
+            Looks::One { search, .. } => {
+                match search.step(stream.log(), stream.log().last(), steps) {
+                    Progress::GoOn => Found::GoOn,
+                    Progress::Done(None) => Found::Nothing,
+                    Progress::Done(Some(sequence)) => Found::Message(Chosen {
+                        sequence,
+                        place: None,
+                        without_header: false,
+                    }),
+                }
+            }
+            Looks::Direct(get) => match get.next(stream, stream.log().last(), steps) {
                 Part::Message(chosen) => Found::Message(chosen),
                 Part::GoOn => Found::GoOn,
                 Part::End(header) => Found::End(header),

@@ -37,17 +37,17 @@ impl Shard {
     /// Begins with a `DIRECT.GET`; nobody answers for a stream that does not allow it.
     pub(super) fn get_directly(&mut self, name: &[u8], subject: &[u8], errand: Errand) {
         let Ok(place) = self.place_of(&errand, name) else {
-            return;
+            return self.tell_no_responders_from_store(&errand);
         };
         let stream = self.entry(place).stream();
         if !stream.config().allow_direct {
-            return;
+            return self.tell_no_responders_from_store(&errand);
         }
         match DirectRequest::read(&errand.header, &errand.payload, subject) {
             Err(header) => self.tell_status(place, &errand, header),
             Ok(request) => {
                 let bytes_max = self.config.limits.max_pending_bytes;
-                let get = DirectGet::new(request, stream, u64::MAX, bytes_max);
+                let get = DirectGet::new(request, stream, stream.log().last(), bytes_max);
                 self.step_get(Get::new(name, errand, Looks::Direct(get)));
             }
         }

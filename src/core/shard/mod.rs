@@ -74,6 +74,7 @@ mod reconfigure;
 pub mod reload;
 pub mod report;
 mod reporting;
+mod republish;
 mod requests;
 mod rewrite;
 mod server_publisher;

@@ -8,7 +8,6 @@
 
 use super::Shard;
 use super::errand::{Errand, Stage};
-use super::errands::API_PREFIX;
 use super::storage::{Registered, Suspended};
 use crate::api::answer::refusal;
 use crate::api::consumer_names::SubjectNames;
@@ -21,7 +20,7 @@ use crate::api::stream_requests::{
 };
 use crate::api::stream_state::{StreamState, SubjectsPage};
 use crate::base::limits::REQUEST_WORK_NS;
-use crate::store::{Entry, Fact, NewStream};
+use crate::store::{Entry, NewStream};
 use crate::stream::error::{self, ApiError};
 use crate::subject::pattern::overlap;
 
@@ -47,7 +46,7 @@ impl Shard {
     pub(super) fn run_errand(&mut self, errand: Errand) {
         self.work.charge(REQUEST_WORK_NS);
         let subject = errand.subject.clone();
-        let Some(rest) = subject.strip_prefix(API_PREFIX) else {
+        let Some(rest) = self.api_rest(&subject) else {
             return self.take_acknowledgement(&errand);
         };
         let Some(request) = Request::read(rest) else {
@@ -58,14 +57,7 @@ impl Shard {
             Ok(Outcome::Later) => {}
             Ok(Outcome::AtOnce(text)) => self.tell_at_once(account, &reply, text),
             Ok(Outcome::Answer(store, text)) => {
-                if !reply.is_empty() {
-                    self.storage.stores[store].tell(Fact::Answer {
-                        account,
-                        reply,
-                        header: Box::default(),
-                        payload: text.into_bytes().into(),
-                    });
-                }
+                self.storage.stores[store].tell_answer(account, reply, text);
             }
             Err(error) => self.tell_at_once(account, &reply, refusal(&request, &error)),
         }
@@ -87,6 +79,10 @@ impl Shard {
         };
         if !matches!(request, Request::DirectGet { .. }) && !is_next(request) {
             check_level(&errand.header)?;
+        }
+        let account = self.config.authority.policy().account_of(errand.account);
+        if account.is_none_or(|account| account.jetstream.is_none()) {
+            return Err(error::NOT_ENABLED_FOR_ACCOUNT);
         }
         match *request {
             Request::StreamNames => self.stream_names(&errand),
@@ -208,6 +204,8 @@ impl Shard {
         let place = match self.place_of(errand, name) {
             Ok(place) => {
                 let fields = StreamFields::read(self.entry(place).fields.as_bytes())?;
+                let pedantic = checked.fields.pedantic;
+                let fields = StreamFields { pedantic, ..fields };
                 if fields != checked.fields {
                     return Err(error::STREAM_NAME_IN_USE);
                 }
@@ -260,6 +258,10 @@ impl Shard {
             Ok(errand) => errand,
             Err(outcome) => return Ok(outcome),
         };
+        if errand.stage == Stage::CHANGED {
+            let part = self.stream_part(place, false);
+            return Ok(Outcome::Answer(place.store, answers::updated(part)));
+        }
         let old = StreamFields::read(self.entry(place).fields.as_bytes())?;
         let new = StreamFields::read(&errand.payload)?.check_changed(name);
         let checked = new.and_then(|new| check_update(&old, new));
@@ -273,8 +275,8 @@ impl Shard {
         let subjects = self.entry(place).stream().config().subjects.join("\n");
         self.report_subjects(errand.account, name, subjects.as_bytes());
         checked?;
-        let part = self.stream_part(place, false);
-        Ok(Outcome::Answer(place.store, answers::updated(part)))
+        let stage = Stage::CHANGED;
+        self.update_stream(name, Errand { stage, ..errand })
     }
 
     fn stream_info(&mut self, name: &[u8], errand: &Errand) -> Result<Outcome, ApiError> {

@@ -125,7 +125,7 @@ impl Shard {
             && let Some(fact) = self.storage.told.pop_front()
         {
             self.work.charge(STORE_WORK_NS);
-            if let Err(fact) = self.tell(fact) {
+            if let Err(fact) = self.tell(0, fact) {
                 self.storage.told.push_front(fact);
                 break;
             }
@@ -135,7 +135,7 @@ impl Shard {
                 && let Some(fact) = self.storage.stores[store].next_fact()
             {
                 self.work.charge(STORE_WORK_NS);
-                if let Err(fact) = self.tell(fact) {
+                if let Err(fact) = self.tell(store, fact) {
                     self.storage.stores[store].put_back(fact);
                     break;
                 }
@@ -144,7 +144,7 @@ impl Shard {
     }
 
     /// Tells a fact; gives it back if it has to wait.
-    fn tell(&mut self, fact: Fact) -> Result<(), Fact> {
+    fn tell(&mut self, store: usize, fact: Fact) -> Result<(), Fact> {
         let is_told = match &fact {
             Fact::Published {
                 account,
@@ -152,7 +152,8 @@ impl Shard {
                 stream,
                 admission,
             } => {
-                let text = publish_ack(stream, admission);
+                let domain = &self.config.server.jetstream_domain;
+                let text = publish_ack(stream, domain, admission);
                 self.answer_from_store(*account, reply, b"", text.as_bytes())
             }
             Fact::Answer {
@@ -161,6 +162,8 @@ impl Shard {
                 header,
                 payload,
             } => self.answer_from_store(*account, reply, header, payload),
+            Fact::Ready(_) => true,
+            Fact::Republish { slot, sequence } => self.republish(store, *slot, *sequence),
             Fact::Resume(ticket) => {
                 match self.storage.suspended.remove(ticket) {
                     Some(Suspended::Errand(errand)) => self.run_errand(errand),

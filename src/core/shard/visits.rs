@@ -12,10 +12,12 @@ use super::Shard;
 use super::errand::{Errand, Stage};
 use super::requests::{Outcome, Place};
 use crate::api::account_answer::{AccountLimits, AccountUsage, ApiCounts, account_info};
+use crate::api::json;
 use crate::api::request::Request;
 use crate::api::stream_answers::{self as answers, STREAMS_PAGE};
 use crate::api::stream_requests::PageRequest;
 use crate::base::id::CoreId;
+use crate::session::policy::JetStreamAccountLimits;
 use crate::stream::config::Storage;
 use crate::stream::error::ApiError;
 use crate::subject::pattern::overlap;
@@ -66,7 +68,12 @@ impl Shard {
                 let streams: Vec<Box<RawValue>> = said.streams.into_values().collect();
                 answers::list(said.total, page.offset(), &streams)
             }
-            _ => said.account_info(),
+            _ => {
+                let account = self.config.authority.policy().account_of(errand.account);
+                let limits = account.and_then(|account| account.jetstream);
+                let domain = &self.config.server.jetstream_domain;
+                said.account_info(domain, &limits.unwrap_or_default())
+            }
         }))
     }
 
@@ -91,7 +98,7 @@ impl Shard {
         for name in &said.page {
             if let Ok(place) = self.place_of(errand, name.as_bytes()) {
                 let part = self.stream_part(place, false);
-                if let Ok(raw) = serde_json::value::to_raw_value(&part) {
+                if let Ok(raw) = RawValue::from_string(json::write(&part)) {
                     said.streams.insert(name.clone(), raw);
                 }
             }
@@ -115,7 +122,7 @@ impl Shard {
 }
 
 impl Said {
-    fn account_info(&self) -> String {
+    fn account_info(&self, domain: &str, limits: &JetStreamAccountLimits) -> String {
         let usage = AccountUsage {
             memory: self.memory,
             storage: self.storage,
@@ -123,6 +130,16 @@ impl Said {
             consumers: self.consumer_count,
             ..AccountUsage::default()
         };
-        account_info(&usage, &AccountLimits::default(), ApiCounts::default())
+        let limits = AccountLimits {
+            max_memory: limits.max_memory,
+            max_storage: limits.max_storage,
+            max_streams: limits.max_streams,
+            max_consumers: limits.max_consumers,
+            max_ack_pending: limits.max_ack_pending,
+            memory_max_stream_bytes: limits.memory_max_stream_bytes,
+            storage_max_stream_bytes: limits.storage_max_stream_bytes,
+            max_bytes_required: limits.is_max_bytes_required,
+        };
+        account_info(&usage, domain, &limits, ApiCounts::default())
     }
 }

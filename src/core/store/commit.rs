@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Store;
 use super::disk::{DiskDone, DiskError, DiskOp};
 use super::fact::{Fact, Gated};
+use crate::base::id::AccountId;
 use crate::journal::WriteFailed;
 
 impl Store {
@@ -89,7 +90,10 @@ impl Store {
         {
             self.show(visible.slot, visible.sequence);
         }
-        self.ready.extend(gated.fact);
+        match gated.fact {
+            Some(Fact::Ready(slot)) => self.make_ready(slot),
+            fact => self.ready.extend(fact),
+        }
     }
 
     /// Has something told when everything that is staged now is durable.
@@ -99,6 +103,18 @@ impl Store {
             visible: None,
             fact: Some(fact),
         });
+    }
+
+    /// Has an answer told when everything that is staged now is durable.
+    pub fn tell_answer(&mut self, account: AccountId, reply: Box<[u8]>, text: String) {
+        if !reply.is_empty() {
+            self.tell(Fact::Answer {
+                account,
+                reply,
+                header: Box::default(),
+                payload: text.into_bytes().into(),
+            });
+        }
     }
 
     /// The next thing that may be told.
@@ -122,8 +138,7 @@ impl Store {
     pub(super) fn after_change(&mut self, slot: u32) {
         self.after_removal(slot, true);
         let entry = &mut self.streams[slot];
-        let is_left = entry.is_busy() || entry.sweep.is_some();
-        if !entry.is_untidy && is_left {
+        if !entry.is_untidy && entry.is_busy() {
             entry.is_untidy = true;
             self.untidy.push_back(slot);
         }

@@ -300,7 +300,12 @@ impl Store {
     pub(super) fn after_consumer(&mut self, slot: u32, now: Moment) {
         let one = &mut self.consumers[slot];
         one.consumer.take_facts();
-        let (stream, freed) = (one.stream, one.consumer.take_freed());
+        // What is held is needed until it goes.
+        let freed = match one.held {
+            None => one.consumer.take_freed(),
+            Some(_) => Vec::new(),
+        };
+        let stream = one.stream;
         if one.is_durable {
             let notes = one.consumer.take_notes();
             let id = one.id;
@@ -403,6 +408,15 @@ impl Store {
         let entry = &mut self.streams[stream];
         let before = entry.visible;
         entry.visible = before.max(sequence);
+        if entry.stream.config().republish.is_some() {
+            let shown = before + 1..=sequence;
+            let again = shown.map(|sequence| Fact::Republish {
+                slot: stream,
+                sequence,
+            });
+            self.ready.extend(again);
+        }
+        let entry = &self.streams[stream];
         if entry.consumers.is_empty() {
             return;
         }

@@ -66,29 +66,35 @@ impl Store {
                     is_heard,
                     ack_reply: &mut into.reply,
                 };
-                let next = one.consumer.next(view, now, &mut turn);
-                self.after_consumer(slot, now);
-                match next {
-                    Next::Deliver(deliver) => deliver,
-                    Next::Say(say) => return Served::Say(say),
+                let served = match one.consumer.next(view, now, &mut turn) {
+                    Next::Deliver(deliver) => return self.fill(slot, deliver, into, now),
+                    Next::Say(say) => Served::Say(say),
                     Next::NotYet => {
                         self.make_ready(slot);
-                        return Served::Nothing;
+                        Served::Nothing
                     }
-                    Next::Wait => return Served::Nothing,
-                    Next::Unused => return Served::Unused,
-                }
+                    Next::Wait => Served::Nothing,
+                    Next::Unused => Served::Unused,
+                };
+                self.after_consumer(slot, now);
+                return served;
             }
         };
-        self.fill(slot, deliver, into)
+        self.fill(slot, deliver, into, now)
+    }
+
+    /// A message that a consumer has delivered has gone.
+    pub fn sent(&mut self, slot: u32, now: Moment) {
+        self.after_consumer(slot, now);
     }
 
     /// A message that a consumer has delivered could not go: it is the next one again.
-    pub fn hold(&mut self, slot: u32, deliver: Deliver, reply: &[u8]) {
+    pub fn hold(&mut self, slot: u32, deliver: Deliver, reply: &[u8], now: Moment) {
         self.consumers[slot].held = Some((deliver, reply.into()));
+        self.after_consumer(slot, now);
     }
 
-    fn fill(&mut self, slot: u32, deliver: Deliver, into: &mut Delivery) -> Served {
+    fn fill(&mut self, slot: u32, deliver: Deliver, into: &mut Delivery, now: Moment) -> Served {
         let stream = self.consumers[slot].stream;
         let sequence = deliver.sequences.stream;
         let entry: &Entry = &self.streams[stream];
@@ -96,17 +102,19 @@ impl Store {
         let Some(stored) = log.get(sequence) else {
             // It went meanwhile: the consumer goes on.
             self.make_ready(slot);
+            self.after_consumer(slot, now);
             return Served::Nothing;
         };
         let body = match self.body(entry, sequence, stored) {
             Body::Here(body) => body,
             Body::OnDisk => {
-                self.hold(slot, deliver, &into.reply);
+                self.hold(slot, deliver, &into.reply, now);
                 self.read_for(stream, sequence, Waiter::Consumer(slot));
                 return Served::Nothing;
             }
             Body::Damaged => {
                 self.make_ready(slot);
+                self.after_consumer(slot, now);
                 return Served::Nothing;
             }
         };

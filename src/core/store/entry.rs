@@ -84,6 +84,7 @@ impl Entry {
     /// Whether something has to be done before it takes or shows anything.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        !self.waiting.is_empty() || !self.stream.is_tidy() || self.is_purging
+        let is_tidy = self.stream.is_tidy() && self.sweep.is_none() && !self.is_purging;
+        !self.waiting.is_empty() || !is_tidy
     }
 }

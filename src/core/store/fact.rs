@@ -47,6 +47,15 @@ pub enum Fact {
     },
     /// What was waited for has come: it goes on.
     Resume(Ticket),
+    /// A consumer may send.
+    Ready(u32),
+    /// A message is stored that is to be published again, as its stream says.
+    Republish {
+        /// The slot of the stream.
+        slot: u32,
+        /// Its sequence.
+        sequence: u64,
+    },
 }
 
 /// Something that waits until its records are durable.

@@ -10,7 +10,7 @@ use crate::base::moment::WallNanos;
 use crate::consumer::status::{Say, Status};
 use crate::format::record::StreamId;
 use crate::stream::Stream;
-use crate::stream::config::StreamConfig;
+use crate::stream::config::{Retention, StreamConfig};
 use crate::stream::removal::Purge;
 
 /// What a stream is made from.
@@ -95,6 +95,10 @@ impl Store {
     /// Changes what is configured of a stream.
     pub fn update_stream(&mut self, slot: u32, config: StreamConfig, fields: &str) {
         let entry = &mut self.streams[slot];
+        let before = entry.stream.config().retention;
+        if config.retention == Retention::Interest && before != Retention::Interest {
+            entry.sweep = Some(0);
+        }
         entry.stream.update_config(config);
         entry.fields = fields.into();
         self.write_stream(slot);

@@ -71,7 +71,7 @@ impl Store {
         self.sweep(slot);
         for _ in 0..WAITERS_AT_ONCE {
             let entry = &mut self.streams[slot];
-            if !entry.stream.is_tidy() {
+            if !entry.stream.is_tidy() || entry.sweep.is_some() {
                 break;
             }
             match entry.waiting.pop_front() {

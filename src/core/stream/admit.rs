@@ -77,6 +77,7 @@ impl Stream {
             ..*incoming
         };
         let required = Requirements::of(incoming.header);
+        self.ids.forget(incoming.time, REMOVED_AT_ONCE);
         match self.check(&incoming, &required) {
             Ok(rollup) => self.store(&incoming, &required, rollup),
             Err(admission) => admission,
@@ -197,6 +198,7 @@ impl Stream {
     ) -> Admission {
         if !incoming.is_wanted {
             let sequence = self.log.skip();
+            self.last_time = incoming.time;
             self.note_id(required, sequence, incoming.time);
             return Admission::Skipped(sequence);
         }
@@ -226,7 +228,6 @@ impl Stream {
     }
 
     fn note_id(&mut self, required: &Requirements<'_>, sequence: u64, now: WallNanos) {
-        self.ids.forget(now, REMOVED_AT_ONCE);
         if let Some(id) = required.message_id {
             self.ids.note(id, sequence, now);
         }

@@ -35,10 +35,20 @@ fn service_of(subject: &[u8]) -> Option<Service> {
         (b"$SYS.REQ.", Service::SystemRequest),
         (b"$SYS.DEBUG.", Service::SystemRequest),
     ];
-    PREFIXES
+    let known = PREFIXES
         .iter()
         .find(|(prefix, _)| subject.starts_with(prefix))
-        .map(|&(_, service)| service)
+        .map(|&(_, service)| service);
+    known.or_else(|| is_api_of_domain(subject).then_some(Service::JetStreamApi))
+}
+
+/// Whether a subject begins with `$JS.<domain>.API.`.
+fn is_api_of_domain(subject: &[u8]) -> bool {
+    let Some(rest) = subject.strip_prefix(b"$JS.") else {
+        return false;
+    };
+    let end = memchr::memchr(b'.', rest).unwrap_or(rest.len());
+    end > 0 && rest[end..].starts_with(b".API.")
 }
 
 #[cfg(test)]
@@ -57,6 +67,8 @@ mod tests {
             ("$JS.FC.ORDERS.worker.x", Some(Service::FlowControl)),
             ("$SYS.REQ.SERVER.PING", Some(Service::SystemRequest)),
             ("$SYS.DEBUG.SUBSCRIBERS", Some(Service::SystemRequest)),
+            ("$JS.hub.API.INFO", Some(Service::JetStreamApi)),
+            ("$JS..API.INFO", None),
             ("$JS.API", None),
             ("$JS.APIS.INFO", None),
             ("$JS.EVENT.ADVISORY.API", None),
