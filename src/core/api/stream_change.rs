@@ -87,7 +87,7 @@ impl StreamFields {
     fn note_level(&mut self) {
         let level = match self.persist_mode {
             PersistWord::Async => PERSIST_MODE_LEVEL,
-            PersistWord::Default => 0,
+            PersistWord::Default => u32::from(self.allow_msg_ttl),
         };
         note_level(&mut self.metadata, level);
     }

@@ -103,7 +103,6 @@ fn what_is_not_served_is_refused_by_name() {
     for field in [
         r#""mirror":{"name":"T"}"#,
         r#""sources":[{"name":"T"}]"#,
-        r#""allow_msg_ttl":true"#,
         r#""allow_atomic":true"#,
         r#""first_seq":18446744073709551615"#,
     ] {

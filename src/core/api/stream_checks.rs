@@ -91,7 +91,6 @@ impl StreamFields {
             (self.allow_atomic, "allow_atomic"),
             (self.allow_batched, "allow_batched"),
             (self.allow_msg_schedules, "allow_msg_schedules"),
-            (self.allow_msg_ttl, "allow_msg_ttl"),
             (
                 self.subject_delete_marker_ttl != 0,
                 "subject_delete_marker_ttl",

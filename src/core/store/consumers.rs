@@ -441,7 +441,7 @@ impl Store {
     /// Consumers hear of messages that are gone.
     pub(super) fn tell_gone(&mut self, stream: u32, gone: &[Gone], by_purge: bool) {
         let entry = &self.streams[stream];
-        for (_, &slot) in &entry.consumers {
+        for &slot in entry.consumers.values() {
             let one = &mut self.consumers[slot];
             for gone in gone.iter().filter(|gone| gone.sequence <= entry.visible) {
                 if let Some(subject) = &gone.subject {
@@ -456,7 +456,7 @@ impl Store {
     pub(super) fn tell_purged(&mut self, stream: u32) {
         let entry = &self.streams[stream];
         let first = entry.stream.log().first();
-        for (_, &slot) in &entry.consumers {
+        for &slot in entry.consumers.values() {
             self.consumers[slot].consumer.on_purged(first);
         }
     }

@@ -16,6 +16,7 @@ use crate::format::record::{Record, StreamId};
 use crate::journal::Opening;
 use crate::stream::config::StreamConfig;
 use crate::stream::load::{Loaded, Loading};
+use crate::stream::requirements::{TimeToLive, time_to_live_of};
 use crate::stream::stored::New;
 use crate::stream::{Restored, Stream};
 use crate::wire::headers::value;
@@ -32,6 +33,8 @@ struct Known {
     /// Ids of messages with their sequences and times.
     ids: Vec<(Box<[u8]>, u64, WallNanos)>,
     last_id: Box<[u8]>,
+    /// Messages that say how long they are kept, and when they were stored.
+    lifetimes: Vec<(u64, WallNanos, TimeToLive)>,
     /// Consumers by their numbers.
     consumers: BTreeMap<u64, KnownConsumer>,
 }
@@ -159,6 +162,7 @@ impl Known {
             last_time: WallNanos(0),
             ids: Vec::new(),
             last_id: Box::default(),
+            lifetimes: Vec::new(),
             consumers: BTreeMap::new(),
         }
     }
@@ -172,6 +176,11 @@ impl Known {
         }
         if !id.is_empty() {
             self.ids.push((id.into(), record.sequence, record.time));
+        }
+        if let Some(lifetime) = value(record.header, "Nats-TTL").filter(|text| !text.is_empty()) {
+            let lifetime = time_to_live_of(lifetime);
+            self.lifetimes
+                .push((record.sequence, record.time, lifetime));
         }
         self.loading.store(&Loaded {
             sequence: record.sequence,
@@ -211,6 +220,7 @@ impl Known {
                 log: self.loading.finish(),
                 ids: self.ids,
                 last_id: self.last_id,
+                lifetimes: self.lifetimes,
                 last_time: self.last_time.max(WallNanos(record.last_time_ns)),
             },
             now.wall,

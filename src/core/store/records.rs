@@ -98,7 +98,7 @@ impl Ranges {
     /// Adds a sequence, cheaply if it is the next one.
     pub fn add(&mut self, sequence: u64) {
         match self.ranges.last_mut() {
-            Some((first, count)) if *first + *count == sequence => *count += 1,
+            Some((first, count)) if first.checked_add(*count) == Some(sequence) => *count += 1,
             _ => self.ranges.push((sequence, 1)),
         }
     }

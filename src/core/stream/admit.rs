@@ -219,6 +219,9 @@ impl Stream {
             time: incoming.time,
         };
         let sequence = self.log.append(&new);
+        if let Some(lifetime) = required.time_to_live {
+            self.lifetimes.note(sequence, incoming.time, lifetime);
+        }
         self.last_time = incoming.time;
         self.last_id = required.message_id.unwrap_or_default().into();
         self.note_id(required, sequence, incoming.time);

@@ -9,6 +9,7 @@
 pub mod admit;
 pub mod config;
 pub mod error;
+pub mod lifetimes;
 pub mod load;
 pub mod log;
 pub mod message_ids;
@@ -22,9 +23,11 @@ pub mod subjects;
 use crate::base::moment::WallNanos;
 use config::{Discard, StreamConfig};
 use error::ApiError;
+use lifetimes::Lifetimes;
 use log::Log;
 use message_ids::MessageIds;
 use removal::{Purge, Removal};
+use requirements::TimeToLive;
 use stored::Gone;
 use subject_limit::SubjectLimit;
 
@@ -47,6 +50,9 @@ pub struct Stream {
     removed: u64,
     /// A limit of subjects that is new and not yet held everywhere.
     subject_limit: Option<SubjectLimit>,
+    lifetimes: Lifetimes,
+    /// Messages before this sequence do not go by their age.
+    aged_from: u64,
 }
 
 /// What the records of a stream tell of it.
@@ -60,20 +66,26 @@ pub struct Restored {
     pub last_id: Box<[u8]>,
     /// When the last message was stored.
     pub last_time: WallNanos,
+    /// Messages that say how long they are kept, and when they were stored.
+    pub lifetimes: Vec<(u64, WallNanos, TimeToLive)>,
 }
 
 impl Stream {
     /// A stream without messages. The seed is secret.
     #[must_use]
     pub fn new(config: StreamConfig, seed: u64) -> Self {
+        let mut log = Log::new(config.storage, config.first_sequence.max(1), seed);
+        log.watch(config.allow_message_ttl);
         Self {
-            log: Log::new(config.storage, config.first_sequence.max(1), seed),
+            log,
             ids: MessageIds::new(config.duplicate_window_ns, !seed),
             last_id: Box::default(),
             last_time: WallNanos(0),
             removal: None,
             removed: 0,
             subject_limit: None,
+            lifetimes: Lifetimes::default(),
+            aged_from: 0,
             config,
         }
     }
@@ -89,14 +101,24 @@ impl Stream {
                 ids.note(&id, sequence, time);
             }
         }
+        let mut lifetimes = Lifetimes::default();
+        for (sequence, time, lifetime) in restored.lifetimes {
+            if config.allow_message_ttl && restored.log.get(sequence).is_some() {
+                lifetimes.note(sequence, time, lifetime);
+            }
+        }
+        let mut log = restored.log;
+        log.watch(config.allow_message_ttl);
         Self {
-            log: restored.log,
+            log,
             ids,
             last_id: restored.last_id,
             last_time: restored.last_time,
             removal: None,
             removed: 0,
             subject_limit: config.max_messages_per_subject.map(SubjectLimit::new),
+            lifetimes,
+            aged_from: 0,
             config,
         }
     }
@@ -120,12 +142,17 @@ impl Stream {
 
     /// Whether somebody wants to know the subjects of messages that go.
     pub fn watch(&mut self, is_watched: bool) {
-        self.log.watch(is_watched);
+        self.log.watch(is_watched || self.config.allow_message_ttl);
     }
 
     /// What was removed since this was asked last.
     pub fn take_gone(&mut self) -> Vec<Gone> {
-        self.log.take_gone()
+        let gone = self.log.take_gone();
+        if self.config.allow_message_ttl {
+            gone.iter()
+                .for_each(|gone| self.lifetimes.forget(gone.sequence));
+        }
+        gone
     }
 
     /// When the last message was stored.
@@ -156,8 +183,11 @@ impl Stream {
                 if !limit.step(&mut self.log) {
                     self.subject_limit = None;
                 }
-            } else if self.exceeds_limits() || self.is_first_too_old(now) {
+            } else if self.exceeds_limits() {
                 self.log.remove(self.log.first());
+            } else if let Some(sequence) = self.expired(now) {
+                self.log.remove(sequence);
+                self.lifetimes.forget(sequence);
             } else {
                 return;
             }
@@ -247,15 +277,38 @@ impl Stream {
                 || config.max_bytes.is_some_and(|max| log.bytes() > max))
     }
 
-    fn is_first_too_old(&self, now: WallNanos) -> bool {
-        self.next_expiry().is_some_and(|due| due <= now)
+    /// A message whose time is over.
+    fn expired(&mut self, now: WallNanos) -> Option<u64> {
+        let of_message = self.lifetimes.first().filter(|(due, _)| *due <= now);
+        if let Some((_, sequence)) = of_message {
+            return Some(sequence);
+        }
+        // Those that are kept for ever are passed once.
+        while self.lifetimes.is_for_ever(self.oldest()) {
+            self.aged_from = self.oldest() + 1;
+        }
+        self.age_expiry().filter(|due| *due <= now)?;
+        Some(self.oldest())
     }
 
-    /// When the first message has its age.
+    /// The first message that goes by its age, if there is one.
+    fn oldest(&self) -> u64 {
+        let from = self.aged_from.max(self.log.first());
+        match self.log.next(from, usize::MAX) {
+            Ok(sequence) | Err(sequence) => sequence,
+        }
+    }
+
+    fn age_expiry(&self) -> Option<WallNanos> {
+        let max_age_ns = self.config.max_age_ns?;
+        let first = self.log.get(self.oldest())?;
+        Some(WallNanos(first.time.0.saturating_add(max_age_ns)))
+    }
+
+    /// When the time of a message is over.
     #[must_use]
     pub fn next_expiry(&self) -> Option<WallNanos> {
-        let max_age_ns = self.config.max_age_ns?;
-        let first = self.log.get(self.log.first())?;
-        Some(WallNanos(first.time.0.saturating_add(max_age_ns)))
+        let of_message = self.lifetimes.first().map(|(due, _)| due);
+        self.age_expiry().into_iter().chain(of_message).min()
     }
 }

@@ -65,7 +65,9 @@ fn sequence_of(text: &[u8]) -> u64 {
     number.map_or(u64::MAX, i64::cast_unsigned)
 }
 
-fn time_to_live_of(text: &[u8]) -> TimeToLive {
+/// What `Nats-TTL` says.
+#[must_use]
+pub fn time_to_live_of(text: &[u8]) -> TimeToLive {
     const SECOND_NS: u64 = 1_000_000_000;
     if text.eq_ignore_ascii_case(b"never") {
         return TimeToLive::Forever;
