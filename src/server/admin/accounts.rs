@@ -56,7 +56,7 @@ impl Admin {
             "update_time": format::moment(settings.loaded),
             "expired": false,
             "complete": true,
-            "jetstream_enabled": false,
+            "jetstream_enabled": self.server.has_jetstream && account.jetstream.is_some(),
             "leafnode_connections": 0,
             "client_connections": account.usage.connections.load(Ordering::Relaxed),
             "subscriptions": subscriptions,

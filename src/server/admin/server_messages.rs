@@ -91,7 +91,7 @@ impl Admin {
             tags: options.tags.clone(),
             metadata: options.metadata.clone(),
             feature_flags: options.all_feature_flags(),
-            jetstream: false,
+            jetstream: self.server.has_jetstream,
             flags: 0,
             seq: self.numbers.next(),
             time: format::moment(Timestamp::now()),
