@@ -33,7 +33,7 @@ pub struct PlanArgs {
     /// Check every payload for loss, duplication, order and damage (payloads of 16 bytes or more).
     #[arg(long, help_heading = LOAD)]
     pub verify: bool,
-    /// Most deliveries under way; the default suits the plan.
+    /// Most deliveries under way (JetStream: messages or requests of one client); the default suits the plan.
     #[arg(long, value_parser = parse::count, help_heading = LOAD)]
     pub window: Option<u64>,
     /// Most messages in one write (the default for fanin is 1).
@@ -60,7 +60,7 @@ pub struct PlanArgs {
     /// Subscribers (sub, pubsub, fanout), or members of the queue group.
     #[arg(long, help_heading = SHAPE)]
     pub subscribers: Option<usize>,
-    /// Requesting clients (reqrep, polling).
+    /// Requesting clients (reqrep, polling), or clients of JetStream.
     #[arg(long, default_value_t = 1, help_heading = SHAPE)]
     pub clients: usize,
     /// Responders (reqrep, polling).
@@ -81,6 +81,9 @@ pub struct PlanArgs {
     /// Quiet and polled phases, each of --duration (polling).
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = SHAPE)]
     pub rounds: u32,
+    /// What plans of JetStream need beside.
+    #[command(flatten)]
+    pub jetstream: JetStreamArgs,
     /// Worker threads; by default one per CPU of --pin, or half of the CPUs.
     #[arg(long, help_heading = MACHINE)]
     pub threads: Option<usize>,
@@ -101,8 +104,47 @@ pub struct PlanArgs {
     pub quiet: bool,
 }
 
+/// Options of the plans that need JetStream.
+#[derive(Debug, Clone, Args)]
+pub struct JetStreamArgs {
+    /// Streams that the messages are spread over (js-pub, js-fetch, js-replay).
+    #[arg(long, default_value_t = 1, help_heading = JETSTREAM)]
+    pub streams: usize,
+    /// Durable consumers of each stream, which nobody asks for messages (js-pub).
+    #[arg(long, default_value_t = 0, help_heading = JETSTREAM)]
+    pub consumers: usize,
+    /// Messages that are asked for at once (js-fetch, js-consume, js-replay).
+    #[arg(long, default_value = "500", value_parser = parse::count, help_heading = JETSTREAM)]
+    pub batch: u64,
+    /// The consumers push, with flow control (js-consume, js-replay).
+    #[arg(long, help_heading = JETSTREAM)]
+    pub push: bool,
+    /// Keys of the bucket (kv-put, kv-get).
+    #[arg(long, default_value = "10000", value_parser = parse::count, help_heading = JETSTREAM)]
+    pub keys: u64,
+    /// Size of an object (1GiB; obj-put, obj-get).
+    #[arg(long, default_value = "64MiB", value_parser = parse::object_bytes, help_heading = JETSTREAM)]
+    pub object_size: u64,
+    /// Where streams are kept.
+    #[arg(long, value_enum, default_value_t = Storage::File, help_heading = JETSTREAM)]
+    pub storage: Storage,
+    /// Leave what was made.
+    #[arg(long, help_heading = JETSTREAM)]
+    pub keep: bool,
+}
+
+/// Where streams are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Storage {
+    /// On disk.
+    File,
+    /// In memory.
+    Memory,
+}
+
 const LOAD: &str = "Load";
 const SHAPE: &str = "Who and what";
+const JETSTREAM: &str = "JetStream";
 const MACHINE: &str = "Machine";
 const OUTPUT: &str = "Output";
 
@@ -138,6 +180,7 @@ impl PlanArgs {
             ("--clients", Some(self.clients)),
             ("--responders", Some(self.responders)),
             ("--threads", self.threads),
+            ("--streams", Some(self.jetstream.streams)),
         ];
         for (name, value) in numbers {
             let limit = if name == "--subjects" {

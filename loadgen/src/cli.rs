@@ -30,7 +30,24 @@ Examples:
   loadgen compare --ours trunkline --theirs nats-server --plans tls1,tls64k,handshakes,ws1,wsdeflate1
   loadgen compare --ours trunkline --theirs nats-server --plans polling,reload1,reload8
   loadgen compare --ours trunkline --theirs nats-server --plans telemetry,neighbour
-  loadgen compare --ours trunkline --features mapped --plans plain";
+  loadgen compare --ours trunkline --features mapped --plans plain
+
+JetStream: every server gets a directory of its own below --store-dir, on a disk, removed at its end. Rows that end with
+-always give the other server `sync_interval: always`, the rest its default; ours is as it is by default.
+  loadgen compare --ours trunkline --theirs nats-server --store-dir DIR --plans jetstream
+    js-async, js-async-always            128 B, window 1,000, 1 client; the same against `always`
+    js-async100, js-async100-always      the same over 100 streams, 100 clients
+    js-sync-always, js-sync16-always     one message under way per client, 1 and 16 clients, against `always`
+    js-replay, js-replay-push            ordered replay, 128 B
+    js-consume                           ordered consumer behind a publisher
+    js-fetch                             durable pull, explicit ack, batches of 500
+    kv-get, kv-put-always, kv-get16      key-value get and put, 1 client; get, 16 clients, 1 M keys
+    obj-put, obj-get                     object put and get, 1 GiB
+    restart-keys, restart-messages, restart-streams
+                                         5 M keys; 10 M messages; 2,000 streams with 5 consumers each: memory, stop,
+                                         restart, restart after kill -9
+  loadgen compare --ours trunkline --features stored --store-dir DIR --plans plain
+                                         JetStream on and unused, and off";
 
 const CROWDS_EXAMPLES: &str = "\
 Every attack has a fresh server, pinned to --server-cores. Bystanders send a PING every 5 ms; what they wait for PONG,

@@ -6,6 +6,9 @@ use std::time::Duration;
 use crate::random::Random;
 use crate::wire::scan::PAYLOAD_BYTES_MAX;
 
+/// Largest object: 64 GiB.
+const OBJECT_BYTES_MAX: u64 = 64 << 30;
+
 /// How large payloads are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SizeSpec {
@@ -120,6 +123,32 @@ pub fn bytes(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Parses the size of an object: `5GiB`, or as [`bytes`] does.
+pub fn object_bytes(text: &str) -> Result<u64, String> {
+    let lower = text.trim().to_ascii_lowercase();
+    let unit = ["gib", "gb", "g", "mib", "mb", "m"];
+    let split = unit
+        .iter()
+        .find_map(|unit| Some((lower.strip_suffix(unit)?, unit)));
+    let size = match split {
+        Some((number, unit)) => number
+            .parse::<u64>()
+            .map_err(|_| format!("\"{text}\" is not a size"))?
+            .saturating_mul(if unit.starts_with('g') {
+                1 << 30
+            } else {
+                1 << 20
+            }),
+        None => bytes(text)? as u64,
+    };
+    match size {
+        1..=OBJECT_BYTES_MAX => Ok(size),
+        _ => Err(format!(
+            "an object has between 1 byte and {OBJECT_BYTES_MAX}"
+        )),
+    }
+}
+
 /// How much work a phase is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Amount {
@@ -182,6 +211,16 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_of_objects() {
+        assert_eq!(object_bytes("1GiB"), Ok(1 << 30));
+        assert_eq!(object_bytes("200m"), Ok(200 << 20));
+        assert_eq!(object_bytes("77"), Ok(77));
+        for text in ["0", "65G", "xG", "G", "1T"] {
+            assert!(object_bytes(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn sizes() {

@@ -166,6 +166,20 @@ pub fn memory(pid: i32) -> Option<Memory> {
     })
 }
 
+/// Bytes that `pid` has caused to be written to disks until now; `None` where that cannot be read.
+pub fn written_bytes(pid: i32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("write_bytes:"))?;
+    line.trim().parse().ok()
+}
+
+/// Lets the peak of the resident memory of `pid` begin anew, where the kernel allows it.
+pub fn forget_peak(pid: i32) {
+    let _ = fs::write(format!("/proc/{pid}/clear_refs"), "5");
+}
+
 /// CPU time of the calling thread.
 pub fn thread_cpu_ns() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
@@ -198,6 +212,7 @@ mod tests {
         assert!(spent.cpu_ns > 0 && spent.switches > 0);
         let memory = memory(pid).unwrap();
         assert!(memory.resident_bytes > 0 && memory.peak_bytes >= memory.resident_bytes);
+        assert!(written_bytes(pid).is_some() && written_bytes(-5).is_none());
         assert!(Snapshot::take(-5).is_none());
     }
 

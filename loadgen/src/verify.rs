@@ -33,6 +33,17 @@ impl Verdict {
     }
 }
 
+impl std::iter::Sum for Verdict {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Verdict::default(), |sum, one| Verdict {
+            lost: sum.lost + one.lost,
+            duplicated: sum.duplicated + one.duplicated,
+            reordered: sum.reordered + one.reordered,
+            corrupt: sum.corrupt + one.corrupt,
+        })
+    }
+}
+
 /// Checks what one subscriber receives.
 pub struct Verifier {
     batches: Arc<Vec<Arc<Batch>>>,

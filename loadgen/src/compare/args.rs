@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::compare::config::Features;
 use crate::compare::needs;
+use crate::compare::store;
 use crate::pin::{self, CpuList};
 
 /// Options of `compare`.
@@ -20,7 +21,8 @@ pub struct CompareArgs {
     )]
     pub theirs: Option<PathBuf>,
     /// Compare our server with itself: with accounts, permissions and mappings on, and without any. `beside`: the
-    /// mappings are of other subjects; `mapped`: every message goes through one.
+    /// mappings are of other subjects; `mapped`: every message goes through one. Or with JetStream on and unused, and
+    /// without it: `stored`.
     #[arg(long)]
     pub features: Option<Features>,
     /// Further arguments for our server, separated by spaces.
@@ -47,6 +49,9 @@ pub struct CompareArgs {
     /// CPUs of the load generator's threads.
     #[arg(long, default_value = "1", value_parser = pin::cpu_list)]
     pub pin: CpuList,
+    /// Directory on a disk, in which every server that needs JetStream gets one of its own, removed when it has ended.
+    #[arg(long, value_name = "DIR")]
+    pub store_dir: Option<PathBuf>,
     /// Runs of each server per plan.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
@@ -54,7 +59,8 @@ pub struct CompareArgs {
     /// telemetry, neighbour, or names: pub16, one16, fanout8, pairs8, one64k, fanin1000, reqrep1, reqrep32, paced,
     /// fanin_paced, idle10k, subs1m, tls1, tls64k, handshakes, ws1, wsdeflate1, polling, reload1, reload8,
     /// telemetry100, telemetry1k, telemetry10k, each also to ten subscribers (telemetry1kx10) and in an open loop
-    /// (telemetry1k-20k, telemetry1kx10-100k), neighbour1k, neighbour20k.
+    /// (telemetry1k-20k, telemetry1kx10-100k), neighbour1k, neighbour20k. With --store-dir also jetstream, or names (see
+    /// below); `all` is all without those.
     #[arg(long, default_value = "all", value_name = "PLANS")]
     pub plans: String,
     /// Multiplies times, idle connections and subscriptions.
@@ -85,6 +91,7 @@ impl CompareArgs {
         }
         self.server_cores.check("--server-cores")?;
         self.pin.check("--pin")?;
+        self.store_dir.as_deref().map_or(Ok(()), store::check)?;
         needs::readable("--ours-config", self.ours_config.as_deref())?;
         needs::readable("--theirs-config", self.theirs_config.as_deref())
     }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::compare::stage::Stage;
+use crate::compare::store::Store;
 use crate::net::target::ServerArgs;
 use crate::quoted::quoted;
 
@@ -22,6 +23,19 @@ pub enum Setting {
     Monitored,
     /// Monitoring, and a configuration that changes.
     Reloaded,
+    /// JetStream, as each server keeps its streams if nothing is said.
+    Stored,
+    /// JetStream, with the other server told to sync what it acknowledges (`sync_interval: always`).
+    Synced,
+    /// JetStream, as with [`Setting::Stored`]; the server is stopped, killed and started again after the plan.
+    Restarted,
+}
+
+impl Setting {
+    /// It needs JetStream, and so a directory.
+    pub fn is_stored(self) -> bool {
+        matches!(self, Setting::Stored | Setting::Synced | Setting::Restarted)
+    }
 }
 
 /// What --features switches on.
@@ -31,6 +45,8 @@ pub enum Features {
     Beside,
     /// The same, with a mapping that every message of the plan goes through.
     Mapped,
+    /// JetStream, which the plans do not use.
+    Stored,
 }
 
 /// The user of the plan under --features.
@@ -49,6 +65,10 @@ pub struct Wishes {
     pub features: Option<Features>,
     /// User and password for the base's users.
     pub login: Option<(String, String)>,
+    /// Where directories for streams are made.
+    pub store_base: Option<PathBuf>,
+    /// It is the other server: [`Setting::Synced`] is about it.
+    pub is_other: bool,
 }
 
 /// How one server is started and reached.
@@ -63,6 +83,8 @@ pub struct Prepared {
     pub server: ServerArgs,
     /// Its listener without TLS or WebSocket, where it has one.
     pub plain: SocketAddr,
+    /// The directory of its streams.
+    store: Option<Store>,
 }
 
 impl Prepared {
@@ -84,7 +106,7 @@ impl Prepared {
         let mut log_in = |(user, password): (&str, &str)| {
             (server.user, server.password) = (Some(user.into()), Some(password.into()));
         };
-        if wishes.features.is_some() {
+        if matches!(wishes.features, Some(Features::Beside | Features::Mapped)) {
             log_in(USER);
         }
         if setting == Setting::Reloaded {
@@ -96,8 +118,12 @@ impl Prepared {
             http: None,
             server,
             plain: address,
+            store: None,
         };
-        let own = prepared.own_text(stage, setting, free);
+        let mut own = prepared.own_text(stage, setting, free);
+        if setting.is_stored() || wishes.features == Some(Features::Stored) {
+            own += &prepared.store_text(setting, wishes, address.port())?;
+        }
         let features = wishes.features.map_or(String::new(), features_text);
         if own.is_empty() && features.is_empty() {
             prepared.config = wishes.base.clone();
@@ -122,7 +148,9 @@ impl Prepared {
     fn own_text(&mut self, stage: &Stage, setting: Setting, free: [SocketAddr; 2]) -> String {
         let [http, websocket] = free;
         match setting {
-            Setting::Plain => String::new(),
+            Setting::Plain | Setting::Stored | Setting::Synced | Setting::Restarted => {
+                String::new()
+            }
             Setting::Tls => {
                 (self.server.tls, self.server.tls_ca) = (true, Some(stage.path("ca.pem")));
                 format!(
@@ -144,6 +172,30 @@ impl Prepared {
                 format!("http: \"{http}\"\n")
             }
         }
+    }
+}
+
+impl Prepared {
+    /// Makes a directory for streams, and what a configuration says about it.
+    fn store_text(
+        &mut self,
+        setting: Setting,
+        wishes: &Wishes,
+        port: u16,
+    ) -> Result<String, String> {
+        let base = wishes.store_base.as_deref();
+        let base = base.ok_or("no directory for streams: give --store-dir")?;
+        let store = Store::new(base, &port.to_string())?;
+        let path = store.path().to_string_lossy().into_owned();
+        let sync = match setting == Setting::Synced && wishes.is_other {
+            true => ", sync_interval: always",
+            false => "",
+        };
+        self.store = Some(store);
+        Ok(format!(
+            "jetstream {{ store_dir: {}{sync} }}\n",
+            quoted(&path)
+        ))
     }
 }
 
@@ -171,6 +223,7 @@ fn users_text(other: bool) -> String {
 fn features_text(features: Features) -> String {
     let (user, password) = USER;
     let own = match features {
+        Features::Stored => return String::new(),
         Features::Beside => "",
         Features::Mapped => {
             r#"
@@ -212,6 +265,50 @@ mod tests {
         let free = [address(2), address(3)];
         let prepared = Prepared::new(&stage, setting, &wishes, address(1), free).unwrap();
         (stage, prepared)
+    }
+
+    #[test]
+    fn streams_have_a_directory_and_only_the_other_server_is_told_to_sync() {
+        let stage = Stage::new().unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let base = stage.path("stores");
+        for (setting, features, is_other, expected) in [
+            (Setting::Stored, None, true, Some("")),
+            (Setting::Synced, None, false, Some("")),
+            (Setting::Synced, None, true, Some(", sync_interval: always")),
+            (Setting::Plain, Some(Features::Stored), false, Some("")),
+            (Setting::Plain, None, false, None),
+        ] {
+            let wishes = Wishes {
+                features,
+                is_other,
+                store_base: Some(base.clone()),
+                ..Wishes::default()
+            };
+            let prepared = Prepared::new(&stage, setting, &wishes, address, [address; 2]).unwrap();
+            let config = prepared.config.as_ref();
+            let text = config.map(|path| std::fs::read_to_string(path).unwrap());
+            let store = prepared
+                .store
+                .as_ref()
+                .map(|store| store.path().to_path_buf());
+            let line = expected.map(|sync| {
+                let path = store.as_ref().unwrap().display();
+                format!("\njetstream {{ store_dir: \"{path}\"{sync} }}\n")
+            });
+            assert_eq!(text, line);
+            assert!(prepared.server.user.is_none());
+            drop(prepared);
+            assert!(store.is_none_or(|store| !store.exists()));
+        }
+        let nowhere = Prepared::new(
+            &stage,
+            Setting::Stored,
+            &Wishes::default(),
+            address,
+            [address; 2],
+        );
+        assert!(nowhere.is_err_and(|text| text.contains("--store-dir")));
     }
 
     #[test]

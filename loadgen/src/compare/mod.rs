@@ -8,9 +8,13 @@ pub mod needs;
 mod neighbour;
 mod page;
 mod reload;
+mod restart;
+mod row;
 mod rows;
 pub mod server;
 pub mod stage;
+mod store;
+mod stored;
 pub mod table;
 
 use crate::limits;
@@ -20,10 +24,10 @@ use crate::report::numbers::grouped;
 use crate::report::{Report, Standing};
 use args::CompareArgs;
 use comparison::Comparison;
-use config::{Setting, Wishes};
+use config::{Features, Setting, Wishes};
 use neighbour::Neighbour;
 use reload::Reloader;
-use rows::Row;
+use row::Row;
 use server::{Launch, Server};
 use stage::Stage;
 
@@ -48,11 +52,7 @@ pub fn run(args: &CompareArgs) -> Result<bool, String> {
     if let Some(path) = &args.report {
         crate::report::page::check(path)?;
     }
-    if args.features.is_some() && rows.iter().any(|row| row.setting == Setting::Reloaded) {
-        return Err(
-            "the reload plans have users of their own; name other plans with --features".into(),
-        );
-    }
+    check(args, &rows)?;
     let bench = Bench {
         args,
         sides: sides(args)?,
@@ -83,6 +83,22 @@ pub fn run(args: &CompareArgs) -> Result<bool, String> {
     Ok(standing != Standing::Bad)
 }
 
+/// Rows that go with the options.
+fn check(args: &CompareArgs, rows: &[&'static Row]) -> Result<(), String> {
+    let any = |has: fn(&Row) -> bool| rows.iter().any(|row| has(row));
+    let is_stored = any(|row| row.setting.is_stored());
+    if args.features.is_some() && (is_stored || any(|row| row.setting == Setting::Reloaded)) {
+        return Err(
+            "the plans of reload and JetStream are not for --features; name other plans".into(),
+        );
+    }
+    let needs_store = is_stored || args.features == Some(Features::Stored);
+    if needs_store && args.store_dir.is_none() {
+        return Err("JetStream needs a directory on a disk: give --store-dir".into());
+    }
+    Ok(())
+}
+
 /// The two servers; under --features ours with them and ours without.
 fn sides(args: &CompareArgs) -> Result<[Launch; 2], String> {
     let launch = |label, (option, path), arguments: &str, wishes| {
@@ -98,11 +114,15 @@ fn sides(args: &CompareArgs) -> Result<[Launch; 2], String> {
         base: args.ours_config.clone(),
         features: args.features,
         login: args.ours_user.clone(),
+        store_base: args.store_dir.clone(),
+        is_other: false,
     };
     let theirs = Wishes {
         base: args.theirs_config.clone(),
         features: None,
         login: args.theirs_user.clone(),
+        store_base: args.store_dir.clone(),
+        is_other: true,
     };
     let own = ("--ours", args.ours.as_path());
     Ok(match &args.theirs {
@@ -192,7 +212,7 @@ impl Bench<'_> {
         let label = format!("{} round {} {}", row.name, round + 1, launch.label);
         runs.begin(&label);
         let (report, failures) = match Server::start(launch, &self.stage, row.setting) {
-            Ok(server) => self.load_and_stop(row, server),
+            Ok(server) => self.load_and_stop(row, launch, server),
             Err(text) => (None, vec![text]),
         };
         let failures: Vec<String> = failures
@@ -209,9 +229,20 @@ impl Bench<'_> {
         (report, failures)
     }
 
-    fn load_and_stop(&self, row: &Row, mut server: Server) -> (Option<Report>, Vec<String>) {
+    fn load_and_stop(
+        &self,
+        row: &Row,
+        launch: &Launch,
+        mut server: Server,
+    ) -> (Option<Report>, Vec<String>) {
         let mut failures = Vec::new();
-        let result = self.load(row, &server);
+        let mut result = self.load(row, &server);
+        if let (Setting::Restarted, Ok(report)) = (row.setting, &mut result) {
+            match restart::measure(&mut server, launch) {
+                Ok(figures) => report.figures.extend(figures),
+                Err(text) => failures.push(text),
+            }
+        }
         let tail = server.log_tail();
         if !server.stop() {
             failures.push(format!("the server ended by itself:\n{tail}"));

@@ -83,12 +83,12 @@ fn parameters(
         ("loadgen CPUs".into(), args.pin.to_string()),
     ];
     if let Some(features) = args.features {
-        let which = match features {
-            Features::Beside => "of other subjects",
-            Features::Mapped => "of every message",
+        let text = match features {
+            Features::Beside => "accounts, permissions, mappings (of other subjects)",
+            Features::Mapped => "accounts, permissions, mappings (of every message)",
+            Features::Stored => "JetStream, unused",
         };
-        let text = format!("accounts, permissions, mappings ({which})");
-        all.push(("features".into(), text));
+        all.push(("features".into(), text.into()));
     }
     all
 }

@@ -1,24 +1,8 @@
 //! The plans that a comparison runs, each with the command line it stands for.
 
-use std::time::Duration;
-
-use clap::{FromArgMatches, Subcommand};
-
-use crate::args::PlanArgs;
 use crate::compare::config::Setting;
-use crate::parse::Amount;
-use crate::plans::plan::{Plan, PlanCommand};
-
-/// One row of the comparison.
-pub struct Row {
-    /// Name for --plans.
-    pub name: &'static str,
-    /// What it is, for the table.
-    pub title: &'static str,
-    /// What the server needs.
-    pub setting: Setting,
-    line: &'static str,
-}
+use crate::compare::row::Row;
+use crate::compare::stored;
 
 /// The main rows, in order. Times are those of scale 1.
 pub const ROWS: [Row; 20] = [
@@ -201,10 +185,11 @@ pub const NEIGHBOUR: [Row; 2] = [
 ];
 
 /// The rows that `selection` names, with commas: `all`, `plain` (the main ones that need no configuration), `dropin`
-/// (those that do), `telemetry`, `neighbour`, or names of rows.
+/// (those that do), `telemetry`, `neighbour`, `jetstream` (which `all` leaves out), or names of rows.
 pub fn select(selection: &str) -> Result<Vec<&'static Row>, String> {
     let is_plain = |row: &&Row| row.setting == Setting::Plain;
     let every = || ROWS.iter().chain(&TELEMETRY).chain(&NEIGHBOUR);
+    let with_stored = || every().chain(&stored::ROWS);
     let find = |name: &str| -> Result<Vec<&'static Row>, String> {
         let rows: Vec<_> = match name {
             "all" => every().collect(),
@@ -212,10 +197,11 @@ pub fn select(selection: &str) -> Result<Vec<&'static Row>, String> {
             "dropin" => ROWS.iter().filter(|row| !is_plain(row)).collect(),
             "telemetry" => TELEMETRY.iter().collect(),
             "neighbour" => NEIGHBOUR.iter().collect(),
-            name => every().filter(|row| row.name == name).collect(),
+            "jetstream" => stored::ROWS.iter().collect(),
+            name => with_stored().filter(|row| row.name == name).collect(),
         };
         if rows.is_empty() {
-            let names: Vec<&str> = every().map(|row| row.name).collect();
+            let names: Vec<&str> = with_stored().map(|row| row.name).collect();
             let names = names.join(", ");
             return Err(format!("no plan is called \"{name}\"; there are {names}"));
         }
@@ -233,36 +219,14 @@ impl Row {
     pub fn has_neighbour(&self) -> bool {
         NEIGHBOUR.iter().any(|row| row.name == self.name)
     }
-
-    /// Plan and options, with times and numbers of connections and subscriptions multiplied by `scale`.
-    pub fn arguments(&self, scale: f64) -> (Plan, PlanArgs) {
-        let command = PlanCommand::augment_subcommands(clap::Command::new("loadgen"));
-        let words = std::iter::once("loadgen").chain(self.line.split(' '));
-        let (plan, mut args) = command
-            .try_get_matches_from(words)
-            .and_then(|matches| PlanCommand::from_arg_matches(&matches))
-            .expect("the rows are valid command lines")
-            .into_parts();
-        let scaled = |number: usize| ((number as f64 * scale) as usize).max(1);
-        let shorter = |time: Duration| time.mul_f64(scale).max(Duration::from_millis(20));
-        args.duration = args.duration.map(shorter);
-        args.warmup = args.warmup.map(|amount| match amount {
-            // Servers PING every new client within some seconds; that must be over.
-            Amount::Time(time) if plan == Plan::Polling => Amount::Time(time),
-            Amount::Time(time) => Amount::Time(shorter(time)),
-            Amount::Count(count) => Amount::Count(count),
-        });
-        if matches!(plan, Plan::Idle | Plan::Subs | Plan::Polling) {
-            args.connections = args.connections.map(scaled);
-            (args.literals, args.wildcards) = (scaled(args.literals), scaled(args.wildcards));
-        }
-        (plan, args)
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::plans::plan::Plan;
 
     #[test]
     fn all_rows_parse_and_scale() {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,8 @@ use crate::pin::{self, CpuList};
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long it may take to end after SIGTERM.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time between two looks whether it has started or ended.
+const GLANCE: Duration = Duration::from_millis(2);
 /// Lines of its output shown when it fails.
 const LOG_LINES: usize = 15;
 /// Those of them from its beginning.
@@ -50,41 +52,24 @@ pub struct Server {
 impl Server {
     /// Starts a server as a row wants it, and waits until it answers a PING.
     pub fn start(launch: &Launch, stage: &Stage, setting: Setting) -> Result<Self, String> {
-        let name = launch.path.display();
         let [address, http, websocket] = free_addresses()?;
         let free = [http, websocket];
         let prepared = Prepared::new(stage, setting, &launch.wishes, address, free)?;
         let log = stage.path(&format!("{}-{}.log", launch.label, address.port()));
-        let output = File::create(&log)
-            .map_err(|error| format!("cannot write {}: {error}", log.display()))?;
-        let errors = output
-            .try_clone()
-            .map_err(|error| format!("cannot write {}: {error}", log.display()))?;
-        let mut command = Command::new(&launch.path);
-        command.args(["-a", "127.0.0.1", "-p", &address.port().to_string()]);
-        match &prepared.config {
-            Some(config) => command.arg("-c").arg(config),
-            // The same of both; whoever wants streams says so behind it.
-            None => command.arg("-js=false"),
-        };
-        command.args(&launch.arguments);
-        // Go takes its number of running threads from the mask at start anyway; this makes it independent of the version.
-        command.env("GOMAXPROCS", launch.cpus.len().to_string());
-        command.stdin(Stdio::null()).stdout(output).stderr(errors);
-        let spawned = pin::with_affinity(&launch.cpus, || command.spawn());
-        let child = spawned.and_then(|child| child).map_err(|error| {
-            let _ = fs::remove_file(&log);
-            format!("cannot start {name}: {error}")
-        })?;
+        let child = spawn(launch, &prepared, &log)?;
         let mut server = Server {
             child,
             log,
             prepared,
         };
-        server
-            .wait_until_ready()
-            .map_err(|text| format!("{name}: {text}\n{}", server.log_tail()))?;
+        server.wait_until_ready(launch, START_TIMEOUT)?;
         Ok(server)
+    }
+
+    /// Starts it again, as it was started, once it has ended.
+    pub fn start_again(&mut self, launch: &Launch, timeout: Duration) -> Result<(), String> {
+        self.child = spawn(launch, &self.prepared, &self.log)?;
+        self.wait_until_ready(launch, timeout)
     }
 
     /// Process id.
@@ -97,28 +82,35 @@ impl Server {
         tail(&fs::read_to_string(&self.log).unwrap_or_default())
     }
 
-    fn wait_until_ready(&mut self) -> Result<(), String> {
+    fn wait_until_ready(&mut self, launch: &Launch, timeout: Duration) -> Result<(), String> {
+        let name = launch.path.display();
         let target = self.prepared.server.target()?;
         let begin = Instant::now();
         loop {
-            if let Ok(Some(status)) = self.child.try_wait() {
-                return Err(format!("ended at once, {status}"));
-            }
-            match connect::connect_all(&target, "loadgen probe", 1) {
-                Ok(_) => return Ok(()),
-                Err(text) if begin.elapsed() > START_TIMEOUT => {
-                    return Err(format!(
-                        "not ready after {} s: {text}",
-                        START_TIMEOUT.as_secs()
-                    ));
-                }
-                Err(_) => std::thread::sleep(Duration::from_millis(20)),
-            }
+            let problem = match self.child.try_wait() {
+                Ok(Some(status)) => format!("ended at once, {status}"),
+                _ => match connect::connect_all(&target, "loadgen probe", 1) {
+                    Ok(_) => return Ok(()),
+                    Err(text) if begin.elapsed() > timeout => {
+                        format!("not ready after {} s: {text}", timeout.as_secs())
+                    }
+                    Err(_) => {
+                        std::thread::sleep(GLANCE);
+                        continue;
+                    }
+                },
+            };
+            return Err(format!("{name}: {problem}\n{}", self.log_tail()));
         }
     }
 
     /// Ends the process: SIGTERM, and SIGKILL if that does not help; false if it had ended before by itself.
     pub fn stop(&mut self) -> bool {
+        self.stop_within(STOP_TIMEOUT)
+    }
+
+    /// The same, with so much time for SIGTERM to help.
+    pub fn stop_within(&mut self, timeout: Duration) -> bool {
         if !matches!(self.child.try_wait(), Ok(None)) {
             return false;
         }
@@ -127,16 +119,45 @@ impl Server {
             let _ = kill_process(pid, Signal::TERM);
         }
         let begin = Instant::now();
-        while begin.elapsed() < STOP_TIMEOUT {
+        while begin.elapsed() < timeout {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return true;
             }
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::sleep(GLANCE);
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
         true
     }
+
+    /// Ends the process with SIGKILL.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(launch: &Launch, prepared: &Prepared, log: &Path) -> Result<Child, String> {
+    let output =
+        File::create(log).map_err(|error| format!("cannot write {}: {error}", log.display()))?;
+    let errors = output
+        .try_clone()
+        .map_err(|error| format!("cannot write {}: {error}", log.display()))?;
+    let mut command = Command::new(&launch.path);
+    command.args(["-a", "127.0.0.1", "-p", &prepared.plain.port().to_string()]);
+    match &prepared.config {
+        Some(config) => command.arg("-c").arg(config),
+        // The same of both; whoever wants streams says so behind it.
+        None => command.arg("-js=false"),
+    };
+    command.args(&launch.arguments);
+    // Go takes its number of running threads from the mask at start anyway; this makes it independent of the version.
+    command.env("GOMAXPROCS", launch.cpus.len().to_string());
+    command.stdin(Stdio::null()).stdout(output).stderr(errors);
+    let spawned = pin::with_affinity(&launch.cpus, || command.spawn());
+    spawned.and_then(|child| child).map_err(|error| {
+        let _ = fs::remove_file(log);
+        format!("cannot start {}: {error}", launch.path.display())
+    })
 }
 
 impl Drop for Server {

@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::engine::phase::Phase;
 use crate::engine::tally::Tally;
+use crate::pin::CpuList;
 use crate::procstat::{self, Snapshot};
 use crate::progress::Progress;
 use crate::report::figures::{Curve, Sample};
@@ -52,17 +53,44 @@ impl Series {
     }
 }
 
-/// Runs one phase and takes its numbers.
+/// Runs one phase of the engine and takes its numbers.
 pub fn measure(
     engine: &mut Engine,
     phase: &Phase,
     server: &ServerWatch,
     progress: &mut Progress,
 ) -> Result<Measured, String> {
+    let cpus = engine.cpus.clone();
+    let scene = Scene {
+        // What others publish may begin long after we are ready.
+        begins_at_first: phase.external.is_some(),
+        cpus: cpus.as_ref(),
+        server,
+    };
+    measure_run(&scene, progress, |watch| engine.run(phase, watch))
+}
+
+/// Where a run takes place.
+pub struct Scene<'a> {
+    /// Time counts from the first message that arrives, not from the start.
+    pub begins_at_first: bool,
+    /// CPUs of our threads, if they are pinned.
+    pub cpus: Option<&'a CpuList>,
+    /// The server.
+    pub server: &'a ServerWatch,
+}
+
+/// Takes the numbers of a run, which is given what watches it: messages published and received until then.
+pub fn measure_run(
+    scene: &Scene<'_>,
+    progress: &mut Progress,
+    run: impl FnOnce(&mut dyn FnMut(u64, u64)) -> Result<Vec<Tally>, String>,
+) -> Result<Measured, String> {
+    let server = scene.server;
     let before = server.snapshot();
     let start_ns = crate::clock::now_ns();
     let mut series = Series::new(start_ns);
-    let tallies = engine.run(phase, &mut |published, received| {
+    let tallies = run(&mut |published, received| {
         progress.update(published, received);
         series.take(crate::clock::now_ns(), published, received);
     })?;
@@ -71,8 +99,7 @@ pub fn measure(
     progress.finish();
     let mut total = Tally::new();
     tallies.iter().for_each(|tally| total.merge(tally));
-    // What others publish may begin long after we are ready.
-    let begin_ns = if phase.external.is_some() && total.first_ns > 0 {
+    let begin_ns = if scene.begins_at_first && total.first_ns > 0 {
         total.first_ns
     } else {
         start_ns
@@ -84,12 +111,9 @@ pub fn measure(
     };
     let seconds = end_ns.saturating_sub(begin_ns).max(1) as f64 / 1e9;
     let whole = whole_ns as f64;
-    let cpus = tallies.len().min(
-        engine
-            .cpus
-            .as_ref()
-            .map_or(crate::pin::available(), crate::pin::CpuList::len),
-    );
+    let cpus = tallies
+        .len()
+        .min(scene.cpus.map_or(crate::pin::available(), CpuList::len));
     let busiest = tallies.iter().map(|tally| tally.cpu_ns).max().unwrap_or(0) as f64 / whole;
     let busy = total.cpu_ns as f64 / whole / cpus.max(1) as f64;
     let server_spent = before
@@ -146,6 +170,16 @@ impl ServerWatch {
     /// What it has spent until now.
     pub fn snapshot(&self) -> Option<Snapshot> {
         self.pid.and_then(Snapshot::take)
+    }
+
+    /// Bytes that it has caused to be written until now.
+    pub fn written_bytes(&self) -> Option<u64> {
+        self.pid.and_then(procstat::written_bytes)
+    }
+
+    /// Lets the peak of its memory begin anew.
+    pub fn forget_peak(&self) {
+        self.pid.into_iter().for_each(procstat::forget_peak);
     }
 
     /// Memory now.

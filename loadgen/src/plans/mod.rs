@@ -3,12 +3,13 @@
 mod flow;
 mod handshakes;
 mod idle;
+pub mod jetstream;
 mod judge;
 mod measure;
 pub mod plan;
 mod polling;
 mod reqrep;
-mod setup;
+pub mod setup;
 mod subs;
 
 use std::time::Duration;
@@ -56,11 +57,12 @@ pub fn run(plan: Plan, args: &PlanArgs) -> Result<Report, String> {
     };
     let measured = match plan {
         Plan::Handshakes => handshakes::measure(args, &mut opener, &server)?,
+        plan if plan.is_stored() => jetstream::measure(plan, &mut opener, &server, &mut facts)?,
         _ => run_engine(plan, &mut opener, &server, &mut facts)?,
     };
     facts.transport = format!("{}{}", opener.target.transport(), opener.secured);
     facts.version = opener.server.version.clone();
-    facts.memory = server.memory();
+    facts.memory = facts.memory.or_else(|| server.memory());
     Ok(report::build(facts, measured))
 }
 
@@ -158,6 +160,7 @@ fn connections_of(plan: Plan, args: &PlanArgs) -> usize {
         Plan::Handshakes => handshakes::THREADS,
         Plan::Polling => args.clients + args.responders + polling::connections(args),
         Plan::Subs => subs::connections(args) + 1,
+        plan if plan.is_stored() => jetstream::connections(args),
         _ => {
             let shape = flow::Shape::of(plan, args);
             shape.publishers + shape.subscribers

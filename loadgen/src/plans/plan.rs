@@ -15,6 +15,20 @@ Examples:
 Latency of an open loop (--rate) counts from the time at which a message was meant to be sent, so a server that stalls
 is charged for every message that had to wait.";
 
+const JETSTREAM_EXAMPLES: &str = "\
+Examples:
+  loadgen js-pub                                            one message under way
+  loadgen js-pub --window 1000 --verify                     asynchronous; everything acknowledged is read back
+  loadgen js-pub --window 1000 --streams 100 --clients 100
+  loadgen js-fetch --count 1M --batch 500
+  loadgen js-replay --count 5M --push
+  loadgen kv-get --clients 16 --keys 1M
+  loadgen obj-put --object-size 1GiB --verify
+
+Streams, consumers and buckets are made for the run, with names of its own, and deleted at its end unless --keep.
+--verify reads everything back that was acknowledged (of a key, the last value): each message once, in order, unchanged;
+of objects it checks the digests. Figures per message are per acknowledged message, get or chunk, or else per delivery.";
+
 /// The plans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plan {
@@ -42,9 +56,40 @@ pub enum Plan {
     Handshakes,
     /// Request-reply while monitoring is polled.
     Polling,
+    /// Publish into streams; each message counts when it is acknowledged.
+    JsPub,
+    /// Fetch from a durable consumer.
+    JsFetch,
+    /// Follow a stream that grows.
+    JsConsume,
+    /// Read a stream from its beginning.
+    JsReplay,
+    /// Put values of keys.
+    KvPut,
+    /// Get values of keys.
+    KvGet,
+    /// Put objects.
+    ObjPut,
+    /// Get objects.
+    ObjGet,
 }
 
 impl Plan {
+    /// It needs JetStream.
+    pub fn is_stored(self) -> bool {
+        matches!(
+            self,
+            Plan::JsPub
+                | Plan::JsFetch
+                | Plan::JsConsume
+                | Plan::JsReplay
+                | Plan::KvPut
+                | Plan::KvGet
+                | Plan::ObjPut
+                | Plan::ObjGet
+        )
+    }
+
     /// Name on the command line.
     pub fn name(self) -> &'static str {
         match self {
@@ -60,6 +105,14 @@ impl Plan {
             Plan::Subs => "subs",
             Plan::Handshakes => "handshakes",
             Plan::Polling => "polling",
+            Plan::JsPub => "js-pub",
+            Plan::JsFetch => "js-fetch",
+            Plan::JsConsume => "js-consume",
+            Plan::JsReplay => "js-replay",
+            Plan::KvPut => "kv-put",
+            Plan::KvGet => "kv-get",
+            Plan::ObjPut => "obj-put",
+            Plan::ObjGet => "obj-get",
         }
     }
 }
@@ -103,6 +156,30 @@ pub enum PlanCommand {
     /// Request-reply beside idle connections, quiet and while all monitoring endpoints are polled.
     #[command(after_help = PLAN_EXAMPLES)]
     Polling(PlanArgs),
+    /// Publish into streams and wait for acknowledgements: one message under way per client, or --window.
+    #[command(after_help = JETSTREAM_EXAMPLES)]
+    JsPub(PlanArgs),
+    /// Store --count messages, then fetch them in batches with a durable pull consumer and acknowledge each.
+    #[command(after_help = JETSTREAM_EXAMPLES)]
+    JsFetch(PlanArgs),
+    /// Ordered consumers (one per client) follow a stream while --count messages are published into it.
+    #[command(after_help = JETSTREAM_EXAMPLES)]
+    JsConsume(PlanArgs),
+    /// Store --count messages, then read them with ordered consumers, one per client; pulled, or --push.
+    #[command(after_help = JETSTREAM_EXAMPLES)]
+    JsReplay(PlanArgs),
+    /// Put values of --keys drawn keys into a bucket.
+    #[command(after_help = JETSTREAM_EXAMPLES)]
+    KvPut(PlanArgs),
+    /// Fill a bucket with --keys keys, then get values of drawn ones.
+    #[command(after_help = JETSTREAM_EXAMPLES)]
+    KvGet(PlanArgs),
+    /// Put --count objects of --object-size in chunks of 128 KiB; figures are per chunk.
+    #[command(after_help = JETSTREAM_EXAMPLES)]
+    ObjPut(PlanArgs),
+    /// Put --count objects of --object-size, then get them; figures are per chunk.
+    #[command(after_help = JETSTREAM_EXAMPLES)]
+    ObjGet(PlanArgs),
 }
 
 impl PlanCommand {
@@ -121,6 +198,14 @@ impl PlanCommand {
             PlanCommand::Subs(args) => (Plan::Subs, args),
             PlanCommand::Handshakes(args) => (Plan::Handshakes, args),
             PlanCommand::Polling(args) => (Plan::Polling, args),
+            PlanCommand::JsPub(args) => (Plan::JsPub, args),
+            PlanCommand::JsFetch(args) => (Plan::JsFetch, args),
+            PlanCommand::JsConsume(args) => (Plan::JsConsume, args),
+            PlanCommand::JsReplay(args) => (Plan::JsReplay, args),
+            PlanCommand::KvPut(args) => (Plan::KvPut, args),
+            PlanCommand::KvGet(args) => (Plan::KvGet, args),
+            PlanCommand::ObjPut(args) => (Plan::ObjPut, args),
+            PlanCommand::ObjGet(args) => (Plan::ObjGet, args),
         }
     }
 }

@@ -78,9 +78,9 @@ impl Parameters {
 pub struct ServerUse {
     /// CPU time, user and system.
     pub cpu_seconds: Option<f64>,
-    /// … per published message (per request in reqrep).
+    /// … per published message (per request in reqrep), or per delivered one where nothing was published.
     pub cpu_us_per_message: Option<f64>,
-    /// Context switches per published message.
+    /// Context switches, likewise.
     pub switches_per_message: Option<f64>,
     /// CPU time as a share of the CPUs it may use.
     pub busy: Option<f64>,
@@ -271,9 +271,12 @@ fn per_message(amount: u64, messages: u64) -> Option<f64> {
 }
 
 fn server_use(facts: &Facts<'_>, measured: &Measured) -> ServerUse {
-    let published = measured.total.published;
+    let messages = match measured.total.published {
+        0 => measured.total.received,
+        published => published,
+    };
     let spent_per_message =
-        |of: fn(Spent) -> u64| per_message(of(measured.server_spent?), published);
+        |of: fn(Spent) -> u64| per_message(of(measured.server_spent?), messages);
     let growth = facts
         .resident_after_setup
         .zip(facts.resident_before)

@@ -168,6 +168,10 @@ impl Report {
     fn server_rows(&self) -> Vec<(String, String)> {
         let mut rows = Vec::new();
         let mut row = |name: &str, text: String| rows.push((name.into(), text));
+        let counted = match self.published {
+            0 => "delivered",
+            _ => "published",
+        };
         let per_message = self.own_cpu_ns_per_message;
         let per_message = per_message.map_or(String::new(), |cpu_ns| {
             format!(" ({cpu_ns:.1} ns per message)")
@@ -181,14 +185,14 @@ impl Report {
                 .server
                 .cpu_us_per_message
                 .map_or(String::new(), |cpu_us| {
-                    format!(" ({cpu_us:.4} µs per published message)")
+                    format!(" ({cpu_us:.4} µs per {counted} message)")
                 });
             row("server CPU", format!("{cpu_seconds:.3} s{per_message}"));
         }
         if let Some(switches) = self.server.switches_per_message {
             row(
                 "server context switches",
-                format!("{switches:.4} per published message"),
+                format!("{switches:.4} per {counted} message"),
             );
         }
         if let Some(memory) = self.server.memory {

@@ -1,4 +1,4 @@
-//! Client verbs as bytes: CONNECT, SUB, PUB.
+//! Client verbs as bytes: CONNECT, SUB, PUB, HPUB.
 
 use std::io::Write;
 
@@ -96,6 +96,30 @@ pub fn publish(out: &mut Vec<u8>, subject: &[u8], reply: &[u8], payload: &[u8]) 
     out.extend_from_slice(b"\r\n");
 }
 
+/// Appends `HPUB subject [reply] …`, with a block of headers that ends with an empty line.
+pub fn publish_with_headers(
+    out: &mut Vec<u8>,
+    subject: &[u8],
+    reply: &[u8],
+    headers: &[u8],
+    payload: &[u8],
+) {
+    out.extend_from_slice(b"HPUB ");
+    out.extend_from_slice(subject);
+    out.push(b' ');
+    if !reply.is_empty() {
+        out.extend_from_slice(reply);
+        out.push(b' ');
+    }
+    decimal(out, headers.len() as u64);
+    out.push(b' ');
+    decimal(out, (headers.len() + payload.len()) as u64);
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(headers);
+    out.extend_from_slice(payload);
+    out.extend_from_slice(b"\r\n");
+}
+
 /// Appends `number` in decimal, without going through the formatter (requests are built one by one).
 pub fn decimal(out: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0u8; 20];
@@ -122,9 +146,11 @@ mod tests {
         subscribe(&mut out, "a.*", Some("q"), 8);
         publish(&mut out, b"a.b", b"", b"hey");
         publish(&mut out, b"a.b", b"r", b"");
+        publish_with_headers(&mut out, b"a", b"r", b"NATS/1.0\r\n\r\n", b"hey");
         assert_eq!(
             out,
-            b"SUB a.* 7\r\nSUB a.* q 8\r\nPUB a.b 3\r\nhey\r\nPUB a.b r 0\r\n\r\n"
+            b"SUB a.* 7\r\nSUB a.* q 8\r\nPUB a.b 3\r\nhey\r\nPUB a.b r 0\r\n\r\n\
+              HPUB a r 12 15\r\nNATS/1.0\r\n\r\nhey\r\n"
         );
     }
 

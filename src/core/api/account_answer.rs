@@ -89,9 +89,9 @@ pub fn account_info(
     struct Said<'a> {
         #[serde(flatten)]
         usage: &'a AccountUsage,
+        limits: &'a AccountLimits,
         #[serde(skip_serializing_if = "str::is_empty")]
         domain: &'a str,
-        limits: &'a AccountLimits,
         api: Api,
     }
     let api = Api {
@@ -102,8 +102,8 @@ pub fn account_info(
     };
     let said = Said {
         usage,
-        domain,
         limits,
+        domain,
         api,
     };
     answer("account_info", said)

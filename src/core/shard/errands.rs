@@ -88,7 +88,7 @@ impl Shard {
         message: &Publish<'_>,
     ) -> bool {
         let account = self.connections[index].account;
-        let is_api = service == Service::JetStreamApi;
+        let is_api = service == Service::JetStreamApi && self.api_rest(message.subject).is_some();
         if !self.storage.is_on() || account == AccountId::SYSTEM {
             return false;
         }

@@ -34,10 +34,11 @@ impl Cache {
     /// Takes a part; returns a buffer that nobody needs any more.
     pub fn add(&mut self, begin: u64, pages: Arc<Pages>) -> Option<Pages> {
         self.bytes += pages.len();
-        match self.parts.insert(begin, pages) {
-            Some(before) => self.bytes -= before.len(),
-            None => self.order.push_back(begin),
+        if let Some(before) = self.parts.insert(begin, pages) {
+            self.bytes -= before.len();
+            self.order.retain(|other| *other != begin);
         }
+        self.order.push_back(begin);
         let mut freed = None;
         while self.bytes > self.bytes_max
             && self.order.len() > 1
