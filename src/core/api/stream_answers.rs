@@ -21,6 +21,8 @@ pub struct StreamPart {
     config: StreamFields,
     created: String,
     state: StreamState,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    domain: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster: Option<Cluster>,
     ts: String,
@@ -44,9 +46,17 @@ impl StreamPart {
             config: fields.clone(),
             created: moment(created),
             state,
+            domain: String::new(),
             cluster: None,
             ts: moment(now),
         }
+    }
+
+    /// With the domain of the server, if it has one.
+    #[must_use]
+    pub fn with_domain(mut self, domain: &str) -> Self {
+        domain.clone_into(&mut self.domain);
+        self
     }
 
     fn with_server(mut self) -> Self {

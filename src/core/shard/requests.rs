@@ -288,6 +288,7 @@ impl Shard {
         });
         let part = self.stream_part(place, request.deleted_details);
         let server = &self.config.server.server_name;
+        let part = part.with_domain(&self.config.server.jetstream_domain);
         let text = answers::info(part, server, subjects, request.offset());
         Ok(Outcome::Answer(place.store, text))
     }

@@ -176,8 +176,10 @@ fn account_and_reports(tool: &Tool) {
 
 fn bench(tool: &Tool) {
     let stream = "--stream BENCH --no-progress";
+    // What the tool creates itself has batches.
+    tool.lines("stream add BENCH --subjects bench.> --defaults");
     tool.prints(
-        &format!("bench js pub sync bench.a --create --msgs 200 --size 16 {stream}"),
+        &format!("bench js pub sync bench.a --msgs 200 --size 16 {stream}"),
         "stats",
     );
     tool.prints(
